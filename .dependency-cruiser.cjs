@@ -1,0 +1,125 @@
+// The arrows of the house. Every room may import what is listed beside it and nothing else of this repository; the
+// reason stands with the rule, because it is what a reader who meets the error wants to know.
+const rooms = {
+  'packages/placement': {
+    to: [],
+    why: 'the planner is pure: it runs in tests, in what-if and in simulation unchanged',
+  },
+  'packages/protocol': { to: [], why: 'what travels must be readable without any program of ours' },
+  'packages/runtime': { to: ['packages/protocol'], why: 'what Node gives is below everything that knows of clusters' },
+  'packages/coordination': { to: ['packages/runtime'], why: 'a ZooKeeper library, usable without Catchment' },
+  'packages/embedded-zookeeper': { to: ['packages/runtime'], why: 'a ZooKeeper server, usable without Catchment' },
+  'packages/testing': { to: ['packages/protocol', 'packages/runtime'], why: 'fakes of what stands below the programs' },
+  'packages/cli': {
+    to: ['packages/protocol', 'packages/runtime'],
+    why: 'a host gets the agent alone: the front starts programs, it never imports them',
+  },
+  collector: {
+    to: ['packages/protocol', 'packages/runtime', 'packages/coordination'],
+    why: 'programs meet on the wire, never in imports',
+  },
+  assigner: {
+    to: ['packages/placement', 'packages/protocol', 'packages/runtime', 'packages/coordination'],
+    why: 'programs meet on the wire, never in imports',
+  },
+  'source-agent': {
+    to: ['packages/protocol', 'packages/runtime'],
+    why: 'agents speak HTTP: no compromise of a host may write the tree',
+  },
+}
+
+const owners = {
+  'node-zookeeper-client': 'packages/coordination/src/zookeeper.ts',
+  undici: 'packages/runtime/src/http-client.ts',
+  fastify: 'packages/runtime/src/http-server.ts',
+  pino: 'packages/runtime/src/log.ts',
+  'prom-client': 'packages/runtime/src/metrics.ts',
+  commander: 'packages/runtime/src/command-line.ts',
+  yaml: 'packages/runtime/src/settings.ts',
+  chokidar: 'source-agent/src/watcher.ts',
+  picomatch: 'source-agent/src/globs.ts',
+}
+
+const anyRoom = `^(${Object.keys(rooms).join('|')})/`
+const source = (room) => `^${room}/src/`
+
+/** @type {import('dependency-cruiser').IConfiguration} */
+module.exports = {
+  forbidden: [
+    {
+      name: 'no-circular',
+      comment: 'a cycle is one thing in two files',
+      severity: 'error',
+      from: {},
+      to: { circular: true },
+    },
+    ...Object.entries(rooms).map(([room, { to, why }]) => ({
+      name: `arrows-of-${room.split('/').at(-1)}`,
+      comment: why,
+      severity: 'error',
+      from: { path: source(room) },
+      to: { path: anyRoom, pathNot: [source(room), ...to.map((other) => `^${other}/src/index\\.ts$`)] },
+    })),
+    ...Object.entries(owners).map(([library, owner]) => ({
+      name: `owner-of-${library}`,
+      comment: `one file knows ${library}, so that it can be replaced in one place`,
+      severity: 'error',
+      from: { pathNot: `^${owner.replaceAll('.', '\\.')}$` },
+      to: { path: `node_modules/(@types/)?${library}/` },
+    })),
+    {
+      name: 'decisions-are-pure',
+      comment: 'a decision is replayed from a seed: it imports decisions and the protocol, never I/O',
+      severity: 'error',
+      from: { path: '^(packages/placement/src|[a-z-]+/src/decide)/' },
+      to: { pathNot: ['^packages/(placement|protocol)/src/', '^[a-z-]+/src/decide/'] },
+    },
+    {
+      name: 'protocol-is-pure',
+      comment: 'the protocol is data: a schema library and checksums',
+      severity: 'error',
+      from: { path: '^packages/protocol/src/' },
+      to: { pathNot: ['^packages/protocol/src/', 'node_modules/zod/', '^(node:)?zlib$'] },
+    },
+    {
+      name: 'testing-stays-in-tests',
+      comment: 'fakes never ship',
+      severity: 'error',
+      from: { path: '^[^t].*/src/', pathNot: '^packages/testing/' },
+      to: { path: '(^|/)(test|testing)/' },
+    },
+    {
+      name: 'only-listed-packages',
+      comment: 'a dependency is chosen, and written down',
+      severity: 'error',
+      from: {},
+      to: { dependencyTypes: ['npm-no-pkg', 'npm-unknown'] },
+    },
+    {
+      name: 'everything-resolves',
+      comment: 'an import of nothing',
+      severity: 'error',
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: 'no-orphans',
+      comment: 'a file nobody imports is dead',
+      severity: 'error',
+      from: { orphan: true, path: '/src/', pathNot: '/src/(main|index)\\.ts$' },
+      to: {},
+    },
+  ],
+  options: {
+    doNotFollow: { path: 'node_modules' },
+    exclude: { path: '/dist/' },
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: 'tsconfig.base.json' },
+    enhancedResolveOptions: {
+      exportsFields: ['exports'],
+      conditionNames: ['source', 'import', 'node', 'default', 'types'],
+      extensions: ['.ts', '.js'],
+    },
+    combinedDependencies: true,
+  },
+}

@@ -1,0 +1,54 @@
+// Time is an argument. Decisions take `now`; shells take a Clock, so that a test can hold time still and a simulation
+// can run an hour in a second. This is the one file that holds the real timers.
+
+/** A pending call; cancelling one that has run, or twice, does nothing. */
+export interface Timer {
+  cancel(): void
+}
+
+/** Wall and monotonic time in milliseconds, and calls in the future. */
+export interface Clock {
+  /** Milliseconds since 1970. May jump; for what people read and what is stored. */
+  now(): number
+  /** Milliseconds since an arbitrary start. Never jumps; for every interval, timeout and deadline. */
+  monotonicMs(): number
+  /** Calls `fire` once, `delayMs` from now, unless cancelled. */
+  after(delayMs: number, fire: () => void): Timer
+}
+
+export const realClock: Clock = {
+  now: () => Date.now(),
+  monotonicMs: () => performance.now(),
+  after: (delayMs, fire) => {
+    const handle = setTimeout(fire, delayMs)
+    return {
+      cancel: () => {
+        clearTimeout(handle)
+      },
+    }
+  },
+}
+
+/** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
+export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
+  return new Promise((resolve, reject) => {
+    if (signal?.aborted === true) {
+      reject(asError(signal.reason))
+      return
+    }
+    const timer = clock.after(delayMs, () => {
+      signal?.removeEventListener('abort', abort)
+      resolve()
+    })
+    const abort = (): void => {
+      timer.cancel()
+      reject(asError(signal?.reason))
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+  })
+}
+
+/** What was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
+}

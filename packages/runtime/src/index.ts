@@ -1,0 +1,5 @@
+export { asError, realClock, sleep, type Clock, type Timer } from './clock.ts'
+export { realRandom, type Random } from './random.ts'
+export { CatchmentError, codeOf, type Blame } from './errors.ts'
+export { fullJitter, retry, type RetryOptions, type RetryPolicy } from './retry.ts'
+export { Background } from './background.ts'
