@@ -1,0 +1,85 @@
+// Names that travel, and how hostile or unlucky text becomes one. A group's name is a path in people's eyes (`web/0`,
+// `host/var/log/app.log`), one segment in a URL, and a folder of the mirror, so it never holds an empty, `.` or `..` part.
+
+import { z } from 'zod'
+import { ProtocolError } from './errors.ts'
+
+export const groupNameBytesMax = 200
+export const memberIdBytesMax = 64
+export const streamIdBytes = 16
+
+const groupPart = /^(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+$/
+const memberId = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
+const plainBytes = new Set(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'))
+
+/** True for 1 to 200 bytes of parts joined by `/`, each of `[A-Za-z0-9._~-]` or `%XX`, none of them `.` or `..`. */
+export function isGroupName(text: string): boolean {
+  if (text.length < 1 || text.length > groupNameBytesMax) return false
+  return text.split('/').every((part) => groupPart.test(part) && part !== '.' && part !== '..')
+}
+
+export const groupNameSchema = z.string().refine(isGroupName, {
+  error: `a group's name is 1 to ${groupNameBytesMax} bytes of [A-Za-z0-9._/~-], everything else as %XX, without an empty, . or .. part`,
+})
+
+/** 1 to 64 bytes that name a collector, an assigner, an agent or a source. */
+export const memberIdSchema = z
+  .string()
+  .max(memberIdBytesMax)
+  .regex(memberId, { error: 'an id is 1 to 64 of [A-Za-z0-9._-] and begins and ends with a letter, a digit or _' })
+
+export const streamIdSchema = z.string().regex(/^[0-9a-f]{32}$/, { error: 'a stream id is 32 hexadecimal digits' })
+
+/** The number of a change of the assignment; it only grows. */
+export const epochSchema = z.number().int().nonnegative()
+
+/**
+ * Any text as a group's name: other bytes as %XX, empty parts dropped, `.` and `..` encoded, what is too long cut and
+ * closed with `~` and 16 hexadecimal digits of a hash of the whole. Throws ProtocolError `bad-value` for an empty name.
+ */
+export function encodeGroupName(text: string): string {
+  const parts = text
+    .split('/')
+    .filter((part) => part !== '')
+    .map(encodePart)
+  if (parts.length === 0)
+    throw new ProtocolError('bad-value', `a group's name needs a character other than /: "${text}"`)
+  const name = parts.join('/')
+  return name.length <= groupNameBytesMax ? name : shortened(name, groupNameBytesMax)
+}
+
+/** A part of a mirror's path: bytes outside `[A-Za-z0-9_-]` and inner dots as %XX, cut and hashed past 120 bytes. */
+export function encodePathPart(text: string): string {
+  const bytes = Buffer.from(text)
+  let encoded = ''
+  for (const [index, byte] of bytes.entries()) {
+    const dot = byte === 0x2e && index > 0 && index < bytes.length - 1
+    const tilde = byte === 0x7e
+    encoded += (plainBytes.has(byte) && byte !== 0x2e && !tilde) || dot ? String.fromCharCode(byte) : percent(byte)
+  }
+  return encoded.length <= 120 ? encoded : shortened(encoded, 120)
+}
+
+function encodePart(part: string): string {
+  if (part === '.' || part === '..') return part.replaceAll('.', '%2E')
+  let encoded = ''
+  for (const byte of Buffer.from(part)) encoded += plainBytes.has(byte) ? String.fromCharCode(byte) : percent(byte)
+  return encoded
+}
+
+function percent(byte: number): string {
+  return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
+}
+
+/** Cut so that it neither ends in half a %XX nor in a `/`, and stays distinct from every other name. */
+function shortened(name: string, bytesMax: number): string {
+  const kept = name.slice(0, bytesMax - 17).replace(/(%[0-9A-F]?|\/)$/, '')
+  return `${kept}~${hash64(name)}`
+}
+
+/** FNV-1a, 64 bits, as 16 hexadecimal digits. Against accidents, not against attackers. */
+function hash64(text: string): string {
+  let hash = 0xcbf29ce484222325n
+  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
+  return hash.toString(16).padStart(16, '0')
+}
