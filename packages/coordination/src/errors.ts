@@ -1,0 +1,130 @@
+import { CatchmentError, type Blame } from '@catchment/runtime'
+
+/** What a caller can branch on. `refused`: another holder lives (membership); `overloaded`: too many calls wait. */
+export type ZooKeeperErrorCode =
+  | 'no-node'
+  | 'node-exists'
+  | 'bad-version'
+  | 'not-empty'
+  | 'no-children-for-ephemerals'
+  | 'no-auth'
+  | 'auth-failed'
+  | 'invalid-acl'
+  | 'bad-arguments'
+  | 'too-large'
+  | 'quota-exceeded'
+  | 'throttled'
+  | 'session-moved'
+  | 'read-only'
+  | 'unimplemented'
+  | 'session-lost'
+  | 'connection-lost'
+  | 'timeout'
+  | 'aborted'
+  | 'closed'
+  | 'overloaded'
+  | 'unreachable'
+  | 'refused'
+  | 'server-error'
+
+/**
+ * Whether the operation may have happened all the same. `not-done`: it has not and will not. `unknown`: a write was sent
+ * and its answer never came; read again before deciding anything.
+ */
+export type Outcome = 'not-done' | 'unknown'
+
+export interface ZooKeeperErrorOptions {
+  readonly outcome?: Outcome
+  readonly cause?: unknown
+  /** In a failed multi: which of its operations (from 0) failed. */
+  readonly operationIndex?: number | undefined
+  /** In `refused`: the data of the node that stands in the way. */
+  readonly existing?: Uint8Array
+}
+
+/** The one error of this package. `retryable` and `blame` follow from the code. */
+export class ZooKeeperError extends CatchmentError {
+  override readonly code: ZooKeeperErrorCode
+  readonly outcome: Outcome
+  readonly operationIndex: number | undefined
+  readonly existing: Uint8Array | undefined
+
+  constructor(code: ZooKeeperErrorCode, message: string, options: ZooKeeperErrorOptions = {}) {
+    const kind = kinds.get(code) ?? { blame: 'peer', retryable: false }
+    super(code, message, { ...kind, cause: options.cause })
+    this.name = 'ZooKeeperError'
+    this.code = code
+    this.outcome = options.outcome ?? 'not-done'
+    this.operationIndex = options.operationIndex
+    this.existing = options.existing
+  }
+}
+
+const passing: { blame: Blame; retryable: boolean } = { blame: 'peer', retryable: true }
+
+const kinds = new Map<ZooKeeperErrorCode, { blame: Blame; retryable: boolean }>([
+  ['connection-lost', passing],
+  ['session-lost', passing],
+  ['session-moved', passing],
+  ['timeout', passing],
+  ['throttled', passing],
+  ['overloaded', { blame: 'machine', retryable: true }],
+  ['unreachable', { blame: 'operator', retryable: true }],
+  ['refused', { blame: 'operator', retryable: false }],
+  ['no-auth', { blame: 'operator', retryable: false }],
+  ['auth-failed', { blame: 'operator', retryable: false }],
+  ['quota-exceeded', { blame: 'operator', retryable: false }],
+  ['bad-arguments', { blame: 'bug', retryable: false }],
+  ['too-large', { blame: 'bug', retryable: false }],
+])
+
+// org.apache.zookeeper.KeeperException.Code; a number that is not here is a server-error, never a throw.
+const serverCodes = new Map<number, ZooKeeperErrorCode>([
+  [-4, 'connection-lost'],
+  [-6, 'unimplemented'],
+  [-7, 'timeout'],
+  [-8, 'bad-arguments'],
+  [-101, 'no-node'],
+  [-102, 'no-auth'],
+  [-103, 'bad-version'],
+  [-108, 'no-children-for-ephemerals'],
+  [-110, 'node-exists'],
+  [-111, 'not-empty'],
+  [-112, 'session-lost'],
+  [-114, 'invalid-acl'],
+  [-115, 'auth-failed'],
+  [-118, 'session-moved'],
+  [-119, 'read-only'],
+  [-122, 'timeout'],
+  [-125, 'quota-exceeded'],
+  [-127, 'throttled'],
+])
+
+/** The error that a server answered with, by its number. `attempt` says what was attempted: "create /a". */
+export function serverError(number: number, attempt: string, operationIndex?: number): ZooKeeperError {
+  const code = serverCodes.get(number) ?? 'server-error'
+  const outcome = code === 'connection-lost' || code === 'timeout' || code === 'server-error' ? 'unknown' : 'not-done'
+  const where = operationIndex === undefined ? '' : ` (operation ${operationIndex} of the transaction)`
+  return new ZooKeeperError(code, `${attempt}: ZooKeeper answered ${code} [${number}]${where}`, {
+    outcome,
+    operationIndex,
+  })
+}
+
+export function isCode(thrown: unknown, ...codes: readonly ZooKeeperErrorCode[]): thrown is ZooKeeperError {
+  return thrown instanceof ZooKeeperError && codes.includes(thrown.code)
+}
+
+/** Refuses what is no znode path: it starts with "/", no part is empty, "." or "..", and no character is NUL. */
+export function assertPath(path: string): void {
+  const parts = path.split('/').slice(1)
+  const valid =
+    path === '/' ||
+    (path.startsWith('/') &&
+      parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0')))
+  if (!valid)
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `a znode path starts with "/" and has no empty, "." or ".." part: ${JSON.stringify(path)}`,
+    )
+}
