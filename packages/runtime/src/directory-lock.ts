@@ -1,0 +1,60 @@
+// A directory that one process uses at a time. The lock is the kernel's, taken by SQLite on a database of its own: it
+// ends with the process, whatever ends it, so no stale lock is ever guessed at. A file beside it says who holds it.
+
+import { readFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { DatabaseSync } from 'node:sqlite'
+import { CatchmentError } from './errors.ts'
+import { makePrivateDirectory, writeFileDurably } from './files.ts'
+
+export interface DirectoryLock {
+  release(): void
+}
+
+/** Locks `directory`, making it where it is missing. Throws CatchmentError `in-use`, naming the holder. */
+export async function lockDirectory(directory: string, holder: string): Promise<DirectoryLock> {
+  await makePrivateDirectory(directory)
+  const ownerPath = join(directory, 'lock.owner')
+  const database = takeLock(join(directory, 'lock'), 0)
+  if (database === undefined) {
+    const owner = await readFile(ownerPath, 'utf8').catch(() => 'another process')
+    throw new CatchmentError(
+      'in-use',
+      `cannot use ${directory}: it is in use by ${owner.trim()}. Stop that one, or name another directory`,
+      { blame: 'operator' },
+    )
+  }
+  await writeFileDurably(ownerPath, `${holder} (pid ${process.pid})\n`)
+  return {
+    release: () => {
+      database.close()
+    },
+  }
+}
+
+/** Runs `work` while no other process holds the lock at `path`. Waits up to `timeoutMs`, then throws `in-use`. */
+export function withFileLock<T>(path: string, timeoutMs: number, work: () => T): T {
+  const database = takeLock(path, timeoutMs)
+  if (database === undefined)
+    throw new CatchmentError('in-use', `waited ${timeoutMs} ms for the lock ${path}`, {
+      blame: 'machine',
+      retryable: true,
+    })
+  try {
+    return work()
+  } finally {
+    database.close()
+  }
+}
+
+function takeLock(path: string, timeoutMs: number): DatabaseSync | undefined {
+  const database = new DatabaseSync(path)
+  try {
+    database.exec(`PRAGMA busy_timeout = ${timeoutMs}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
+    return database
+  } catch (thrown) {
+    database.close()
+    if (thrown instanceof Error && /locked/.test(thrown.message)) return undefined
+    throw thrown
+  }
+}

@@ -1,0 +1,78 @@
+import { Agent } from 'undici'
+import { asError } from './clock.ts'
+import { CatchmentError, codeOf } from './errors.ts'
+
+export interface HttpRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  readonly url: string
+  readonly headers?: Readonly<Record<string, string>>
+  readonly body?: Uint8Array | string
+  /** Until the whole answer is here. */
+  readonly timeoutMs: number
+  readonly signal?: AbortSignal
+}
+
+export interface HttpAnswer {
+  readonly status: number
+  readonly headers: Readonly<Record<string, string | readonly string[] | undefined>>
+  readonly body: Buffer
+}
+
+/** Requests over kept-alive HTTP/1.1 connections. Never retries: what may be sent twice is the caller's to know. */
+export interface HttpClient {
+  /** Throws CatchmentError `unreachable` (nothing was sent), `no-answer` (it may have been) or `timeout`; retryable. */
+  request(request: HttpRequest): Promise<HttpAnswer>
+  close(): Promise<void>
+}
+
+/** What of an answer is kept at most; more is an error, not memory. */
+const answerBytesMax = 256 * 1024 * 1024
+
+export function createHttpClient(options: { connectionsPerOrigin: number; connectTimeoutMs: number }): HttpClient {
+  const agent = new Agent({
+    connections: options.connectionsPerOrigin,
+    pipelining: 1,
+    allowH2: false, // bulk uploads are slower over HTTP/2
+    connect: { timeout: options.connectTimeoutMs },
+    keepAliveTimeout: 30_000,
+    maxResponseSize: answerBytesMax,
+  })
+  return {
+    async request(request) {
+      const deadline = AbortSignal.timeout(request.timeoutMs)
+      const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal])
+      const url = new URL(request.url)
+      try {
+        const answer = await agent.request({
+          origin: url.origin,
+          path: url.pathname + url.search,
+          method: request.method,
+          headers: { ...request.headers },
+          body: request.body ?? null,
+          signal,
+          headersTimeout: request.timeoutMs,
+          bodyTimeout: request.timeoutMs,
+        })
+        const body = Buffer.from(await answer.body.arrayBuffer())
+        return { status: answer.statusCode, headers: answer.headers, body }
+      } catch (thrown) {
+        if (request.signal?.aborted === true) throw asError(request.signal.reason)
+        throw failure(request, thrown, deadline.aborted)
+      }
+    },
+    close: () => agent.destroy(),
+  }
+}
+
+const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+
+function failure(request: HttpRequest, thrown: unknown, timedOut: boolean): CatchmentError {
+  const cause = codeOf(thrown)
+  const code = timedOut ? 'timeout' : cause !== undefined && neverSent.has(cause) ? 'unreachable' : 'no-answer'
+  const reason = timedOut ? `no answer within ${request.timeoutMs} ms` : (cause ?? asError(thrown).message)
+  return new CatchmentError(code, `${request.method} ${request.url} failed: ${reason}`, {
+    blame: 'peer',
+    retryable: true,
+    cause: thrown,
+  })
+}

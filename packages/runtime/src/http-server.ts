@@ -1,0 +1,237 @@
+// HTTP for control on a framework, and beside it, on the same port, raw routes for bulk: a framework costs half of the
+// throughput there.
+
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
+import { isIP, type AddressInfo } from 'node:net'
+import { Readable } from 'node:stream'
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import { asError } from './clock.ts'
+import { CatchmentError, codeOf } from './errors.ts'
+import type { Log } from './log.ts'
+
+export interface RouteRequest {
+  readonly params: Readonly<Record<string, string>>
+  readonly query: Readonly<Record<string, string>>
+  /** The JSON of the body, unchecked; undefined where there is none. */
+  readonly body: unknown
+  /** Aborts when the client goes away. */
+  readonly signal: AbortSignal
+}
+
+/** `json` or `text`, or `events`: a stream of server-sent events that ends when the client goes away. */
+export type RouteAnswer = { readonly status?: number; readonly headers?: Readonly<Record<string, string>> } & (
+  | { readonly json: unknown }
+  | { readonly text: string }
+  | { readonly events: AsyncIterable<{ readonly event: string; readonly data: unknown }> }
+)
+
+export interface Route {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'
+  /** `/v1/groups/:group/explain`. */
+  readonly path: string
+  /** A CatchmentError with blame `peer` or `operator` is answered 400, a retryable one 503, any other error 500. */
+  readonly handle: (request: RouteRequest) => Promise<RouteAnswer> | RouteAnswer
+}
+
+/** A route that reads and answers by itself; it must end the response. */
+export interface RawRoute {
+  readonly method: string
+  readonly path: string
+  readonly handle: (request: IncomingMessage, response: ServerResponse) => void
+}
+
+export interface HttpServerOptions {
+  /** `HOST:PORT`; port 0 takes a free one. */
+  readonly listen: string
+  readonly routes: readonly Route[]
+  readonly rawRoutes?: readonly RawRoute[]
+  readonly log: Log
+  /** Listen beyond loopback although there is neither TLS nor a token. */
+  readonly insecure: boolean
+  /** The URL that others are to use, where it is not the one listened on (0.0.0.0, NAT). */
+  readonly advertise?: string | undefined
+}
+
+export interface HttpServer {
+  /** `http://HOST:PORT` as others reach it. */
+  readonly url: string
+  readonly port: number
+  /** Answers what is under way, up to `graceMs`, then cuts. */
+  close(graceMs?: number): Promise<void>
+}
+
+/** What a control request's body may hold. */
+const controlBodyBytesMax = 4 * 1024 * 1024
+
+/** Throws CatchmentError `port-in-use`, `insecure` or `bad-address` (all the operator's). */
+export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
+  const { host, port } = parseListen(options.listen)
+  refuseInsecure(host, options.insecure)
+  const raw = new Map((options.rawRoutes ?? []).map((route) => [`${route.method} ${route.path}`, route.handle]))
+  let server: Server | undefined
+  const app = fastify({
+    bodyLimit: controlBodyBytesMax,
+    routerOptions: { maxParamLength: 1024 },
+    forceCloseConnections: true,
+    serverFactory: (handle) => {
+      server = createServer(
+        { keepAliveTimeout: 72_000, headersTimeout: 10_000, requestTimeout: 60_000 },
+        (request, response) => {
+          const own = raw.get(`${request.method ?? ''} ${(request.url ?? '').split('?')[0] ?? ''}`)
+          if (own === undefined) handle(request, response)
+          else own(request, response)
+        },
+      )
+      return server
+    },
+  })
+  for (const route of options.routes) addRoute(app, route, options.log)
+  app.setNotFoundHandler((request, reply) => {
+    void reply.code(404).send(errorBody('not-found', `there is no ${request.method} ${request.url} here`))
+  })
+  app.setErrorHandler((error, request, reply) => {
+    answerError(asError(error), request, reply, options.log)
+  })
+  await listen(app, host, port)
+  const address = server?.address()
+  const boundPort = isAddress(address) ? address.port : port
+  const shownHost = host.includes(':') ? `[${host}]` : host
+  return {
+    url: options.advertise ?? `http://${shownHost}:${boundPort}`,
+    port: boundPort,
+    close: (graceMs = 0) => closeServer(app, server, graceMs),
+  }
+}
+
+/** `HOST:PORT` in its parts; `[::1]:80` too. Throws CatchmentError `bad-address`. */
+export function parseListen(text: string): { host: string; port: number } {
+  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
+  const port = Number(match?.[3])
+  if (match === null || port > 65_535)
+    throw new CatchmentError(
+      'bad-address',
+      `cannot listen on "${text}": an address is HOST:PORT, for example 127.0.0.1:7070`,
+      {
+        blame: 'operator',
+      },
+    )
+  return { host: match[1] ?? (match[2] === '' ? '127.0.0.1' : (match[2] ?? '127.0.0.1')), port }
+}
+
+/** Throws CatchmentError `insecure` unless `host` is loopback or `insecure` says that this is wanted. */
+export function refuseInsecure(host: string, insecure: boolean): void {
+  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
+  if (!loopback && !insecure)
+    throw new CatchmentError(
+      'insecure',
+      `refused to listen on ${host}: it is beyond loopback, and there is neither TLS nor a token. Listen on 127.0.0.1, or say --insecure if the network itself is trusted`,
+      { blame: 'operator' },
+    )
+}
+
+async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {
+  try {
+    await app.listen({ host, port })
+  } catch (thrown) {
+    await app.close()
+    const code = codeOf(thrown)
+    const rule =
+      code === 'EADDRINUSE'
+        ? 'the port is in use by another process: name another one, or port 0 for a free one'
+        : `${code ?? asError(thrown).message}: name an address of this machine`
+    throw new CatchmentError(
+      code === 'EADDRINUSE' ? 'port-in-use' : 'bad-address',
+      `cannot listen on ${host}:${port}: ${rule}`,
+      {
+        blame: 'operator',
+        cause: thrown,
+      },
+    )
+  }
+}
+
+async function closeServer(app: FastifyInstance, server: Server | undefined, graceMs: number): Promise<void> {
+  if (graceMs > 0 && server !== undefined) {
+    const ended = new Promise<void>((resolve) =>
+      server.close(() => {
+        resolve()
+      }),
+    )
+    const cut = setTimeout(() => {
+      server.closeAllConnections()
+    }, graceMs)
+    server.closeIdleConnections()
+    await ended
+    clearTimeout(cut)
+  }
+  await app.close()
+}
+
+function addRoute(app: FastifyInstance, route: Route, log: Log): void {
+  app.route({
+    method: route.method,
+    url: route.path,
+    handler: async (request: FastifyRequest, reply: FastifyReply) => {
+      const gone = new AbortController()
+      reply.raw.on('close', () => {
+        gone.abort(new Error('the client went away'))
+      })
+      const answer = await route.handle({
+        params: strings(request.params),
+        query: strings(request.query),
+        body: request.body,
+        signal: gone.signal,
+      })
+      reply.code(answer.status ?? 200).headers(answer.headers ?? {})
+      if ('json' in answer) return reply.send(answer.json)
+      if ('text' in answer)
+        return reply.type(answer.headers?.['content-type'] ?? 'text/plain; charset=utf-8').send(answer.text)
+      return reply.type('text/event-stream').header('cache-control', 'no-store').send(eventStream(answer.events, log))
+    },
+  })
+}
+
+function eventStream(events: AsyncIterable<{ event: string; data: unknown }>, log: Log): Readable {
+  async function* lines(): AsyncGenerator<string> {
+    yield ': open\n\n'
+    for await (const { event, data } of events) yield `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
+  }
+  const stream = Readable.from(lines())
+  stream.on('error', (error) => {
+    log.debug('an event stream ended', { reason: error.message })
+  })
+  return stream
+}
+
+function answerError(error: Error, request: FastifyRequest, reply: FastifyReply, log: Log): void {
+  const ours = error instanceof CatchmentError ? error : undefined
+  const theirs = codeOf(error)?.startsWith('FST_ERR') === true
+  const status =
+    ours?.retryable === true
+      ? 503
+      : (ours !== undefined && ours.blame !== 'bug') || theirs || error.name === 'ProtocolError'
+        ? 400
+        : 500
+  if (status === 500) log.error('a request failed', { method: request.method, url: request.url, reason: error.stack })
+  void reply.code(status).send(errorBody(codeOf(error) ?? 'internal', error.message))
+}
+
+/** The body of every answer that is not 2xx. */
+export function errorBody(
+  code: string,
+  message: string,
+  retryAfterMs?: number,
+): { error: { code: string; message: string; retryAfterMs?: number } } {
+  return { error: { code, message, ...(retryAfterMs !== undefined && { retryAfterMs }) } }
+}
+
+function strings(value: unknown): Record<string, string> {
+  if (typeof value !== 'object' || value === null) return {}
+  return Object.fromEntries(
+    Object.entries(value).filter((entry): entry is [string, string] => typeof entry[1] === 'string'),
+  )
+}
+
+function isAddress(address: AddressInfo | string | null | undefined): address is AddressInfo {
+  return typeof address === 'object' && address !== null
+}
