@@ -1,1 +1,3 @@
-export {}
+export { startServer, type ServerOptions, type SessionView, type ZookeeperServer } from './server.ts'
+export type { Limits } from './limits.ts'
+export type { CloseReason, Stats } from './stats.ts'

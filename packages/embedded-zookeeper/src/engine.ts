@@ -1,0 +1,263 @@
+// Joins the state machine with the connections: handshakes, requests, notifications, expiry. Everything here happens
+// synchronously when a packet or a timer comes, in that order; only the gate makes packets wait.
+
+import { timingSafeEqual } from 'node:crypto'
+import type { Clock, Random } from '@catchment/runtime'
+import { authenticate } from './acl.ts'
+import type { Transaction } from './changes.ts'
+import type { Connection } from './connection.ts'
+import { code, RequestError, type ErrorCode } from './errors.ts'
+import { OutputGate, type LogPosition } from './gate.ts'
+import { JuteError, JuteReader } from './jute.ts'
+import type { Limits } from './limits.ts'
+import { readMulti } from './multi.ts'
+import { read, setWatches } from './reads.ts'
+import { SessionTracker } from './sessions.ts'
+import type { Commit, StateMachine } from './state-machine.ts'
+import type { Stats } from './stats.ts'
+import type { TreeEvent } from './tree.ts'
+import { Watches } from './watches.ts'
+import {
+  connectResponse,
+  expired,
+  failure,
+  notification,
+  opcode,
+  readAuth,
+  readConnectRequest,
+  readHeader,
+  readWrite,
+  reply,
+  writeOutcome,
+  writeOutcomes,
+  type ConnectRequest,
+  type Header,
+} from './wire.ts'
+
+const PASSWORD_BYTES = 16
+
+/** Where transactions are kept. */
+export interface Log extends LogPosition {
+  append(transaction: Transaction): void
+}
+
+export interface EngineOptions {
+  readonly machine: StateMachine
+  /** Undefined: in memory. */
+  readonly log: Log | undefined
+  readonly clock: Clock
+  readonly random: Random
+  readonly stats: Stats
+  readonly limits: Limits
+  /** Bounds of what a client may negotiate. */
+  readonly sessionTimeoutMs: { readonly min: number; readonly max: number }
+}
+
+export class Engine {
+  readonly gate: OutputGate
+  readonly watches = new Watches<Connection>()
+  readonly #options: EngineOptions
+  readonly #tracker: SessionTracker
+  readonly #connections = new Map<bigint, Connection>()
+
+  constructor(options: EngineOptions) {
+    this.#options = options
+    this.gate = new OutputGate(options.log)
+    this.#tracker = new SessionTracker(options.clock, (id) => {
+      this.expire(id)
+    })
+    // Sessions outlive the server: each has its whole timeout to come back.
+    for (const { id, timeoutMs } of options.machine.sessions.values()) this.#tracker.touch(id, timeoutMs)
+  }
+
+  connectionOf(sessionId: bigint): Connection | undefined {
+    return this.#connections.get(sessionId)
+  }
+
+  close(): void {
+    this.#tracker.close()
+  }
+
+  /** The session ends as if its timeout had passed. */
+  expire(id: bigint): void {
+    this.#options.stats.sessionsExpired += 1
+    this.#endSession(id)
+    this.#connections.get(id)?.close('sessionExpired')
+  }
+
+  closed(connection: Connection): void {
+    this.watches.remove(connection)
+    if (this.#connections.get(connection.sessionId) === connection) this.#connections.delete(connection.sessionId)
+  }
+
+  /** A packet. Bytes that are no handshake or have no header end the connection. */
+  frame(connection: Connection, bytes: Buffer): void {
+    const reader = new JuteReader(bytes)
+    try {
+      if (connection.sessionId === 0n) this.#handshake(connection, readConnectRequest(reader))
+      else this.#request(connection, readHeader(reader), reader)
+    } catch (thrown) {
+      if (!(thrown instanceof JuteError)) throw thrown
+      connection.close('malformed')
+    }
+  }
+
+  #handshake(connection: Connection, request: ConnectRequest): void {
+    const { machine, limits, sessionTimeoutMs } = this.#options
+    if (request.lastZxidSeen > machine.zxid) {
+      connection.close('zxidAhead')
+      return
+    }
+    const timeoutMs = Math.min(Math.max(request.timeoutMs, sessionTimeoutMs.min), sessionTimeoutMs.max)
+    const session = request.sessionId === 0n ? undefined : machine.sessions.get(request.sessionId)
+    if (request.sessionId === 0n) {
+      if (machine.sessions.size >= limits.sessionsMax) connection.close('tooMany')
+      else this.#attach(connection, this.#openSession(timeoutMs), request.knowsReadOnly)
+    } else if (session === undefined || !isSame(session.password, request.password)) {
+      this.gate.send(connection, connectResponse(expired, request.knowsReadOnly), () => {
+        connection.close('sessionExpired')
+      })
+    } else {
+      this.#connections.get(session.id)?.close('sessionMoved')
+      this.#attach(connection, { ...session, timeoutMs }, request.knowsReadOnly)
+    }
+  }
+
+  #openSession(timeoutMs: number): { id: bigint; password: Buffer; timeoutMs: number } {
+    const { machine, random, clock } = this.#options
+    const commit = machine.openSession(timeoutMs, Buffer.from(random.bytes(PASSWORD_BYTES)), clock.now())
+    this.#commit(commit)
+    return commit.session
+  }
+
+  #attach(
+    connection: Connection,
+    session: { id: bigint; password: Buffer; timeoutMs: number },
+    knowsReadOnly: boolean,
+  ): void {
+    const { id, password, timeoutMs } = session
+    connection.attach(id, timeoutMs)
+    this.#connections.set(id, connection)
+    this.#tracker.touch(id, timeoutMs)
+    this.gate.send(connection, connectResponse({ timeoutMs, sessionId: id, password }, knowsReadOnly))
+  }
+
+  #request(connection: Connection, header: Header, reader: JuteReader): void {
+    this.#tracker.touch(connection.sessionId, connection.timeoutMs)
+    const { stats, clock, machine } = this.#options
+    const startedMs = clock.monotonicMs()
+    stats.outstanding += 1
+    const sent = (): void => {
+      stats.outstanding -= 1
+      stats.observeLatency(clock.monotonicMs() - startedMs)
+    }
+    try {
+      this.#answer(connection, header, reader, sent)
+    } catch (thrown) {
+      const error = errorCodeOf(thrown)
+      if (error === undefined) throw thrown
+      this.gate.send(connection, failure(header, machine.zxid, error), sent)
+    }
+    if (this.watches.countOf(connection) > this.#options.limits.watchesPerConnectionMax)
+      connection.close('tooManyWatches')
+  }
+
+  /** Throws RequestError, or JuteError when the body is not what the header says. */
+  #answer(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
+    const { machine } = this.#options
+    const context = { tree: machine.tree, watches: this.watches, connection }
+    switch (header.type) {
+      case opcode.ping:
+        this.gate.send(connection, reply(header, machine.zxid), sent)
+        return
+      case opcode.auth:
+        this.#authenticate(connection, header, reader, sent)
+        return
+      case opcode.setWatches:
+        for (const event of setWatches(reader, context)) this.gate.send(connection, notification(event))
+        this.gate.send(connection, reply(header, machine.zxid), sent)
+        return
+      case opcode.closeSession:
+        this.#endSession(connection.sessionId)
+        this.gate.send(connection, reply(header, machine.zxid), () => {
+          sent()
+          connection.close('sessionClosed')
+        })
+        return
+      case opcode.multi:
+        this.#multi(connection, header, reader, sent)
+        return
+      default: {
+        const body = read(header.type, reader, context)
+        if (body === undefined) this.#write(connection, header, reader, sent)
+        else this.gate.send(connection, reply(header, machine.zxid, body), sent)
+      }
+    }
+  }
+
+  #authenticate(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
+    const { scheme, proof } = readAuth(reader)
+    const identity = authenticate(scheme, proof, connection.address)
+    if (identity === undefined) {
+      this.gate.send(connection, failure(header, 0n, code.authFailed), () => {
+        sent()
+        connection.close('authFailed')
+      })
+      return
+    }
+    const known = connection.identities.some(({ id }) => id === identity.id)
+    if (!known) connection.identities.push(identity)
+    this.gate.send(connection, reply(header, 0n), sent)
+  }
+
+  #write(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
+    const operation = readWrite(header.type, reader)
+    if (operation === undefined) throw new RequestError(code.unimplemented, `opcode ${header.type}`)
+    const commit = this.#options.machine.write([operation], connection, this.#options.clock.now())
+    this.#commit(commit)
+    const [outcome] = commit.outcomes
+    if (outcome?.ok !== true) throw new RequestError(outcome?.code ?? code.runtimeInconsistency, operation.path)
+    const answer = reply(header, commit.transaction.zxid, (writer) => {
+      writeOutcome(header.type, outcome, writer)
+    })
+    this.gate.send(connection, answer, sent)
+  }
+
+  /** The answer's header says ok even when an operation failed: the outcomes tell which and why. */
+  #multi(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
+    const { types, operations } = readMulti(reader)
+    const commit = this.#options.machine.write(operations, connection, this.#options.clock.now())
+    this.#commit(commit)
+    const answer = reply(header, commit.transaction.zxid, (writer) => {
+      writeOutcomes(types, commit.outcomes, writer)
+    })
+    this.gate.send(connection, answer, sent)
+  }
+
+  #endSession(id: bigint): void {
+    this.#tracker.remove(id)
+    this.#commit(this.#options.machine.closeSession(id, this.#options.clock.now()))
+  }
+
+  /** Into the log first, so that the notifications wait for it; they precede the reply of what caused them. */
+  #commit({ transaction, events }: Commit): void {
+    this.#options.log?.append(transaction)
+    for (const event of events) this.#notify(event)
+  }
+
+  #notify(event: TreeEvent): void {
+    const watchers = this.watches.fire(event)
+    if (watchers.size === 0) return
+    const bytes = notification(event)
+    for (const watcher of watchers) this.gate.send(watcher, bytes)
+  }
+}
+
+function errorCodeOf(thrown: unknown): ErrorCode | undefined {
+  if (thrown instanceof RequestError) return thrown.code
+  return thrown instanceof JuteError ? code.marshallingError : undefined
+}
+
+function isSame(password: Buffer, given: Buffer): boolean {
+  return password.length === given.length && timingSafeEqual(password, given)
+}

@@ -1,0 +1,262 @@
+// The znodes, and the only code that changes them. A change is already decided (changes.ts says how): applying it
+// cannot fail, tells what watchers must hear, and returns how to undo it, which is what makes multi atomic.
+//
+// What surprises in ZooKeeper's counters: a node counts the creates below it, never the deletes. The sequence number
+// is that count; the cversion that clients see is 2 × creates − children, so that it grows by deletes too.
+
+import { openAcl, readOnlyAcl, type Acl } from './acl.ts'
+import type { NodeChange } from './changes.ts'
+import { nameOf, parentOf } from './paths.ts'
+
+export interface Node {
+  data: Buffer | null
+  acl: readonly Acl[]
+  readonly createdZxid: bigint
+  modifiedZxid: bigint
+  childrenZxid: bigint
+  readonly createdMs: number
+  modifiedMs: number
+  version: number
+  aclVersion: number
+  creates: number
+  /** The session that owns it, 0 for a persistent node. */
+  readonly ephemeralOwner: bigint
+  /** Names, not paths. */
+  readonly children: Set<string>
+}
+
+/** What clients see of a node, in the order of the wire. */
+export interface Stat {
+  readonly czxid: bigint
+  readonly mzxid: bigint
+  readonly ctimeMs: number
+  readonly mtimeMs: number
+  readonly version: number
+  readonly cversion: number
+  readonly aversion: number
+  readonly ephemeralOwner: bigint
+  readonly dataLength: number
+  readonly numChildren: number
+  readonly pzxid: bigint
+}
+
+export interface Stamp {
+  readonly zxid: bigint
+  readonly timeMs: number
+}
+
+/** What watchers may have to hear, in ZooKeeper's numbers (Watcher.Event.EventType). */
+export const eventType = { created: 1, deleted: 2, dataChanged: 3, childrenChanged: 4 } as const
+
+export interface TreeEvent {
+  readonly type: (typeof eventType)[keyof typeof eventType]
+  readonly path: string
+}
+
+export interface Applied {
+  readonly events: readonly TreeEvent[]
+  readonly undo: () => void
+}
+
+/** Nodes that can never be deleted. */
+export const permanentPaths: readonly string[] = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']
+
+export class Tree {
+  readonly #nodes = new Map<string, Node>()
+  /** Paths by owning session, in the order of creation. */
+  readonly #ephemerals = new Map<bigint, Set<string>>()
+  #dataBytes = 0
+
+  constructor() {
+    for (const path of permanentPaths)
+      this.insert(path, emptyNode(path === '/zookeeper/config' ? readOnlyAcl : openAcl))
+  }
+
+  get size(): number {
+    return this.#nodes.size
+  }
+
+  get ephemeralCount(): number {
+    let count = 0
+    for (const paths of this.#ephemerals.values()) count += paths.size
+    return count
+  }
+
+  /** Bytes of paths and data. */
+  get dataBytes(): number {
+    return this.#dataBytes
+  }
+
+  get(path: string): Node | undefined {
+    return this.#nodes.get(path)
+  }
+
+  /** Every node after its parent. */
+  entries(): Iterable<[string, Node]> {
+    return this.#nodes.entries()
+  }
+
+  ephemeralsOf(sessionId: bigint): readonly string[] {
+    return [...(this.#ephemerals.get(sessionId) ?? [])]
+  }
+
+  /** Puts a node below its parent, which exists, without counting it: how a snapshot is read. */
+  insert(path: string, node: Node): void {
+    this.#remove(path)
+    this.#nodes.set(path, node)
+    this.#dataBytes += weightOf(path, node)
+    if (path !== '/') this.#parent(path).children.add(nameOf(path))
+    if (node.ephemeralOwner === 0n) return
+    const paths = this.#ephemerals.get(node.ephemeralOwner) ?? new Set()
+    this.#ephemerals.set(node.ephemeralOwner, paths.add(path))
+  }
+
+  apply(change: NodeChange, stamp: Stamp): Applied {
+    switch (change.type) {
+      case 'create':
+        return this.#create(change, stamp)
+      case 'delete':
+        return this.#delete(change.path, stamp)
+      case 'setData':
+        return this.#setData(change, stamp)
+      case 'setAcl':
+        return this.#setAcl(change)
+    }
+  }
+
+  #create(change: NodeChange & { type: 'create' }, stamp: Stamp): Applied {
+    const { path } = change
+    const parent = this.#parent(path)
+    const { creates, childrenZxid } = parent
+    this.insert(path, {
+      ...emptyNode(change.acl),
+      data: change.data,
+      createdZxid: stamp.zxid,
+      modifiedZxid: stamp.zxid,
+      childrenZxid: stamp.zxid,
+      createdMs: stamp.timeMs,
+      modifiedMs: stamp.timeMs,
+      ephemeralOwner: change.ephemeralOwner,
+    })
+    parent.creates = (creates + 1) | 0
+    parent.childrenZxid = stamp.zxid
+    return {
+      events: [
+        { type: eventType.created, path },
+        { type: eventType.childrenChanged, path: parentOf(path) },
+      ],
+      undo: () => {
+        this.#remove(path)
+        parent.creates = creates
+        parent.childrenZxid = childrenZxid
+      },
+    }
+  }
+
+  #delete(path: string, stamp: Stamp): Applied {
+    const node = this.#existing(path)
+    const parent = this.#parent(path)
+    const { childrenZxid } = parent
+    this.#remove(path)
+    parent.childrenZxid = stamp.zxid
+    return {
+      events: [
+        { type: eventType.deleted, path },
+        { type: eventType.childrenChanged, path: parentOf(path) },
+      ],
+      undo: () => {
+        this.insert(path, node)
+        parent.childrenZxid = childrenZxid
+      },
+    }
+  }
+
+  #setData(change: NodeChange & { type: 'setData' }, stamp: Stamp): Applied {
+    const node = this.#existing(change.path)
+    const { data, version, modifiedMs, modifiedZxid } = node
+    const put = (next: Pick<Node, 'data' | 'version' | 'modifiedMs' | 'modifiedZxid'>): void => {
+      this.#dataBytes += (next.data?.length ?? 0) - (node.data?.length ?? 0)
+      Object.assign(node, next)
+    }
+    put({ data: change.data, version: change.version, modifiedMs: stamp.timeMs, modifiedZxid: stamp.zxid })
+    return {
+      events: [{ type: eventType.dataChanged, path: change.path }],
+      undo: () => {
+        put({ data, version, modifiedMs, modifiedZxid })
+      },
+    }
+  }
+
+  #setAcl(change: NodeChange & { type: 'setAcl' }): Applied {
+    const node = this.#existing(change.path)
+    const { acl, aclVersion } = node
+    node.acl = change.acl
+    node.aclVersion = change.version
+    return {
+      events: [],
+      undo: () => {
+        node.acl = acl
+        node.aclVersion = aclVersion
+      },
+    }
+  }
+
+  #remove(path: string): void {
+    const node = this.#nodes.get(path)
+    if (node === undefined) return
+    this.#nodes.delete(path)
+    this.#dataBytes -= weightOf(path, node)
+    if (path !== '/') this.#parent(path).children.delete(nameOf(path))
+    const paths = this.#ephemerals.get(node.ephemeralOwner)
+    paths?.delete(path)
+    if (paths?.size === 0) this.#ephemerals.delete(node.ephemeralOwner)
+  }
+
+  #parent(path: string): Node {
+    return this.#existing(parentOf(path))
+  }
+
+  #existing(path: string): Node {
+    const node = this.#nodes.get(path)
+    if (node === undefined)
+      throw new Error(`a change names ${path}, which does not exist: the change was not decided on this tree`)
+    return node
+  }
+}
+
+export function statOf(node: Node): Stat {
+  return {
+    czxid: node.createdZxid,
+    mzxid: node.modifiedZxid,
+    ctimeMs: node.createdMs,
+    mtimeMs: node.modifiedMs,
+    version: node.version,
+    cversion: (node.creates * 2 - node.children.size) | 0,
+    aversion: node.aclVersion,
+    ephemeralOwner: node.ephemeralOwner,
+    dataLength: node.data?.length ?? 0,
+    numChildren: node.children.size,
+    pzxid: node.childrenZxid,
+  }
+}
+
+function emptyNode(acl: readonly Acl[]): Node {
+  return {
+    data: Buffer.alloc(0),
+    acl,
+    createdZxid: 0n,
+    modifiedZxid: 0n,
+    childrenZxid: 0n,
+    createdMs: 0,
+    modifiedMs: 0,
+    version: 0,
+    aclVersion: 0,
+    creates: 0,
+    ephemeralOwner: 0n,
+    children: new Set(),
+  }
+}
+
+function weightOf(path: string, node: Node): number {
+  return path.length + (node.data?.length ?? 0)
+}
