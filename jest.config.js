@@ -13,10 +13,11 @@ const project = (displayName, testMatch) => ({ ...shared, displayName, testMatch
 export default {
   randomize: true,
   testTimeout: 30_000,
+  maxWorkers: 2, // clusters of processes do not share a machine well
   projects: [
     project('unit', '{packages/*,assigner,collector,source-agent}/test/**/*.test.ts'),
     project('architecture', 'test/architecture/**/*.test.ts'),
     project('simulation', 'test/simulation/**/*.test.ts'),
-    { ...project('cluster', 'test/cluster/**/*.test.ts'), maxWorkers: 1 },
+    project('cluster', 'test/cluster/**/*.test.ts'),
   ],
 }

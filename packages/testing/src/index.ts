@@ -1,1 +1,6 @@
-export {}
+export { FakeClock } from './fake-clock.ts'
+export { seededRandom } from './seeded-random.ts'
+export { collectingLog, type CollectingLog, type LogEntry } from './collecting-log.ts'
+export { tempDirectory, type TempDirectory } from './temp-directory.ts'
+export { eventually } from './eventually.ts'
+export { startProcess, type ChildProcess, type ProcessEnd } from './process.ts'

@@ -1,0 +1,35 @@
+import { asError, realClock, sleep } from '@catchment/runtime'
+
+const probeIntervalMs = 20
+
+/**
+ * What `probe` returns, as soon as it is neither undefined nor false; asked again and again. For what no event tells, in
+ * tests of real processes; where there is an event, await it. Rejects after `timeoutMs` with `what` was awaited and the
+ * last error of `probe`.
+ */
+export async function eventually<T>(
+  what: string,
+  probe: () => T | Promise<T>,
+  timeoutMs = 10_000,
+): Promise<Exclude<T, undefined | false>> {
+  const deadlineMs = realClock.monotonicMs() + timeoutMs
+  let last: Error | undefined
+  for (;;) {
+    try {
+      const value = await probe()
+      if (isThere(value)) return value
+      last = undefined
+    } catch (thrown) {
+      last = asError(thrown)
+    }
+    if (realClock.monotonicMs() >= deadlineMs)
+      throw new Error(`waited ${timeoutMs} ms for ${what}${last === undefined ? '' : `: ${last.message}`}`, {
+        cause: last,
+      })
+    await sleep(realClock, probeIntervalMs)
+  }
+}
+
+function isThere<T>(value: T): value is Exclude<T, undefined | false> {
+  return value !== undefined && value !== false
+}

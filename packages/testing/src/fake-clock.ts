@@ -1,0 +1,95 @@
+import type { Clock, Timer } from '@catchment/runtime'
+
+interface Pending {
+  readonly dueMs: number
+  readonly order: number
+  readonly fire: () => void
+}
+
+/**
+ * Virtual time: it stands still until a test advances it. Timers fire in the order of their due times, those of one
+ * instant in the order in which they were set. Wall and monotonic time go together unless `jumpWall` parts them.
+ */
+export class FakeClock implements Clock {
+  #monotonicMs = 0
+  #wallMs: number
+  #order = 0
+  readonly #pending = new Set<Pending>()
+
+  /** `startMs`: the wall time at which it begins, ms since 1970. */
+  constructor(startMs = Date.UTC(2026, 0, 1)) {
+    this.#wallMs = startMs
+  }
+
+  now(): number {
+    return this.#wallMs
+  }
+
+  monotonicMs(): number {
+    return this.#monotonicMs
+  }
+
+  /** A delay below zero, or none, is due at once: at the next `advance`, be it of 0 ms. */
+  after(delayMs: number, fire: () => void): Timer {
+    const pending = { dueMs: this.#monotonicMs + Math.max(0, delayMs || 0), order: this.#order, fire }
+    this.#order += 1
+    this.#pending.add(pending)
+    return {
+      cancel: () => {
+        this.#pending.delete(pending)
+      },
+    }
+  }
+
+  /** How many timers wait: 0 when everything that was started has ended. */
+  get pendingTimers(): number {
+    return this.#pending.size
+  }
+
+  /**
+   * Lets `ms` pass: runs every timer that falls due, those too that are set meanwhile, and lets promises settle before,
+   * between and after them. It does not wait for real I/O.
+   */
+  async advance(ms: number): Promise<void> {
+    const untilMs = this.#monotonicMs + ms
+    await settled()
+    for (let next = this.#dueBy(untilMs); next !== undefined; next = this.#dueBy(untilMs)) {
+      this.#pending.delete(next)
+      this.#moveTo(next.dueMs)
+      next.fire()
+      await settled()
+    }
+    this.#moveTo(untilMs)
+  }
+
+  /** An operator or NTP sets the clock: wall time jumps, monotonic time and timers do not notice. */
+  jumpWall(byMs: number): void {
+    this.#wallMs += byMs
+  }
+
+  #moveTo(monotonicMs: number): void {
+    const passedMs = Math.max(0, monotonicMs - this.#monotonicMs)
+    this.#monotonicMs += passedMs
+    this.#wallMs += passedMs
+  }
+
+  #dueBy(untilMs: number): Pending | undefined {
+    let first: Pending | undefined
+    for (const pending of this.#pending)
+      if (
+        pending.dueMs <= untilMs &&
+        (first === undefined ||
+          pending.dueMs < first.dueMs ||
+          (pending.dueMs === first.dueMs && pending.order < first.order))
+      )
+        first = pending
+    return first
+  }
+}
+
+/** Resolves when all promises that can settle without I/O or time have settled: an immediate runs behind microtasks. */
+function settled(): Promise<void> {
+  return new Promise((resolve) => {
+    setImmediate(resolve)
+  })
+}
