@@ -1,7 +1,8 @@
 // The session over connections: it opens them one after the other, keeps the lease, and turns both into states. Calls are
 // kept in calls.ts, watches in watches.ts; what a connection is, in zookeeper.ts.
 
-import { asError, fullJitter, sleep, type Clock, type Timer } from '@catchment/runtime'
+import { asError, sleep, type Clock, type Random, type Timer } from '@catchment/runtime'
+import { Backoff } from './backoff.ts'
 import { Calls } from './calls.ts'
 import { assertPath, isCode, ZooKeeperError } from './errors.ts'
 import { Lease } from './lease.ts'
@@ -11,6 +12,7 @@ import type {
   CreateMode,
   Operation,
   ReadOptions,
+  SessionLog,
   SessionOptions,
   SessionState,
   Stat,
@@ -18,18 +20,12 @@ import type {
   WatchEvent,
   ZooKeeperSession,
 } from './session.ts'
+import { States, tell } from './states.ts'
 import { Watches, type WatchKind } from './watches.ts'
 import { Connection, requestBytesMax, requests, type Granted, type Request, type SessionIdentity } from './zookeeper.ts'
 
 const closeTimeoutMsMax = 1_000
 const reconnectBackoff = { baseMs: 20, maxMs: 1_000 }
-
-const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
-  connected: ['suspended', 'closed'],
-  suspended: ['connected', 'lost', 'closed'],
-  lost: ['connected', 'closed'],
-  closed: [],
-}
 
 type Opening = 'open' | 'expired' | 'failed'
 
@@ -50,16 +46,17 @@ export async function openSession(options: SessionOptions): Promise<ZooKeeperSes
 }
 
 class LiveSession implements ZooKeeperSession {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: SessionLog
   readonly #options: SessionOptions
-  readonly #clock: Clock
   readonly #rotation: Rotation
   readonly #calls: Calls
-  readonly #listeners = new Set<(state: SessionState) => void>()
-  readonly #failures = new Map<string, string>()
+  readonly #states: States
+  readonly #backoff: Backoff
   readonly #stop = new AbortController()
   readonly #running: Promise<void>
   #watches = new Watches()
-  #state: SessionState = 'lost'
   #generation = 0
   #lease: Lease | undefined
   #leaseTimer: Timer | undefined
@@ -72,18 +69,22 @@ class LiveSession implements ZooKeeperSession {
 
   constructor(options: SessionOptions) {
     this.#options = options
-    this.#clock = options.clock
+    this.clock = options.clock
+    this.random = options.random
+    this.log = options.log ?? (() => undefined)
     this.#rotation = new Rotation(parseServers(options.servers), options.random)
     this.#calls = new Calls(options.clock)
+    this.#states = new States(this.log)
+    this.#backoff = new Backoff(options.random, reconnectBackoff)
     this.#timeoutMs = options.sessionTimeoutMs
     this.#running = this.#run().catch((thrown: unknown) => {
-      if (!this.#stop.signal.aborted) this.#log('session ended by a bug', { error: asError(thrown) })
+      if (!this.#stop.signal.aborted) this.log('session ended by a bug', { error: asError(thrown) })
     })
   }
 
   get state(): SessionState {
-    const over = this.#lease?.over(this.#clock.monotonicMs()) === true
-    return this.#state === 'connected' && over ? 'suspended' : this.#state
+    const over = this.#lease?.over(this.clock.monotonicMs()) === true
+    return this.#states.current === 'connected' && over ? 'suspended' : this.#states.current
   }
 
   get sessionId(): string | undefined {
@@ -99,27 +100,14 @@ class LiveSession implements ZooKeeperSession {
   }
 
   onState(listener: (state: SessionState) => void): () => void {
-    const entry = (state: SessionState): void => {
-      listener(state)
-    }
-    this.#listeners.add(entry)
-    return () => this.#listeners.delete(entry)
+    return this.#states.listen(listener)
   }
 
   async opened(timeoutMs: number): Promise<void> {
     await new Promise<void>((resolve, reject) => {
-      const timer = this.#clock.after(timeoutMs, () => {
+      const timer = this.clock.after(timeoutMs, () => {
         unsubscribe()
-        const each = this.#rotation.servers.map(({ host, port }) => {
-          const name = `${host}:${port}`
-          return `${name} (${this.#failures.get(name) ?? 'no answer'})`
-        })
-        reject(
-          new ZooKeeperError(
-            'unreachable',
-            `no ZooKeeper server answered within ${timeoutMs} ms: ${each.join(', ')}; check that they run and are reachable`,
-          ),
-        )
+        reject(this.#rotation.unreachable(timeoutMs))
       })
       const unsubscribe = this.onState((state) => {
         if (state !== 'connected') return
@@ -148,7 +136,7 @@ class LiveSession implements ZooKeeperSession {
 
   async exists(path: string, options?: ReadOptions): Promise<Stat | undefined> {
     try {
-      return await this.#watched('data', path, requests.exists, options, 'exist')
+      return await this.#watched('exist', path, requests.exists, options)
     } catch (thrown) {
       if (isCode(thrown, 'no-node')) return undefined
       throw thrown
@@ -197,6 +185,11 @@ class LiveSession implements ZooKeeperSession {
         'too-large',
         `${request.attempt}: a request has at most ${requestBytesMax} bytes, this one ${request.bytes}; split it`,
       )
+    if (
+      options.generation !== undefined &&
+      (options.generation !== this.#generation || this.#states.current === 'lost')
+    )
+      throw new ZooKeeperError('session-lost', `${request.attempt}: session ${options.generation} is lost`)
     if (this.#closing !== undefined) throw new ZooKeeperError('closed', `${request.attempt}: the session is closed`)
     return this.#calls.call(request, { timeoutMs: 2 * this.#timeoutMs, ...options }, onAnswer)
   }
@@ -206,7 +199,6 @@ class LiveSession implements ZooKeeperSession {
     path: string,
     make: (path: string, watch: boolean) => Request<T>,
     options: ReadOptions = {},
-    kindIfAbsent?: WatchKind,
   ): Promise<T> {
     const { watch } = options
     return this.#call(
@@ -214,76 +206,15 @@ class LiveSession implements ZooKeeperSession {
       options,
       (answer) => {
         if (watch === undefined) return
-        if (!('error' in answer)) this.#watches.add(kind, path, watch)
-        else if (kindIfAbsent !== undefined && answer.error.code === 'no-node')
-          this.#watches.add(kindIfAbsent, path, watch)
+        if (!('error' in answer)) this.#watches.add(kind === 'exist' ? 'data' : kind, path, watch)
+        else if (kind === 'exist' && answer.error.code === 'no-node') this.#watches.add('exist', path, watch)
       },
     )
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#stop
-    let delays = fullJitter(this.#options.random, reconnectBackoff)()
-    let tries = 0
-    while (!signal.aborted) {
-      const opening = await this.#openOnce()
-      if (opening === 'open') {
-        delays = fullJitter(this.#options.random, reconnectBackoff)()
-        tries = 0
-      } else if (opening === 'failed') {
-        tries += 1
-        if (tries % this.#rotation.servers.length === 0) await sleep(this.#clock, delays.next().value ?? 0, signal)
-      }
-    }
-  }
-
-  /** Opens one connection and resolves when it has ended. */
-  #openOnce(): Promise<Opening> {
-    const server = this.#rotation.next()
-    const leaving = this.#toLeave()
-    let opening: Opening = 'failed'
-    return new Promise((resolve) => {
-      const connection: Connection = new Connection(
-        {
-          server,
-          sessionTimeoutMs: this.#options.sessionTimeoutMs,
-          openTimeoutMs: Math.max(this.#timeoutMs / 3, 250),
-          identity: leaving ?? this.#identity,
-          zxid: leaving === undefined ? this.#zxid : undefined,
-          clock: this.#clock,
-        },
-        {
-          onOpen: (granted) => {
-            opening = 'open'
-            if (leaving === undefined) this.#onOpen(connection, granted)
-            else this.#leave(connection)
-          },
-          onExpired: () => {
-            opening = 'expired'
-            if (leaving === undefined) this.#onLost('the server says that the session has expired')
-            this.#abandoned = undefined
-            connection.destroy('expired')
-          },
-          onWatch: (event) => {
-            this.#fire(event)
-          },
-          onAnswered: (sentAtMs) => {
-            if (leaving === undefined) this.#lease?.answered(sentAtMs)
-          },
-          onClosed: (reason) => {
-            if (opening === 'failed') this.#failures.set(`${server.host}:${server.port}`, reason)
-            this.#onDisconnected(connection, reason)
-            resolve(opening)
-          },
-        },
-      )
-      this.#connection = connection
-    })
-  }
-
   /** A session that is lost here may still live there, with its ephemerals: for one more timeout it is attached to and closed. */
   #toLeave(): SessionIdentity | undefined {
-    if (this.#abandoned !== undefined && this.#abandoned.untilMs <= this.#clock.monotonicMs())
+    if (this.#abandoned !== undefined && this.#abandoned.untilMs <= this.clock.monotonicMs())
       this.#abandoned = undefined
     return this.#abandoned?.identity
   }
@@ -304,15 +235,15 @@ class LiveSession implements ZooKeeperSession {
     this.#scheduleLease()
     for (const batch of this.#watches.batches())
       connection.send(requests.setWatches(this.#zxid ?? Buffer.alloc(8), batch), () => undefined)
-    this.#become('connected', { sessionId: this.sessionId, generation: this.#generation })
-    if (this.#connection === connection && this.#state === 'connected') this.#calls.attach(connection)
+    this.#states.become('connected', { sessionId: this.sessionId, generation: this.#generation })
+    if (this.#connection === connection && this.#states.current === 'connected') this.#calls.attach(connection)
   }
 
   #onDisconnected(connection: Connection, reason: string): void {
     if (this.#connection === connection) this.#connection = undefined
     this.#calls.detach()
     if (this.#identity !== undefined) this.#zxid = connection.zxid
-    if (this.#state === 'connected') this.#become('suspended', { reason })
+    if (this.#states.current === 'connected') this.#states.become('suspended', { reason })
   }
 
   #onLost(reason: string): void {
@@ -323,24 +254,24 @@ class LiveSession implements ZooKeeperSession {
     const watches = this.#watches
     this.#watches = new Watches()
     this.#calls.failWaiting('session-lost', reason)
-    if (this.#state !== 'lost') this.#become('lost', { reason })
+    if (this.#states.current !== 'lost') this.#states.become('lost', { reason })
     for (const path of watches.paths())
-      this.#tell(watches.take({ type: 'session-lost', path }), { type: 'session-lost', path })
+      tell(watches.take({ type: 'session-lost', path }), { type: 'session-lost', path }, this.log)
   }
 
   #scheduleLease(): void {
     this.#leaseTimer?.cancel()
     const lease = this.#lease
     if (lease === undefined) return
-    this.#leaseTimer = this.#clock.after(lease.nextCheckMs(this.#clock.monotonicMs()), () => {
+    this.#leaseTimer = this.clock.after(lease.nextCheckMs(this.clock.monotonicMs()), () => {
       this.#checkLease(lease)
       this.#scheduleLease()
     })
   }
 
   #checkLease(lease: Lease): void {
-    const now = this.#clock.monotonicMs()
-    const connection = this.#state === 'connected' ? this.#connection : undefined
+    const now = this.clock.monotonicMs()
+    const connection = this.#states.current === 'connected' ? this.#connection : undefined
     if (connection !== undefined && lease.silent(now)) {
       connection.destroy(`nothing was answered for ${Math.round((lease.timeoutMs * 2) / 3)} ms`)
     } else if (connection !== undefined && lease.pingDue(now)) {
@@ -353,53 +284,26 @@ class LiveSession implements ZooKeeperSession {
     this.#connection?.destroy('its session is lost')
   }
 
-  #become(state: SessionState, fields: Readonly<Record<string, unknown>>): void {
-    if (!transitions[this.#state].includes(state))
-      throw new Error(`a session does not go from ${this.#state} to ${state}`)
-    this.#state = state
-    this.#log(`zookeeper session ${state}`, fields)
-    this.#tell([...this.#listeners], state)
-  }
-
-  #fire(event: WatchEvent): void {
-    this.#tell(this.#watches.take(event), event)
-  }
-
-  #tell<T>(listeners: readonly ((value: T) => void)[], value: T): void {
-    for (const listener of listeners) {
-      try {
-        listener(value)
-      } catch (thrown) {
-        this.#log('a listener of the session threw', { error: asError(thrown) })
-      }
-    }
-  }
-
   async #close(): Promise<void> {
     this.#leaseTimer?.cancel()
     const connection = this.#connection
-    if (this.#state === 'connected' && connection !== undefined) await this.#farewell(connection)
+    if (this.#states.current === 'connected' && connection !== undefined) await this.#farewell(connection)
     this.#stop.abort(new ZooKeeperError('closed', 'the session is closed'))
     this.#identity = undefined
     this.#calls.failWaiting('closed', 'the session is closed')
-    this.#become('closed', {})
+    this.#states.become('closed')
     this.#connection?.destroy('the session is closed')
-    this.#listeners.clear()
     await this.#running
   }
 
   #farewell(connection: Connection): Promise<void> {
     return new Promise((resolve) => {
-      const timer = this.#clock.after(Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), resolve)
+      const timer = this.clock.after(Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), resolve)
       connection.send(requests.closeSession(), () => {
         timer.cancel()
         resolve()
       })
     })
-  }
-
-  #log(message: string, fields: Readonly<Record<string, unknown>>): void {
-    this.#options.log?.(message, fields)
   }
 }
 

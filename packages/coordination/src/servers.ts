@@ -27,6 +27,7 @@ function parseServer(part: string, text: string): Server {
 /** The servers in turn, from a random one on, so that a fleet spreads over an ensemble. */
 export class Rotation {
   readonly servers: readonly Server[]
+  readonly #failures = new Map<Server, string>()
   #next: number
 
   constructor(servers: readonly Server[], random: Random) {
@@ -39,5 +40,21 @@ export class Rotation {
     this.#next += 1
     if (server === undefined) throw new Error('a rotation has at least one server')
     return server
+  }
+
+  failed(server: Server, why: string): void {
+    this.#failures.set(server, why)
+  }
+
+  /** The error for the operator, with why each server failed last. */
+  unreachable(timeoutMs: number): ZooKeeperError {
+    const each = this.servers.map((server) => {
+      const name = server.host.includes(':') ? `[${server.host}]` : server.host
+      return `${name}:${server.port} (${this.#failures.get(server) ?? 'no answer'})`
+    })
+    return new ZooKeeperError(
+      'unreachable',
+      `no ZooKeeper server answered within ${timeoutMs} ms: ${each.join(', ')}; check that they run and are reachable`,
+    )
   }
 }

@@ -45,6 +45,8 @@ export interface CallOptions {
   readonly signal?: AbortSignal
   /** Ends the call with `timeout`; twice the session timeout unless given. */
   readonly timeoutMs?: number
+  /** Ends the call with `session-lost` rather than send it in another session than this one (`session.generation`). */
+  readonly generation?: number
 }
 
 export interface ReadOptions extends CallOptions {
@@ -63,6 +65,10 @@ export type Operation =
  * A call that was sent and lost its connection ends at once with `connection-lost`; nothing is ever sent twice.
  */
 export interface ZooKeeperSession {
+  /** What it was opened with; recipes take theirs from here. */
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: SessionLog
   /** Never `connected` past the end of the lease, even if the process was stopped and no timer ran yet. */
   readonly state: SessionState
   /** Hex of the current one, undefined while lost. */

@@ -23,20 +23,22 @@ import { asError, type Clock, type Timer } from '@catchment/runtime'
 import { serverError, ZooKeeperError } from './errors.ts'
 import { Frames } from './frames.ts'
 import type { CreateMode, Operation, Stat, Version, WatchEvent } from './session.ts'
+import {
+  connectionLossCode,
+  createFlags,
+  eventTypes,
+  notificationXid,
+  pingXid,
+  versionNumber,
+  xidMax,
+} from './wire-numbers.ts'
 
 /** Servers drop the connection, and with it all in flight, when a request passes jute.maxbuffer (1 MiB less a little). */
 export const requestBytesMax = 1_048_000
 /** A list of children may pass what a request may; past this it is garbage. */
 const packetBytesMax = 64 << 20
-const xidMax = 2 ** 31 - 2
 
 const openAcl = ACL.OPEN_ACL_UNSAFE.map((acl) => acl.toRecord())
-const modeFlags: Readonly<Record<CreateMode, number>> = {
-  persistent: 0,
-  ephemeral: 1,
-  'persistent-sequential': 2,
-  'ephemeral-sequential': 3,
-}
 
 /** A request and how its answer is read. `attempt` is what errors say: "create /a". */
 export interface Request<T> {
@@ -53,7 +55,7 @@ export const requests = {
   create: (path: string, data: Uint8Array, mode: CreateMode): Request<string> =>
     request(
       { attempt: `create ${path}`, writes: true, type: jute.OP_CODES.CREATE },
-      new jute.protocol.CreateRequest(path, bufferOf(data), openAcl, modeFlags[mode]),
+      new jute.protocol.CreateRequest(path, bufferOf(data), openAcl, createFlags[mode]),
       (payload) => present(payload.path),
     ),
   get: (path: string, watch: boolean): Request<{ data: Buffer; stat: Stat }> =>
@@ -228,7 +230,7 @@ export class Connection {
 
   ping(): void {
     this.#pingsSentAtMs.push(this.#clock.monotonicMs())
-    const header = new jute.protocol.RequestHeader(-2, jute.OP_CODES.PING)
+    const header = new jute.protocol.RequestHeader(pingXid, jute.OP_CODES.PING)
     this.#manager.queue(new jute.Request(header, null))
   }
 
@@ -269,11 +271,11 @@ export class Connection {
   // Header of an answer: length, xid (-1 notification, -2 ping), zxid, error.
   #onPacket(packet: Buffer): void {
     const xid = packet.readInt32BE(4)
-    if (xid === -1) {
+    if (xid === notificationXid) {
       this.#onNotification(packet)
       return
     }
-    if (xid === -2) {
+    if (xid === pingXid) {
       const sentAtMs = this.#pingsSentAtMs.shift()
       if (sentAtMs !== undefined) this.#events.onAnswered(sentAtMs)
       return
@@ -303,18 +305,10 @@ export class Connection {
     this.#openTimer.cancel()
     if (this.#manager.connectTimeoutHandler !== null) clearTimeout(this.#manager.connectTimeoutHandler)
     const unsent = new Set(this.#manager.packetQueue.queue.map((packet) => packet.request))
-    for (const [packet, fail] of [...this.#inFlight]) fail(connectionLost, !unsent.has(packet))
+    for (const [packet, fail] of [...this.#inFlight]) fail(connectionLossCode, !unsent.has(packet))
     this.#events.onClosed(this.#reason)
   }
 }
-
-const connectionLost = -4
-const eventTypes = new Map<number, WatchEvent['type']>([
-  [1, 'created'],
-  [2, 'deleted'],
-  [3, 'changed'],
-  [4, 'children-changed'],
-])
 
 function request<T>(
   about: { attempt: string; writes: boolean; type: number },
@@ -360,7 +354,7 @@ function libraryOperation(operation: Operation): JuteOperation {
         path,
         data: bufferOf(operation.data),
         acls: ACL.OPEN_ACL_UNSAFE,
-        mode: modeFlags[operation.mode ?? 'persistent'],
+        mode: createFlags[operation.mode ?? 'persistent'],
       }
     case 'set':
       return {
@@ -374,10 +368,6 @@ function libraryOperation(operation: Operation): JuteOperation {
     case 'check':
       return { type: jute.OP_CODES.CHECK, path, version: versionNumber(operation.version) }
   }
-}
-
-function versionNumber(version: Version): number {
-  return version === 'any' ? -1 : version
 }
 
 function bufferOf(data: Uint8Array): Buffer {

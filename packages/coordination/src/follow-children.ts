@@ -1,0 +1,58 @@
+import { isCode } from './errors.ts'
+import { Following, type Turn } from './following.ts'
+import type { ZooKeeperSession } from './session.ts'
+
+export interface FollowChildrenOptions {
+  /** The names in order; none if the node is absent. Called first with what is there, then on change. */
+  readonly onChildren: (names: readonly string[]) => void
+  readonly onStale?: (stale: boolean) => void
+  /** Reads again this often even if no watch fires; 30 s unless given. */
+  readonly rereadMs?: number
+}
+
+export interface FollowedChildren {
+  readonly stale: boolean
+  /** Sync, then read: resolves with nothing older than this call, delivered before. */
+  refresh(): Promise<readonly string[]>
+  close(): Promise<void>
+}
+
+/** Follows the names of one node's children; protocol, guarantees and behaviour when cut off as those of followValue. */
+export function followChildren(
+  session: ZooKeeperSession,
+  path: string,
+  options: FollowChildrenOptions,
+): FollowedChildren {
+  let delivered: string | undefined
+  const following = new Following<readonly string[]>(session, {
+    name: `children ${path}`,
+    path,
+    rereadMs: options.rereadMs,
+    onStale: options.onStale,
+    turn: (turn) => readChildren(session, path, turn),
+    deliver: (names) => {
+      const found = names.join('/')
+      if (found === delivered) return
+      delivered = found
+      options.onChildren(names)
+    },
+  })
+  return {
+    get stale() {
+      return following.stale
+    },
+    refresh: () => following.refresh(true),
+    close: () => following.close(),
+  }
+}
+
+async function readChildren(session: ZooKeeperSession, path: string, turn: Turn): Promise<readonly string[]> {
+  for (;;) {
+    try {
+      return (await session.children(path, turn)).names.sort()
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+    if ((await session.exists(path, turn)) === undefined) return []
+  }
+}

@@ -1,0 +1,161 @@
+import { followChildren } from './follow-children.ts'
+import { followValue, type FollowedValue } from './follow-value.ts'
+import type { ZooKeeperSession } from './session.ts'
+
+/** Every child of the followed node, with the data of its ephemeral: undefined while the member is gone. */
+export type Members = ReadonlyMap<string, Buffer | undefined>
+
+export interface FollowMembersOptions {
+  /** The ephemeral below each child; `status` unless given. */
+  readonly name?: string
+  /** A new map each time. Called first when every present member has been read once, then on change. */
+  readonly onMembers: (members: Members) => void
+  readonly onStale?: (stale: boolean) => void
+  readonly rereadMs?: number
+}
+
+export interface FollowedMembers {
+  readonly stale: boolean
+  /** Sync, then read all: resolves with nothing older than this call. */
+  refresh(): Promise<Members>
+  close(): Promise<void>
+}
+
+interface Member {
+  readonly followed: FollowedValue
+  read: boolean
+  data: Buffer | undefined
+}
+
+/**
+ * Follows who is there: the children of `path`, and below each of them the ephemeral that its owner keeps while it lives.
+ *
+ * A member whose ephemeral is absent stays in the map with undefined: it is known, and gone. What changes together is
+ * delivered together as far as it is read together. Suspended or lost: `onStale(true)`, and the last map stands: that a
+ * watcher is cut off says nothing about those it watches.
+ */
+export function followMembers(session: ZooKeeperSession, path: string, options: FollowMembersOptions): FollowedMembers {
+  const followed = new FollowedMemberSet(session, path, options)
+  return {
+    get stale() {
+      return followed.stale
+    },
+    refresh: () => followed.refresh(),
+    close: () => followed.close(),
+  }
+}
+
+class FollowedMemberSet {
+  readonly #session: ZooKeeperSession
+  readonly #path: string
+  readonly #options: FollowMembersOptions
+  readonly #members = new Map<string, Member>()
+  readonly #children
+  readonly #leaving = new Set<Promise<void>>()
+  #delivered: Members | undefined
+  #listed = false
+  #stale = true
+  #closed = false
+  #scheduled = false
+
+  constructor(session: ZooKeeperSession, path: string, options: FollowMembersOptions) {
+    this.#session = session
+    this.#path = path
+    this.#options = options
+    this.#children = followChildren(session, path, {
+      onChildren: (names) => {
+        this.#follow(names)
+      },
+      onStale: () => {
+        this.#changed()
+      },
+      ...rereadOf(options),
+    })
+  }
+
+  get stale(): boolean {
+    return !this.#listed || this.#children.stale || this.#each().some(({ followed }) => followed.stale)
+  }
+
+  async refresh(): Promise<Members> {
+    await this.#children.refresh()
+    await Promise.all(this.#each().map(({ followed }) => followed.refresh()))
+    return this.#map()
+  }
+
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#children.close()
+    await Promise.all([...this.#leaving, ...this.#each().map(({ followed }) => followed.close())])
+  }
+
+  #follow(names: readonly string[]): void {
+    const present = new Set(names)
+    for (const [name, member] of this.#members) {
+      if (present.has(name)) continue
+      this.#members.delete(name)
+      const leaving = member.followed.close().finally(() => this.#leaving.delete(leaving))
+      this.#leaving.add(leaving)
+    }
+    for (const name of names) if (!this.#members.has(name)) this.#members.set(name, this.#member(name))
+    this.#listed = true
+    this.#changed()
+  }
+
+  #member(name: string): Member {
+    const followed = followValue(this.#session, `${this.#path}/${name}/${this.#options.name ?? 'status'}`, {
+      onValue: (data) => {
+        member.read = true
+        member.data = data
+        this.#changed()
+      },
+      onStale: () => {
+        this.#changed()
+      },
+      ...rereadOf(this.#options),
+    })
+    const member: Member = { followed, read: false, data: undefined }
+    return member
+  }
+
+  /** Once per round of the event loop's microtasks: a thousand members that were read together are one map. */
+  #changed(): void {
+    if (this.#scheduled) return
+    this.#scheduled = true
+    queueMicrotask(() => {
+      this.#scheduled = false
+      if (!this.#closed) this.#tell()
+    })
+  }
+
+  #tell(): void {
+    try {
+      const map = this.#map()
+      if (this.#listed && this.#each().every(({ read }) => read) && !same(map, this.#delivered)) {
+        this.#delivered = map
+        this.#options.onMembers(map)
+      }
+      if (this.stale === this.#stale) return
+      this.#stale = this.stale
+      this.#options.onStale?.(this.#stale)
+    } catch (thrown) {
+      this.#session.log(`the follower of members ${this.#path} threw`, { error: thrown })
+    }
+  }
+
+  #each(): Member[] {
+    return [...this.#members.values()]
+  }
+
+  #map(): Members {
+    return new Map([...this.#members].map(([name, { data }]) => [name, data]))
+  }
+}
+
+function rereadOf(options: FollowMembersOptions): { rereadMs?: number } {
+  return options.rereadMs === undefined ? {} : { rereadMs: options.rereadMs }
+}
+
+function same(one: Members, other: Members | undefined): boolean {
+  return one.size === other?.size && [...one].every(([name, data]) => other.has(name) && other.get(name) === data)
+}

@@ -1,0 +1,70 @@
+import { isCode } from './errors.ts'
+import { Following, type Turn } from './following.ts'
+import type { Stat, ZooKeeperSession } from './session.ts'
+
+export interface FollowValueOptions {
+  /** The data, undefined while the node is absent (`stat` with it). Called first with what is there, then on change. */
+  readonly onValue: (data: Buffer | undefined, stat: Stat | undefined) => void
+  /** True: what was delivered may be old (session suspended or lost). False: it has been read again. */
+  readonly onStale?: (stale: boolean) => void
+  /** Reads again this often even if no watch fires; 30 s unless given. */
+  readonly rereadMs?: number
+}
+
+export interface Value {
+  readonly data: Buffer | undefined
+  readonly stat: Stat | undefined
+}
+
+export interface FollowedValue {
+  /** True until the first read, and from `suspended` until the read after the reconnect. */
+  readonly stale: boolean
+  /** Sync, then read: resolves with nothing older than this call, delivered before. Rejects if that read fails. */
+  refresh(): Promise<Value>
+  close(): Promise<void>
+}
+
+/**
+ * Follows one node's data.
+ *
+ * Protocol: read with a watch (exists with a watch while it is absent); when it fires, read again. Read again also after
+ * every reconnect and, after a sync, in every new session, and every `rereadMs`.
+ *
+ * Guarantees: each change is delivered at least as its latest state (states between may be skipped), never an older state
+ * after a newer one. Suspended or lost: `onStale(true)`, and the last value stands.
+ */
+export function followValue(session: ZooKeeperSession, path: string, options: FollowValueOptions): FollowedValue {
+  let delivered: string | undefined
+  const following = new Following<Value>(session, {
+    name: `value ${path}`,
+    path,
+    rereadMs: options.rereadMs,
+    onStale: options.onStale,
+    turn: (turn) => readValue(session, path, turn),
+    deliver: ({ data, stat }) => {
+      const found = stat?.mzxid ?? 'absent'
+      if (found === delivered) return
+      delivered = found
+      options.onValue(data, stat)
+    },
+  })
+  return {
+    get stale() {
+      return following.stale
+    },
+    refresh: () => following.refresh(true),
+    close: () => following.close(),
+  }
+}
+
+/** Reads a node that may be absent, and leaves a watch in either case. */
+export async function readValue(session: ZooKeeperSession, path: string, turn: Turn): Promise<Value> {
+  for (;;) {
+    try {
+      return await session.get(path, turn)
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+    if ((await session.exists(path, turn)) === undefined) return { data: undefined, stat: undefined }
+  }
+}
