@@ -1,0 +1,174 @@
+// The whole system under SIGKILL, on the embedded and on the real ZooKeeper: writers append and rotate, every two
+// seconds something is killed, and at the end nothing is missing, doubled or out of order.
+
+import { mkdirSync } from 'node:fs'
+import { join } from 'node:path'
+import { afterEach, describe, expect, test } from '@jest/globals'
+import { seededRandom, tempDirectory } from '@catchment/testing'
+import { Cluster, type Member } from './cluster.ts'
+import { checkSegments, matchGenerations, readMirrors } from './oracle.ts'
+import { startRealZooKeeper } from './real-zookeeper.ts'
+import { full } from '../full.ts'
+import { until } from './until.ts'
+import { Writer } from './writer.ts'
+
+const seconds = full ? 300 : 60
+const killEveryMs = 2000
+const rotateEveryMs = 7000
+const sessionTimeoutMs = 2000
+const seed = 20_26
+
+const undo: (() => Promise<void> | void)[] = []
+afterEach(async () => {
+  for (const step of undo.splice(0).toReversed()) await step()
+})
+
+describe.each(['embedded', 'real'] as const)('the cluster on the %s ZooKeeper', (server) => {
+  test(
+    'loses, doubles and reorders nothing while members are killed every two seconds',
+    async () => {
+      const { cluster, writers } = await begin(server)
+      const kills = await killForAWhile(cluster, writers)
+      for (const member of [...cluster.assigners, ...cluster.collectors, cluster.agent])
+        if (!member.alive) await member.start()
+
+      const generations = writers.flatMap((writer) => writer.generations())
+      const matched = await until(
+        'every mirror to equal its file',
+        60_000,
+        () => {
+          const { mirrors, sidecars } = readMirrors(cluster.mirror)
+          if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
+          return matchGenerations(generations, mirrors)
+        },
+        500,
+      )
+      await stop(cluster)
+
+      const { doubled } = await checkSegments(
+        cluster.collectors.map((collector) => cluster.data(collector.id)),
+        matched,
+      )
+      expect(resentBeyondWindow(cluster)).toEqual([])
+      expect(doubled).toBeLessThanOrEqual(kills.length * windowBytes * writers.length)
+      expectTermsGrew(cluster, kills)
+      expect(kills.filter((kill) => kill.role === 'collector').length).toBeGreaterThanOrEqual(5)
+      expect(kills.filter((kill) => kill.role === 'agent').length).toBeGreaterThanOrEqual(3)
+    },
+    (seconds + 180) * 1000,
+  )
+})
+
+/** What an agent may have sent of one stream without an answer, and so may send again: its window, in raw bytes. */
+const windowBytes = 4 * 1024 * 1024
+
+interface Kill {
+  readonly role: 'collector' | 'leader' | 'agent'
+  readonly id: string
+  readonly term: number
+}
+
+async function begin(server: 'embedded' | 'real'): Promise<{ cluster: Cluster; writers: Writer[] }> {
+  const directory = await tempDirectory()
+  undo.push(() => directory.remove())
+  const logs = join(directory.path, 'written')
+  mkdirSync(logs)
+  const zookeeper =
+    server === 'real' ? await startRealZooKeeper({ directory: join(directory.path, 'zookeeper') }) : undefined
+  if (zookeeper !== undefined) undo.push(() => zookeeper.stop())
+  const writers = ['web', 'db', 'queue'].map((name) => new Writer(logs, name))
+  const cluster = new Cluster({
+    directory: directory.path,
+    ...(zookeeper !== undefined && { zookeeper: zookeeper.address }),
+    assigners: 2,
+    collectors: 3,
+    agentArgs: ['--id', 'agent-1', '--group', '{file}', '--follow', join(logs, '*.log')],
+    sessionTimeoutMs,
+    graceMs: 5000,
+  })
+  undo.push(() => stop(cluster))
+  undo.push(() => {
+    for (const writer of writers) writer.close()
+  })
+  await cluster.start()
+  await cluster.agent.start()
+  return { cluster, writers }
+}
+
+/** Writes, rotates and kills; every victim is started again one to three seconds later. */
+async function killForAWhile(cluster: Cluster, writers: readonly Writer[]): Promise<Kill[]> {
+  const random = seededRandom(seed)
+  const kills: Kill[] = []
+  const revivals: Promise<void>[] = []
+  const roles = ['collector', 'leader', 'collector', 'agent', 'collector'] as const
+  const writing = setInterval(() => {
+    for (const writer of writers) writer.append(40 + Math.floor(random.float() * 80))
+  }, 20)
+  const rotating = setInterval(() => {
+    for (const writer of writers) writer.rotate()
+  }, rotateEveryMs)
+  try {
+    for (let round = 0; round < (seconds * 1000) / killEveryMs; round += 1) {
+      await pause(killEveryMs)
+      const role = roles[round % roles.length] ?? 'collector'
+      const victim = await pick(cluster, role, random.float())
+      if (victim === undefined) continue
+      await victim.member.kill()
+      kills.push({ role, id: victim.member.id, term: victim.term })
+      revivals.push(pause(1000 + random.float() * 2000).then(() => victim.member.start()))
+    }
+  } finally {
+    clearInterval(writing)
+    clearInterval(rotating)
+    await Promise.all(revivals)
+  }
+  return kills
+}
+
+async function pick(
+  cluster: Cluster,
+  role: Kill['role'],
+  draw: number,
+): Promise<{ member: Member; term: number } | undefined> {
+  if (role === 'agent') return cluster.agent.alive ? { member: cluster.agent, term: 0 } : undefined
+  if (role === 'collector') {
+    const alive = cluster.collectors.filter((collector) => collector.alive)
+    const member = alive[Math.floor(draw * alive.length)]
+    return member === undefined ? undefined : { member, term: 0 }
+  }
+  // A leader is killed when there is one: the one before may still be missed.
+  return until('a leader', 10_000, async () => {
+    const { leader } = await cluster.tree()
+    const member = cluster.assigners.find((assigner) => assigner.id === leader?.id && assigner.alive)
+    return leader === undefined || member === undefined ? undefined : { member, term: leader.term }
+  })
+}
+
+/** Each leader that was killed is followed by a higher term under another id. */
+function expectTermsGrew(cluster: Cluster, kills: readonly Kill[]): void {
+  const led = cluster.assigners
+    .flatMap(({ id }) => cluster.logged(id, 'leading').map((line) => ({ id, term: Number(line['term']) })))
+    .toSorted((a, b) => a.term - b.term)
+  const leaders = kills.filter((kill) => kill.role === 'leader')
+  expect(leaders.length).toBeGreaterThanOrEqual(5)
+  for (const kill of leaders) expect(led.find((lead) => lead.term > kill.term)?.id).not.toBe(kill.id)
+  expect(new Set(led.map((lead) => lead.term)).size).toBe(led.length)
+}
+
+/** Rewinds that sent more again than the window and what one checkpoint interval adds. */
+function resentBeyondWindow(cluster: Cluster): unknown[] {
+  return cluster
+    .logged('agent-1', 'sending again')
+    .filter((line) => Number(line['to']) - Number(line['from']) > windowBytes + 1024 * 1024)
+}
+
+const stopped = new WeakSet<Cluster>()
+async function stop(cluster: Cluster): Promise<void> {
+  if (stopped.has(cluster)) return
+  stopped.add(cluster)
+  await cluster.stop()
+}
+
+function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
+}

@@ -1,0 +1,21 @@
+/** Looks every `everyMs` until `look` gives a value; the error after `withinMs` says what was last seen. */
+export async function until<T>(
+  what: string,
+  withinMs: number,
+  look: () => Promise<T | undefined> | T | undefined,
+  everyMs = 50,
+): Promise<T> {
+  const started = performance.now()
+  let last = 'nothing'
+  for (;;) {
+    try {
+      const value = await look()
+      if (value !== undefined) return value
+    } catch (thrown) {
+      last = String(thrown)
+    }
+    if (performance.now() - started > withinMs)
+      throw new Error(`waited ${withinMs} ms for ${what}; last error: ${last}`)
+    await new Promise((resolve) => setTimeout(resolve, everyMs))
+  }
+}

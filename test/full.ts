@@ -1,0 +1,2 @@
+/** `npm test -- --full`: the long counts of every seeded suite, instead of the short fixed ones. Set by test/run.js. */
+export const full = process.env['CATCHMENT_TEST_FULL'] === '1'
