@@ -17,7 +17,6 @@ import type {
   SessionState,
   Stat,
   Version,
-  WatchEvent,
   ZooKeeperSession,
 } from './session.ts'
 import { States, tell } from './states.ts'
@@ -210,6 +209,65 @@ class LiveSession implements ZooKeeperSession {
         else if (kind === 'exist' && answer.error.code === 'no-node') this.#watches.add('exist', path, watch)
       },
     )
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#stop
+    let tries = 0
+    while (!signal.aborted) {
+      const opening = await this.#openOnce()
+      if (opening === 'open') {
+        this.#backoff.reset()
+        tries = 0
+      } else if (opening === 'failed') {
+        tries += 1
+        if (tries % this.#rotation.servers.length === 0) await sleep(this.clock, this.#backoff.nextMs(), signal)
+      }
+    }
+  }
+
+  /** Opens one connection and resolves when it has ended. */
+  #openOnce(): Promise<Opening> {
+    const server = this.#rotation.next()
+    const leaving = this.#toLeave()
+    let opening: Opening = 'failed'
+    return new Promise((resolve) => {
+      const connection: Connection = new Connection(
+        {
+          server,
+          sessionTimeoutMs: this.#options.sessionTimeoutMs,
+          openTimeoutMs: Math.max(this.#timeoutMs / 3, 250),
+          identity: leaving ?? this.#identity,
+          zxid: leaving === undefined ? this.#zxid : undefined,
+          clock: this.clock,
+        },
+        {
+          onOpen: (granted) => {
+            opening = 'open'
+            if (leaving === undefined) this.#onOpen(connection, granted)
+            else this.#leave(connection)
+          },
+          onExpired: () => {
+            opening = 'expired'
+            if (leaving === undefined) this.#onLost('the server says that the session has expired')
+            this.#abandoned = undefined
+            connection.destroy('expired')
+          },
+          onWatch: (event) => {
+            tell(this.#watches.take(event), event, this.log)
+          },
+          onAnswered: (sentAtMs) => {
+            if (leaving === undefined) this.#lease?.answered(sentAtMs)
+          },
+          onClosed: (reason) => {
+            if (opening === 'failed') this.#rotation.failed(server, reason)
+            this.#onDisconnected(connection, reason)
+            resolve(opening)
+          },
+        },
+      )
+      this.#connection = connection
+    })
   }
 
   /** A session that is lost here may still live there, with its ephemerals: for one more timeout it is attached to and closed. */

@@ -74,7 +74,7 @@ export const requests = {
     request(
       { attempt: `delete ${path}`, writes: true, type: jute.OP_CODES.DELETE },
       new jute.protocol.DeleteRequest(path, versionNumber(version)),
-      nothing,
+      () => undefined,
     ),
   exists: (path: string, watch: boolean): Request<Stat> =>
     request(
@@ -92,7 +92,7 @@ export const requests = {
     request(
       { attempt: `sync ${path}`, writes: false, type: jute.OP_CODES.SYNC },
       new jute.protocol.CreateResponse(path),
-      nothing,
+      () => undefined,
     ),
   multi: (operations: readonly Operation[]): Request<void> => {
     const attempt = `multi of ${operations.map(({ op, path }) => `${op} ${path}`).join(', ')}`.slice(0, 500)
@@ -108,10 +108,10 @@ export const requests = {
     request(
       { attempt: 'restore watches', writes: false, type: jute.OP_CODES.SET_WATCHES },
       new jute.protocol.SetWatches(zxid, watches.data, watches.exist, watches.child),
-      nothing,
+      () => undefined,
     ),
   closeSession: (): Request<void> =>
-    request({ attempt: 'close the session', writes: true, type: jute.OP_CODES.CLOSE_SESSION }, null, nothing),
+    request({ attempt: 'close the session', writes: true, type: jute.OP_CODES.CLOSE_SESSION }, null, () => undefined),
 }
 
 export interface WatchedPaths {
@@ -395,8 +395,4 @@ function statOf(stat: JuteStat | undefined): Stat {
 function present<T>(value: T | undefined): T {
   if (value === undefined) throw new Error('what was asked for')
   return value
-}
-
-function nothing(): void {
-  return undefined
 }
