@@ -3,7 +3,7 @@
 //
 //   npm run bench:pipeline [-- --quick] [-- --json]
 
-import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, writeSync } from 'node:fs'
+import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, statSync, writeSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
@@ -97,6 +97,11 @@ async function collect(files: readonly string[], at: string): Promise<Measured> 
     await cluster.stop()
     rmSync(at, { recursive: true, force: true })
   }
+}
+
+function mirroredWhole(mirror: string, files: readonly string[]): true | undefined {
+  const { bytes, sidecars } = mirroredBytes(mirror)
+  return sidecars === 0 && bytes >= files.reduce((sum, file) => sum + statSync(file).size, 0) ? true : undefined
 }
 
 function processorSeconds(members: Cluster['collectors']): number {

@@ -1,7 +1,7 @@
 // What the tests believe: the mirrors against the files that were written, and the segments against both.
 
 import { createHash } from 'node:crypto'
-import { readFileSync, readdirSync, statSync } from 'node:fs'
+import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
 import { readSegments, type StoredFrame } from '../../collector/src/segment-reader.ts'
 
@@ -115,9 +115,14 @@ function describe(mirrors: readonly MirrorFile[]): string {
   return `left: ${mirrors.map((mirror) => `${mirror.path} (${mirror.bytes})`).join(', ') || 'none'}`
 }
 
-/** The bytes of all mirrors so far, from their sizes alone. */
-export function mirroredBytes(directory: string): number {
-  return readdirSync(directory, { recursive: true, withFileTypes: true })
-    .filter((entry) => entry.isFile() && /~[0-9a-f]{32}$/.test(entry.name))
-    .reduce((sum, entry) => sum + statSync(join(entry.parentPath, entry.name)).size, 0)
+/** The bytes of all mirrors so far and how many sidecar files stand, from names and sizes alone. */
+export function mirroredBytes(directory: string): { bytes: number; sidecars: number } {
+  let [bytes, sidecars] = [0, 0]
+  if (!existsSync(directory)) return { bytes, sidecars }
+  for (const entry of readdirSync(directory, { recursive: true, withFileTypes: true })) {
+    if (!entry.isFile() || entry.name.startsWith('.')) continue
+    if (/~[0-9a-f]{32}$/.test(entry.name)) bytes += statSync(join(entry.parentPath, entry.name)).size
+    else sidecars += 1
+  }
+  return { bytes, sidecars }
 }
