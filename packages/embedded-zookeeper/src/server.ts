@@ -4,8 +4,10 @@ import { Connection, type ConnectionHandler } from './connection.ts'
 import { Engine } from './engine.ts'
 import { answerTo, type Report } from './four-letter-words.ts'
 import { defaultLimits, type Limits } from './limits.ts'
+import { Journal } from './journal.ts'
 import { StateMachine } from './state-machine.ts'
 import { Stats } from './stats.ts'
+import { DataDirectory, type Recovered } from './storage.ts'
 
 export interface ServerOptions {
   /** Port 0: any free one. */
@@ -45,11 +47,18 @@ export interface ZookeeperServer {
 }
 
 /**
- * Starts a standalone ZooKeeper server. Throws CatchmentError: `zookeeper-listen` when it cannot listen.
+ * Starts a standalone ZooKeeper server. Throws CatchmentError: `zookeeper-listen` when it cannot listen, `in-use` and
+ * `zookeeper-damaged` of the data directory.
  */
 export async function startServer(options: ServerOptions): Promise<ZookeeperServer> {
-  const server = new RunningServer(options, new StateMachine())
-  await server.listen()
+  const recovered = options.data === undefined ? undefined : await DataDirectory.open(options.data)
+  const server = new RunningServer(options, recovered)
+  try {
+    await server.listen()
+  } catch (thrown) {
+    await server.close()
+    throw thrown
+  }
   return server
 }
 
@@ -61,22 +70,25 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
   readonly #options: ServerOptions
   readonly #limits: Limits
   readonly #machine: StateMachine
+  readonly #journal: Journal | undefined
   readonly #engine: Engine
   readonly #listener: Server
   readonly #connections = new Set<Connection>()
   readonly #startedMs: number
   /** While paused: the connections that are cut off, also those that have ended without their peers knowing. */
   #held: Set<Connection> | undefined
+  #closing: Promise<void> | undefined
   #end: (error: Error | undefined) => void = () => undefined
 
-  constructor(options: ServerOptions, machine: StateMachine) {
+  constructor(options: ServerOptions, recovered: Recovered | undefined) {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
-    this.#machine = machine
+    this.#machine = recovered?.machine ?? new StateMachine()
+    this.#journal = recovered === undefined ? undefined : this.#openJournal(recovered)
     this.#startedMs = options.clock.monotonicMs()
     this.#engine = new Engine({
-      machine,
-      log: undefined,
+      machine: this.#machine,
+      log: this.#journal,
       clock: options.clock,
       random: options.random,
       stats: this.stats,
@@ -137,16 +149,9 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
     for (const connection of held) connection.release()
   }
 
-  async close(): Promise<void> {
-    this.#engine.close()
-    const closed = new Promise<void>((resolve) => {
-      this.#listener.close(() => {
-        resolve()
-      })
-    })
-    for (const connection of [...this.#connections, ...(this.#held ?? [])]) connection.destroy('shutdown')
-    await closed
-    this.#end(undefined)
+  close(): Promise<void> {
+    this.#closing ??= this.#shutDown(undefined)
+    return this.#closing
   }
 
   word(word: string): string | undefined {
@@ -164,6 +169,36 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
   closed(connection: Connection): void {
     this.#engine.closed(connection)
     this.#connections.delete(connection)
+  }
+
+  /** All at once and without a last word: what is not on disk must not be told. */
+  async #shutDown(error: Error | undefined): Promise<void> {
+    this.#engine.close()
+    const closed = new Promise<void>((resolve) => {
+      this.#listener.close(() => {
+        resolve()
+      })
+    })
+    for (const connection of [...this.#connections, ...(this.#held ?? [])]) connection.destroy('shutdown')
+    await closed
+    try {
+      await this.#journal?.close()
+    } finally {
+      this.#end(error)
+    }
+  }
+
+  #openJournal(recovered: Recovered): Journal {
+    return new Journal(recovered, this.#limits.logBytesMax, {
+      onDurable: () => {
+        const mayRead = this.mayRead()
+        this.#engine.gate.open()
+        if (!mayRead) for (const connection of this.#connections) connection.readOn()
+      },
+      onFailure: (error) => {
+        this.#closing ??= this.#shutDown(error)
+      },
+    })
   }
 
   #accept(socket: Socket): void {
