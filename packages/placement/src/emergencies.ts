@@ -1,0 +1,27 @@
+// What cannot wait: groups without a server, and those of draining collectors. Nothing else is touched.
+import { i32, u32 } from './arrays.ts'
+import { placeGreedily } from './greedy.ts'
+import type { Ledger } from './ledger.ts'
+import type { Model } from './model.ts'
+import { isForced, NOBODY, reasonOf } from './model.ts'
+import { largestFirst } from './ordering.ts'
+
+/** The groups that must find a server, largest first. */
+export function forcedGroups(model: Model): Uint32Array {
+  const forced: number[] = []
+  for (let group = 0; group < model.groups.length; group++) if (isForced(model, group)) forced.push(group)
+  return forced.length === 0 ? new Uint32Array() : largestFirst(model, Uint32Array.from(forced))
+}
+
+/** Places every forced group, largest first, on the collector that has the least pressure with it. */
+export function placeForced(ledger: Ledger): void {
+  const { model, pressures } = ledger
+  const forced = forcedGroups(model)
+  for (let at = 0; at < forced.length; at++) {
+    const from = i32(model.server, u32(forced, at))
+    if (from !== NOBODY) pressures.add(from, u32(forced, at), -1)
+  }
+  placeGreedily(forced, model.serving, pressures, (group, to) => {
+    ledger.note(group, to, reasonOf(model, group, 'drain'))
+  })
+}
