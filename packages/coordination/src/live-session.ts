@@ -25,6 +25,8 @@ import { Connection, requestBytesMax, requests, type Granted, type Request, type
 
 const closeTimeoutMsMax = 1_000
 const reconnectBackoff = { baseMs: 20, maxMs: 1_000 }
+/** A connection that ends sooner counts as a failure, so that a server that drops everyone is not asked in a tight loop. */
+const steadyMs = 1_000
 
 type Opening = 'open' | 'expired' | 'failed'
 
@@ -213,15 +215,16 @@ class LiveSession implements ZooKeeperSession {
 
   async #run(): Promise<void> {
     const { signal } = this.#stop
-    let tries = 0
+    let failures = 0
     while (!signal.aborted) {
+      const startedMs = this.clock.monotonicMs()
       const opening = await this.#openOnce()
-      if (opening === 'open') {
+      if (opening === 'open' && this.clock.monotonicMs() - startedMs >= steadyMs) {
         this.#backoff.reset()
-        tries = 0
-      } else if (opening === 'failed') {
-        tries += 1
-        if (tries % this.#rotation.servers.length === 0) await sleep(this.clock, this.#backoff.nextMs(), signal)
+        failures = 0
+      } else if (opening !== 'expired') {
+        failures += 1
+        if (failures % this.#rotation.servers.length === 0) await sleep(this.clock, this.#backoff.nextMs(), signal)
       }
     }
   }
@@ -248,7 +251,7 @@ class LiveSession implements ZooKeeperSession {
             else this.#leave(connection)
           },
           onExpired: () => {
-            opening = 'expired'
+            if (this.#identity !== undefined || leaving !== undefined) opening = 'expired'
             if (leaving === undefined) this.#onLost('the server says that the session has expired')
             this.#abandoned = undefined
             connection.destroy('expired')
@@ -292,7 +295,9 @@ class LiveSession implements ZooKeeperSession {
     this.#lease = new Lease(granted.sessionTimeoutMs, granted.sentAtMs)
     this.#scheduleLease()
     for (const batch of this.#watches.batches())
-      connection.send(requests.setWatches(this.#zxid ?? Buffer.alloc(8), batch), () => undefined)
+      connection.send(requests.setWatches(this.#zxid ?? Buffer.alloc(8), batch), (answer) => {
+        if ('error' in answer) connection.destroy(answer.error.message)
+      })
     this.#states.become('connected', { sessionId: this.sessionId, generation: this.#generation })
     if (this.#connection === connection && this.#states.current === 'connected') this.#calls.attach(connection)
   }

@@ -352,7 +352,7 @@ function libraryOperation(operation: Operation): JuteOperation {
       return {
         type: jute.OP_CODES.CREATE,
         path,
-        data: bufferOf(operation.data),
+        data: Buffer.from(operation.data), // the library copies in `set` only
         acls: ACL.OPEN_ACL_UNSAFE,
         mode: createFlags[operation.mode ?? 'persistent'],
       }

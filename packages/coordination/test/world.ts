@@ -1,0 +1,132 @@
+import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
+import { realClock, realRandom } from '@catchment/runtime'
+import { openSession, type SessionState, type ZooKeeperSession } from '../src/index.ts'
+import { Proxy } from './proxy.ts'
+
+/** A test's network: one server, and sessions that reach it each through a proxy of its own. */
+export interface World {
+  readonly server: ZookeeperServer | undefined
+  readonly root: string
+  session(options?: { sessionTimeoutMs?: number }): Promise<Client>
+}
+
+export interface Client {
+  readonly session: ZooKeeperSession
+  readonly network: Proxy
+  /** All states since the opening. */
+  readonly states: SessionState[]
+  /** The next change to `state`, or at once if it is in it. */
+  reaches(state: SessionState): Promise<void>
+}
+
+let counter = 0
+
+/**
+ * Runs `story` on an embedded server, or, with REAL_ZOOKEEPER_PORT set, on the server at that port, below a root of its own.
+ * Closes whatever it opened.
+ */
+export function inWorld(story: (world: World) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const realPort = process.env['REAL_ZOOKEEPER_PORT']
+    const server =
+      realPort === undefined
+        ? await startServer({
+            listen: { host: '127.0.0.1', port: 0 },
+            clock: realClock,
+            random: realRandom,
+            sessionTimeoutMs: { min: 500, max: 60_000 },
+          })
+        : undefined
+    const port = server?.port ?? Number(realPort)
+    const opened: { close(): Promise<void> }[] = []
+    counter += 1
+    const root = `/test-${process.pid}-${Date.now()}-${counter}`
+    try {
+      await story({
+        server,
+        root,
+        session: async (options) => {
+          const client = await openClient(port, options?.sessionTimeoutMs ?? 5_000)
+          opened.push(client.session, client.network)
+          await client.session.ensurePath(root)
+          return client
+        },
+      })
+    } finally {
+      for (const one of opened) await one.close()
+      await server?.close()
+    }
+  }
+}
+
+async function openClient(port: number, sessionTimeoutMs: number): Promise<Client> {
+  const network = await Proxy.before(port)
+  const session = await openSession({
+    servers: network.address,
+    sessionTimeoutMs,
+    clock: realClock,
+    random: realRandom,
+  })
+  const states: SessionState[] = []
+  session.onState((state) => states.push(state))
+  return {
+    session,
+    network,
+    states,
+    reaches: (state) =>
+      new Promise((resolve) => {
+        if (session.state === state) resolve()
+        const unsubscribe = session.onState((now) => {
+          if (now !== state) return
+          unsubscribe()
+          resolve()
+        })
+      }),
+  }
+}
+
+/** What callbacks have told so far, and a wait for what they will. */
+export class Told<T> {
+  readonly all: T[] = []
+  readonly #waiting = new Set<() => void>()
+
+  readonly tell = (value: T): void => {
+    this.all.push(value)
+    for (const check of [...this.#waiting]) check()
+  }
+
+  get last(): T | undefined {
+    return this.all.at(-1)
+  }
+
+  /** Resolves with the first told value, past or coming, that fits. */
+  first(fits: (value: T) => boolean): Promise<T> {
+    return new Promise((resolve) => {
+      const check = (): void => {
+        const index = this.all.findIndex(fits)
+        const found = this.all.slice(index, index + 1)
+        if (index < 0) return
+        this.#waiting.delete(check)
+        for (const value of found) resolve(value)
+      }
+      this.#waiting.add(check)
+      check()
+    })
+  }
+}
+
+export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
+export const text = (data: Uint8Array | undefined): string | undefined =>
+  data === undefined ? undefined : new TextDecoder().decode(data)
+
+/** The code (and outcome) that a call ended with. */
+export async function ending(call: Promise<unknown>): Promise<string> {
+  try {
+    await call
+    return 'done'
+  } catch (thrown) {
+    if (thrown instanceof Error && 'code' in thrown && 'outcome' in thrown)
+      return `${String(thrown.code)} ${String(thrown.outcome)}`
+    throw thrown
+  }
+}
