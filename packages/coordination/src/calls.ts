@@ -4,9 +4,9 @@ import type { CallOptions } from './session.ts'
 import type { Answer, Connection, Request } from './zookeeper.ts'
 
 /** Sent and unanswered on one connection; more wait. Unbounded pipelining starves pings. */
-export const inFlightMax = 1_000
+const inFlightMax = 1_000
 /** Calls that wait for a connection or for their turn; the next is refused with `overloaded`. */
-export const waitingMax = 100_000
+const waitingMax = 100_000
 
 interface Waiting {
   start(connection: Connection): void

@@ -61,7 +61,7 @@ export type Operation =
 
 /**
  * Every call rejects with a ZooKeeperError and in no other way. While the session is suspended or lost, calls wait (at
- * most `waitingMax`, then `overloaded`) and are sent when it is connected again; `lost` ends those that waited before it.
+ * most 100,000, then `overloaded`) and are sent when it is connected again; `lost` ends those that waited before it.
  * A call that was sent and lost its connection ends at once with `connection-lost`; nothing is ever sent twice.
  */
 export interface ZooKeeperSession {

@@ -7,7 +7,7 @@ import { Proxy } from './proxy.ts'
 export interface World {
   readonly server: ZookeeperServer | undefined
   readonly root: string
-  session(options?: { sessionTimeoutMs?: number }): Promise<Client>
+  readonly session: (options?: { sessionTimeoutMs?: number }) => Promise<Client>
 }
 
 export interface Client {
@@ -16,7 +16,7 @@ export interface Client {
   /** All states since the opening. */
   readonly states: SessionState[]
   /** The next change to `state`, or at once if it is in it. */
-  reaches(state: SessionState): Promise<void>
+  readonly reaches: (state: SessionState) => Promise<void>
 }
 
 let counter = 0
