@@ -2,7 +2,7 @@
 // of a failure.
 
 import { Command as Commander, CommanderError, Option } from 'commander'
-import { asError } from './clock.ts'
+import { asError, realClock } from './clock.ts'
 import { CatchmentError, codeOf } from './errors.ts'
 import { environment, flagName, loadSettings, toggleSetting, type SettingsOf, type SettingsSpec } from './settings.ts'
 
@@ -42,6 +42,9 @@ const commonSettings = {
   json: toggleSetting({ help: 'print one JSON value per line, for machines' }),
   exitWithStdin: toggleSetting({ help: 'end when standard input ends (the parent died)' }),
 } satisfies SettingsSpec
+
+/** Ctrl-C reaches every process of a terminal, and npm passes it on once more: an echo is no second wish. */
+const signalEchoMs = 500
 
 const usageCodes = new Set(['usage', 'insecure', 'bad-address'])
 
@@ -144,13 +147,21 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
 /** Runs `work` under the signals; reports what it throws in words and sets the exit code. */
 async function guarded(name: string, work: (signal: AbortSignal) => Promise<void>, json: boolean): Promise<void> {
   const stop = new AbortController()
+  let firstAtMs = 0
   const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) process.exit(signal === 'SIGINT' ? 130 : 143)
+    if (stop.signal.aborted) {
+      if (realClock.monotonicMs() - firstAtMs > signalEchoMs) process.exit(signal === 'SIGINT' ? 130 : 143)
+      return
+    }
+    firstAtMs = realClock.monotonicMs()
     stop.abort(new CatchmentError('stopped', `stopped by ${signal}`, { blame: 'operator' }))
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   process.stdout.on('error', (error) => {
     if (codeOf(error) === 'EPIPE') process.exit(0) // `catchment tree | head`
+  })
+  process.stderr.on('error', (error) => {
+    if (codeOf(error) !== 'EPIPE') throw error // who read the log is gone: the end must still be a clean one
   })
   try {
     await work(stop.signal)
