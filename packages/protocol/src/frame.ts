@@ -15,7 +15,14 @@
 
 import { crc32 } from 'node:zlib'
 import { ProtocolError } from './errors.ts'
-import { groupNameBytesMax, isGroupName, memberIdBytesMax, memberIdSchema, streamIdBytes } from './ids.ts'
+import {
+  groupNameBytesMax,
+  isGroupName,
+  memberIdBytesMax,
+  memberIdSchema,
+  streamIdBytes,
+  streamIdSchema,
+} from './ids.ts'
 
 export const frameMagic = Buffer.from('CTCF')
 export const frameVersion = 1
@@ -98,6 +105,13 @@ export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buf
     Buffer.from(text),
   )
   const headerBytes = texts.reduce((sum, text) => sum + text.length, fixedBytes + checksumBytes)
+  if (headerBytes > frameHeaderBytesMax)
+    throw new ProtocolError(
+      'bad-length',
+      `a frame's header has at most ${frameHeaderBytesMax} bytes, not ${headerBytes}`,
+    )
+  if (!streamIdSchema.safeParse(fields.stream).success)
+    throw new ProtocolError('bad-value', `a stream's id is 32 hexadecimal digits, not "${fields.stream}"`)
   const header = Buffer.alloc(headerBytes)
   frameMagic.copy(header)
   header.writeUInt8(frameVersion, 4)
@@ -108,13 +122,13 @@ export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buf
   writeU64(header, fields.start, 28)
   writeU64(header, fields.rawBytes, 36)
   header.writeUInt32LE(payload.length, 44)
-  header.writeUInt32LE(fields.lines, 48)
+  writeU32(header, fields.lines, 48)
   writeU64(header, fields.firstReadAt, 52)
   writeU64(header, fields.lastReadAt, 60)
-  header.writeUInt32LE(fields.rawCrc, 68)
+  writeU32(header, fields.rawCrc, 68)
   header.writeUInt32LE(crc32(payload), 72)
-  header.writeUInt32LE(fields.beforeCrc, 76)
-  header.writeUInt32LE(fields.afterCrc, 80)
+  writeU32(header, fields.beforeCrc, 76)
+  writeU32(header, fields.afterCrc, 80)
   writeU64(header, fields.unconfirmed?.from ?? 0, 84)
   writeU64(header, fields.unconfirmed?.to ?? 0, 92)
   let at = fixedBytes
@@ -133,8 +147,7 @@ export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buf
  */
 export function decodeFrameHeader(buffer: Buffer, offset: number): DecodedFrame {
   const available = buffer.length - offset
-  if (available < Math.min(available, 4) || !startsLikeMagic(buffer, offset))
-    throw new ProtocolError('bad-magic', `no frame begins at byte ${offset}`)
+  if (!startsLikeMagic(buffer, offset)) throw new ProtocolError('bad-magic', `no frame begins at byte ${offset}`)
   if (available < fixedBytes)
     throw new ProtocolError('truncated', `a frame's header has ${fixedBytes} bytes or more, ${available} are here`)
   const version = buffer.readUInt8(offset + 4)
@@ -188,6 +201,8 @@ function readFields(buffer: Buffer, offset: number, textBytes: readonly number[]
   let at = offset + fixedBytes
   for (const bytes of textBytes) texts.push(buffer.toString('utf8', at, (at += bytes)))
   const [group = '', source = '', path = '', unconfirmedAt = ''] = texts
+  const from = readU64(buffer, offset + 84)
+  const to = readU64(buffer, offset + 92)
   if (codec === undefined) throw new ProtocolError('bad-value', `codec ${buffer.readUInt8(offset + 5)} is not known`)
   if ((flags & ~flagsKnown) !== 0 || buffer.readUInt8(offset + 7) !== 0)
     throw new ProtocolError('bad-value', `flags ${flags} are not known`)
@@ -207,10 +222,7 @@ function readFields(buffer: Buffer, offset: number, textBytes: readonly number[]
     newRange: (flags & flagNewRange) !== 0,
     partialLine: (flags & flagPartialLine) !== 0,
     gap: (flags & flagGap) !== 0,
-    unconfirmed:
-      unconfirmedAt === ''
-        ? undefined
-        : { from: readU64(buffer, offset + 84), to: readU64(buffer, offset + 92), at: unconfirmedAt },
+    unconfirmed: from === 0 && to === 0 && unconfirmedAt === '' ? undefined : { from, to, at: unconfirmedAt },
     group,
     source,
     path,
@@ -232,20 +244,24 @@ function checkFields(header: FrameHeader): void {
 }
 
 function checkLengths(header: FrameHeader): void {
-  const { gap, codec, start, rawBytes, encodedBytes } = header
+  const { gap, start, rawBytes } = header
   const rawBytesMax = gap ? Number.MAX_SAFE_INTEGER : frameRawBytesMax
-  const encodedBytesMax = gap ? gapReasonBytesMax : frameEncodedBytesMax
   const pathBytes = Buffer.byteLength(header.path)
   if (rawBytes < 1 || rawBytes > rawBytesMax)
     throw new ProtocolError('bad-length', `a frame covers 1 to ${rawBytesMax} bytes, this one ${rawBytes}`)
   if (!Number.isSafeInteger(start + rawBytes))
     throw new ProtocolError('bad-value', `a frame at ${start} of ${rawBytes} bytes ends past the largest offset`)
-  if (encodedBytes > encodedBytesMax)
-    throw new ProtocolError('bad-length', `a payload has at most ${encodedBytesMax} bytes, this one ${encodedBytes}`)
-  if (gap ? codec !== 'none' : codec === 'none' && encodedBytes !== rawBytes)
-    throw new ProtocolError('bad-length', `${encodedBytes} bytes of codec ${codec} cannot hold ${rawBytes} raw bytes`)
   if (pathBytes < 1 || pathBytes > framePathBytesMax)
     throw new ProtocolError('bad-length', `a path has 1 to ${framePathBytesMax} bytes, this one ${pathBytes}`)
+  checkPayloadLength(header)
+}
+
+function checkPayloadLength({ gap, codec, rawBytes, encodedBytes }: FrameHeader): void {
+  const [min, max] = gap ? [0, gapReasonBytesMax] : [1, frameEncodedBytesMax]
+  if (encodedBytes < min || encodedBytes > max)
+    throw new ProtocolError('bad-length', `a payload has ${min} to ${max} bytes, this one ${encodedBytes}`)
+  if (gap ? codec !== 'none' : codec === 'none' && encodedBytes !== rawBytes)
+    throw new ProtocolError('bad-length', `${encodedBytes} bytes of codec ${codec} cannot hold ${rawBytes} raw bytes`)
 }
 
 function isMemberId(text: string): boolean {
@@ -261,6 +277,12 @@ function writeU64(buffer: Buffer, value: number, offset: number): void {
     throw new ProtocolError('bad-value', `an offset or time is a whole number from 0 to 2^53 - 1, not ${value}`)
   buffer.writeUInt32LE(value % 2 ** 32, offset)
   buffer.writeUInt32LE(Math.floor(value / 2 ** 32), offset + 4)
+}
+
+function writeU32(buffer: Buffer, value: number, offset: number): void {
+  if (!Number.isInteger(value) || value < 0 || value > 0xffffffff)
+    throw new ProtocolError('bad-value', `a count or checksum is a whole number from 0 to 2^32 - 1, not ${value}`)
+  buffer.writeUInt32LE(value, offset)
 }
 
 function readU64(buffer: Buffer, offset: number): number {

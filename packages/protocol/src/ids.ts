@@ -12,9 +12,20 @@ const groupPart = /^(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+$/
 const memberId = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
 const plainBytes = new Set(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'))
 
-/** True for 1 to 200 bytes of parts joined by `/`, each of `[A-Za-z0-9._~-]` or `%XX`, none of them `.` or `..`. */
+/**
+ * Names are keys of JSON objects, here and at every reader: what every JavaScript object seems to have already
+ * (`__proto__`, `constructor`, `toString`) would be lost, or found where nothing was written.
+ */
+function isInherited(text: string): boolean {
+  return text in Object.prototype
+}
+
+/**
+ * True for 1 to 200 bytes of parts joined by `/`, each of `[A-Za-z0-9._~-]` or `%XX`, none of them `.` or `..`; the
+ * whole is no name that every JavaScript object has.
+ */
 export function isGroupName(text: string): boolean {
-  if (text.length < 1 || text.length > groupNameBytesMax) return false
+  if (text.length < 1 || text.length > groupNameBytesMax || isInherited(text)) return false
   return text.split('/').every((part) => groupPart.test(part) && part !== '.' && part !== '..')
 }
 
@@ -27,6 +38,7 @@ export const memberIdSchema = z
   .string()
   .max(memberIdBytesMax)
   .regex(memberId, { error: 'an id is 1 to 64 of [A-Za-z0-9._-] and begins and ends with a letter, a digit or _' })
+  .refine((text) => !isInherited(text), { error: 'an id is no name that every JavaScript object has' })
 
 export const streamIdSchema = z.string().regex(/^[0-9a-f]{32}$/, { error: 'a stream id is 32 hexadecimal digits' })
 
@@ -35,7 +47,8 @@ export const epochSchema = z.number().int().nonnegative()
 
 /**
  * Any text as a group's name: other bytes as %XX, empty parts dropped, `.` and `..` encoded, what is too long cut and
- * closed with `~` and 16 hexadecimal digits of a hash of the whole. Throws ProtocolError `bad-value` for an empty name.
+ * closed with `~` and 16 hexadecimal digits of a hash of the whole; of `constructor` and its like the first letter encoded.
+ * `%` is encoded too, so a name is not to be encoded twice. Throws ProtocolError `bad-value` for an empty name.
  */
 export function encodeGroupName(text: string): string {
   const parts = text
@@ -44,12 +57,17 @@ export function encodeGroupName(text: string): string {
     .map(encodePart)
   if (parts.length === 0)
     throw new ProtocolError('bad-value', `a group's name needs a character other than /: "${text}"`)
-  const name = parts.join('/')
+  const plain = parts.join('/')
+  const name = isInherited(plain) ? percent(plain.charCodeAt(0)) + plain.slice(1) : plain
   return name.length <= groupNameBytesMax ? name : shortened(name, groupNameBytesMax)
 }
 
-/** A part of a mirror's path: bytes outside `[A-Za-z0-9_-]` and inner dots as %XX, cut and hashed past 120 bytes. */
+/**
+ * A part of a mirror's path, 1 to 120 bytes: bytes outside `[A-Za-z0-9_-]` and inner dots as %XX, cut and hashed past
+ * 120 bytes. Nothing at all becomes `~`, so that a path of parts has as many as it was made of.
+ */
 export function encodePathPart(text: string): string {
+  if (text === '') return '~'
   const bytes = Buffer.from(text)
   let encoded = ''
   for (const [index, byte] of bytes.entries()) {
@@ -71,15 +89,24 @@ function percent(byte: number): string {
   return `%${byte.toString(16).toUpperCase().padStart(2, '0')}`
 }
 
-/** Cut so that it neither ends in half a %XX nor in a `/`, and stays distinct from every other name. */
+/** Cut so that it does not end in half a %XX; a hash of the whole keeps it apart from other names that begin alike. */
 function shortened(name: string, bytesMax: number): string {
-  const kept = name.slice(0, bytesMax - 17).replace(/(%[0-9A-F]?|\/)$/, '')
+  const kept = name.slice(0, bytesMax - 17).replace(/%[0-9A-F]?$/, '')
   return `${kept}~${hash64(name)}`
 }
 
-/** FNV-1a, 64 bits, as 16 hexadecimal digits. Against accidents, not against attackers. */
+/**
+ * FNV-1a, 64 bits, as 16 hexadecimal digits. Against accidents, not against attackers. In two halves of 32 bits: the
+ * prime is 2⁴⁰ + 0x1b3, and BigInt is thirty times slower.
+ */
 function hash64(text: string): string {
-  let hash = 0xcbf29ce484222325n
-  for (const byte of Buffer.from(text)) hash = BigInt.asUintN(64, (hash ^ BigInt(byte)) * 0x100000001b3n)
-  return hash.toString(16).padStart(16, '0')
+  let high = 0xcbf29ce4
+  let low = 0x84222325
+  for (const byte of Buffer.from(text)) {
+    const xored = (low ^ byte) >>> 0
+    const product = xored * 0x1b3
+    high = (high * 0x1b3 + xored * 256 + Math.floor(product / 2 ** 32)) % 2 ** 32
+    low = product % 2 ** 32
+  }
+  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }

@@ -10,7 +10,7 @@ export {
   streamIdBytes,
   streamIdSchema,
 } from './ids.ts'
-export { statusNodeName, treePaths, type TreePaths } from './paths.ts'
+export { statusNodeName, treePaths, treeRootSchema, type TreePaths } from './paths.ts'
 export { decodeZnode, encodeZnode, parseJson, znodeBytesMax, znodePlainBytesMax } from './znode.ts'
 export {
   adminSchema,

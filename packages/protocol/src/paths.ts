@@ -1,5 +1,19 @@
 // Where things stand below the root of the tree.
 
+import { z } from 'zod'
+import { ProtocolError } from './errors.ts'
+
+const rootRule =
+  'the root of the tree is a path like /logs: names of [A-Za-z0-9._-] behind slashes, without . or .. or a slash at its end'
+
+/** The root of a tree, for settings. */
+export const treeRootSchema = z
+  .string()
+  .regex(/^(?:\/[A-Za-z0-9._-]+)+$/, { error: rootRule })
+  .refine((root) => !root.split('/').some((part) => part === '.' || part === '..') && root !== '/zookeeper', {
+    error: rootRule,
+  })
+
 export interface TreePaths {
   readonly root: string
   readonly collectors: string
@@ -17,8 +31,9 @@ export interface TreePaths {
 /** The name of a collector's ephemeral child. */
 export const statusNodeName = 'status'
 
-/** All paths below `root`, for example `/logs`. */
+/** All paths below `root`, for example `/logs`. Throws ProtocolError `bad-value` for a root that ZooKeeper would refuse. */
 export function treePaths(root: string): TreePaths {
+  if (!treeRootSchema.safeParse(root).success) throw new ProtocolError('bad-value', `not "${root}": ${rootRule}`)
   const collectors = `${root}/collector`
   const assignment = `${root}/assignment`
   const config = `${root}/config`
