@@ -1,0 +1,18 @@
+#!/usr/bin/env node
+import { realClock, runProgram } from '@catchment/runtime'
+import { handOverCommand } from './hand-over.ts'
+import { findProgram } from './programs.ts'
+import { upCommand } from './up/command.ts'
+
+await runProgram({
+  name: 'catchment',
+  help: 'Collects the logs of a fleet of hosts: agents follow files, collectors keep them, an assigner decides who serves whom.',
+  version: '0.1.0',
+  commands: [
+    upCommand({ find: findProgram, clock: realClock }),
+    handOverCommand('assigner', findProgram),
+    handOverCommand('collector', findProgram),
+    handOverCommand('agent', findProgram),
+    handOverCommand('zookeeper', findProgram),
+  ],
+})
