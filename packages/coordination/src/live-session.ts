@@ -298,7 +298,11 @@ class LiveSession implements ZooKeeperSession {
       connection.send(requests.setWatches(this.#zxid ?? Buffer.alloc(8), batch), (answer) => {
         if ('error' in answer) connection.destroy(answer.error.message)
       })
-    this.#states.become('connected', { sessionId: this.sessionId, generation: this.#generation })
+    this.#states.become('connected', {
+      sessionId: this.sessionId,
+      generation: this.#generation,
+      sessionTimeoutMs: this.#timeoutMs,
+    })
     if (this.#connection === connection && this.#states.current === 'connected') this.#calls.attach(connection)
   }
 

@@ -1,5 +1,6 @@
 // Numbers of the ZooKeeper protocol: org.apache.zookeeper.{CreateMode, Watcher.Event.EventType, ZooDefs}.
 
+import { ZooKeeperError } from './errors.ts'
 import type { CreateMode, Version, WatchEvent } from './session.ts'
 
 export const createFlags: Readonly<Record<CreateMode, number>> = {
@@ -23,5 +24,7 @@ export const xidMax = 2 ** 31 - 2
 export const connectionLossCode = -4
 
 export function versionNumber(version: Version): number {
-  return version === 'any' ? -1 : version
+  if (version === 'any') return -1
+  if (Number.isInteger(version) && version >= 0 && version < 2 ** 31) return version
+  throw new ZooKeeperError('bad-arguments', `a version is "any" or an integer from 0 below 2^31, not ${version}`)
 }

@@ -82,6 +82,9 @@ describe('operations', () => {
       expect(await aborted).toBe('aborted unknown')
       expect(await ending(session.set(root, bytes('x'), 'any', { timeoutMs: 20 }))).toBe('timeout unknown')
       expect(await ending(session.get(root, { timeoutMs: 20 }))).toBe('timeout not-done')
+      network.weather = 'through'
+      expect(await ending(session.set(root, bytes('x'), -1))).toBe('bad-arguments not-done')
+      expect(await ending(session.set(root, bytes('x'), 2 ** 31))).toBe('bad-arguments not-done')
     }),
   )
 
@@ -148,7 +151,7 @@ describe('states', () => {
       expect(await write).toBe('connection-lost unknown')
       expect(await read).toBe('connection-lost not-done')
       await reaches('lost')
-      expect(performance.now() - startedMs).toBeLessThan(1_200)
+      expect(performance.now() - startedMs).toBeLessThan(1_500)
       expect(await waits).toBe('session-lost not-done')
       expect(await watch.first(() => true)).toEqual({ type: 'session-lost', path: `${root}/e` })
       expect(session.sessionId).toBeUndefined()
@@ -231,8 +234,8 @@ describe('states', () => {
         })
       }
       await listen()
-      while (performance.now() - startedMs < 1_200) await other.session.set(root, bytes('x'), 'any')
-      await heard.first((afterMs) => afterMs > 1_000)
+      while (performance.now() - startedMs < 1_000) await other.session.set(root, bytes('x'), 'any')
+      await heard.first((afterMs) => afterMs > 900)
       expect(states).toEqual([])
     }),
   )
@@ -263,6 +266,7 @@ describe('openSession and close', () => {
       })
       expect(session.state).toBe('connected')
       await session.close()
+      silent.network.weather = 'through'
     }),
   )
 
