@@ -3,14 +3,13 @@ import { i32, u32 } from './arrays.ts'
 import { placeGreedily } from './greedy.ts'
 import type { Ledger } from './ledger.ts'
 import type { Model } from './model.ts'
-import { isForced, NOBODY, reasonOf } from './model.ts'
+import { groupsWhere, isForced, NOBODY, reasonOf } from './model.ts'
 import { largestFirst } from './ordering.ts'
 
 /** The groups that must find a server, largest first. */
 export function forcedGroups(model: Model): Uint32Array {
-  const forced: number[] = []
-  for (let group = 0; group < model.groups.length; group++) if (isForced(model, group)) forced.push(group)
-  return forced.length === 0 ? new Uint32Array() : largestFirst(model, Uint32Array.from(forced))
+  const forced = groupsWhere(model, (group) => isForced(model, group))
+  return forced.length === 0 ? forced : largestFirst(model, forced)
 }
 
 /** Places every forced group, largest first, on the collector that has the least pressure with it. */

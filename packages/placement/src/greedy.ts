@@ -8,14 +8,14 @@ import type { Pressures } from './pressure.ts'
 import { DIMENSIONS } from './weights.ts'
 
 /** Heap slots looked at for each group. Up to as many collectors the choice is exact. */
-const LOOKED_AT_MAX = 16
+const LOOKED_AT_MAX = 8
 
 /** Calls `place` for each group of `order`, and adds the groups to `pressures`. `receivers` must not be empty. */
 export function placeGreedily(
   order: Uint32Array,
   receivers: Int32Array,
   pressures: Pressures,
-  place: (group: number, collector: number, position: number) => void,
+  place: (group: number, collector: number) => void,
 ): void {
   const key = new Float64Array(pressures.load.length / DIMENSIONS)
   const heap = new CollectorHeap(key, 'coldest')
@@ -30,7 +30,7 @@ export function placeGreedily(
     pressures.add(collector, group)
     key[collector] = pressures.of(collector)
     heap.update(collector)
-    place(group, collector, position)
+    place(group, collector)
   }
 }
 

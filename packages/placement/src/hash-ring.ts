@@ -10,10 +10,10 @@
 //
 // It does not look at loads. Groups on cordoned collectors stay where they are.
 import { f64, i32, item, u32 } from './arrays.ts'
-import { hash32 } from './hash.ts'
+import { hash32, mix32 } from './hash.ts'
 import { Ledger } from './ledger.ts'
 import type { Model } from './model.ts'
-import { isForced, isKept, reasonOf } from './model.ts'
+import { groupsWhere, isForced, isKept, reasonOf } from './model.ts'
 import type { PlanOptions } from './options.ts'
 import { largestFirst } from './ordering.ts'
 import { DIMENSIONS } from './weights.ts'
@@ -32,9 +32,7 @@ interface Ring {
 export function planHashRing(model: Model, options: PlanOptions): Ledger {
   const ledger = new Ledger(model)
   const rings = ringsOf(model)
-  const movable = Uint32Array.from(model.groups.keys()).filter(
-    (group) => !isKept(model, group) && (options.balance || isForced(model, group)),
-  )
+  const movable = groupsWhere(model, (group) => !isKept(model, group) && (options.balance || isForced(model, group)))
   for (const group of largestFirst(model, movable)) {
     const to = ownerOf(rings, hash32(item(model.groups, group).name))
     if (to !== i32(ledger.server, group)) ledger.move(group, to, reasonOf(model, group, 'ring'))
@@ -64,9 +62,12 @@ function ringOf(model: Model, step: number, alike: readonly number[]): Ring {
   // Place and owner in one number below 2^53, so that they sort as numbers.
   const nodes = new Float64Array(alike.length * VIRTUAL_NODES)
   for (const [at, collector] of alike.entries()) {
+    // Two hashes of the id, start and odd stride: two ids that agree in one of them still have other nodes.
     const { id } = item(model.collectors, collector)
+    const start = hash32(id)
+    const stride = hash32(`${id}#`) | 1
     for (let node = 0; node < VIRTUAL_NODES; node++) {
-      nodes[at * VIRTUAL_NODES + node] = hash32(`${id}#${node}`) * alike.length + at
+      nodes[at * VIRTUAL_NODES + node] = mix32(start + Math.imul(node, stride)) * alike.length + at
     }
   }
   nodes.sort()

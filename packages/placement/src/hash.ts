@@ -10,6 +10,12 @@ export function hash32(text: string): number {
     hash = Math.imul(hash ^ (unit & 0xff), 0x01000193)
     hash = Math.imul(hash ^ (unit >>> 8), 0x01000193)
   }
+  return mix32(hash)
+}
+
+/** The 32-bit finalizer of MurmurHash3: every bit of the input changes about half of the bits of the result. */
+export function mix32(value: number): number {
+  let hash = value
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b)
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35)
   return (hash ^ (hash >>> 16)) >>> 0

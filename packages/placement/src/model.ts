@@ -82,3 +82,15 @@ export function reasonOf<T>(model: Model, group: number, otherwise: T): 'new' | 
   if (i32(model.server, group) === NOBODY) return 'orphan'
   return isForced(model, group) ? 'drain' : otherwise
 }
+
+/** The numbers of the groups for which `counts` holds, ascending. */
+export function groupsWhere(model: Model, counts: (group: number) => boolean): Uint32Array {
+  const found = new Uint32Array(model.groups.length)
+  let count = 0
+  for (let group = 0; group < found.length; group++) {
+    if (!counts(group)) continue
+    found[count] = group
+    count++
+  }
+  return found.subarray(0, count)
+}

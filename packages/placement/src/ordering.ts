@@ -1,10 +1,11 @@
 // The one order of groups: largest first, equals by hash and then by name. It depends on the groups alone, so a plan
 // does not depend on how its input was listed. A radix sort (LSD, 11 bits a pass; Knuth 5.2.5) on the hash and then on
 // the size as a 32-bit float, since comparing a million names would cost more than the plan.
-import { f64, item, u32 } from './arrays.ts'
+import { f64, i32, item, u32 } from './arrays.ts'
 import { hash32 } from './hash.ts'
 import type { Model } from './model.ts'
-import { totalsOf } from './model.ts'
+import { groupsWhere, totalsOf } from './model.ts'
+import type { Group } from './situation.ts'
 import { DIMENSIONS } from './weights.ts'
 
 const DIGIT_BITS = 11
@@ -42,6 +43,32 @@ export function largestFirst(model: Model, groups: Uint32Array): Uint32Array {
     return difference === 0 ? (item(model.groups, a).name < item(model.groups, b).name ? -1 : 1) : difference
   })
   return order
+}
+
+/**
+ * The same situation with its groups renumbered: those for which `first` holds, largest first, then the others. Returns
+ * how many come first. What goes through a million groups by size reads memory in sequence then, several times faster.
+ */
+export function renumbered(
+  model: Model,
+  first: (group: number) => boolean,
+): { readonly sorted: Model; readonly count: number } {
+  const order = largestFirst(model, groupsWhere(model, first))
+  const rest = groupsWhere(model, (group) => !first(group))
+  const groups: Group[] = []
+  const weight = new Float64Array(model.weight.length)
+  const server = new Int32Array(model.server.length)
+  for (const numbers of [order, rest]) {
+    for (let at = 0; at < numbers.length; at++) {
+      const group = u32(numbers, at)
+      const number = groups.push(item(model.groups, group)) - 1
+      server[number] = i32(model.server, group)
+      for (let dimension = 0; dimension < DIMENSIONS; dimension++) {
+        weight[number * DIMENSIONS + dimension] = f64(model.weight, group * DIMENSIONS + dimension)
+      }
+    }
+  }
+  return { sorted: { ...model, groups, weight, server }, count: order.length }
 }
 
 /** Sorts items by keys[item] XOR flip, stably: flip 0 is ascending, 0xffffffff descending. */

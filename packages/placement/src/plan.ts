@@ -32,7 +32,7 @@ export function plan(strategy: Strategy, situation: Situation, options: Partial<
   }
   const ledger = decide(strategy, model, { ...defaultOptions, ...options })
   const moves = ledger.moves()
-  const imbalanceAfter = moves.length === 0 ? imbalanceBefore : imbalanceOf(model, units, ledger.server)
+  const imbalanceAfter = moves.length === 0 ? imbalanceBefore : imbalanceOf(ledger.model, units, ledger.server)
   return { moves, unplaced: [], imbalanceBefore, imbalanceAfter }
 }
 

@@ -5,25 +5,29 @@
 // the bin: over the runs, the lesser of the bin's slots and the collector's groups. Heaviest bin first, each takes the
 // free collector of its capacity with the greatest overlap. On a plan's own result this moves nothing: the heaviest bin
 // overlaps in full with the collector that holds it, and any other that does so too holds the same weights.
-import { f64, i32, item, u32 } from './arrays.ts'
+import { f64, i32, u32 } from './arrays.ts'
 import type { Model } from './model.ts'
 import { NOBODY } from './model.ts'
 import { DIMENSIONS } from './weights.ts'
 
 interface Runs {
-  /** The run of each position, and of each run its first position, with the end behind. */
+  readonly count: number
+  /** The run of each group, and of each run its first group, with the end behind. */
   readonly runOf: Uint32Array
-  readonly start: number[]
+  readonly start: Uint32Array
   /** The groups of each run by current server: parallel lists, those of run r from first[r] to first[r + 1]. */
-  readonly first: number[]
-  readonly holder: number[]
-  readonly held: number[]
+  readonly first: Uint32Array
+  readonly holder: Uint32Array
+  readonly held: Uint32Array
 }
 
-/** `order` and the bin of each of its positions; returns the server of each position. Bins are named after collectors. */
-export function relabel(model: Model, order: Uint32Array, bin: Int32Array): Int32Array {
-  const runs = runsOf(model, order)
-  return settle(model, order, bin, { runs, label: labelsOf(model, order, bin, runs) })
+/**
+ * The server of each group, from the bin of each: bins are numbered as the collectors that serve. The groups are the
+ * first ones of the model, sorted by weight so that equal ones stand together.
+ */
+export function relabel(model: Model, bin: Int32Array): Int32Array {
+  const runs = runsOf(model, bin.length)
+  return settle(model, bin, runs, labelsOf(model, bin, runs))
 }
 
 /** What can stay as a number: exact, as weights are integers. */
@@ -40,39 +44,44 @@ function isEqual(model: Model, a: number, b: number): boolean {
   return true
 }
 
-function runsOf(model: Model, order: Uint32Array): Runs {
-  const runs: Runs = { runOf: new Uint32Array(order.length), start: [], first: [], holder: [], held: [] }
-  const count = new Int32Array(model.collectors.length)
-  for (let from = 0; from < order.length;) {
-    const run = runs.start.push(from) - 1
-    runs.first.push(runs.holder.length)
-    let end = from
-    for (; end < order.length && isEqual(model, u32(order, from), u32(order, end)); end++) {
-      runs.runOf[end] = run
-      const server = i32(model.server, u32(order, end))
-      if (server === NOBODY) continue
-      if (i32(count, server) === 0) runs.holder.push(server)
-      count[server] = i32(count, server) + 1
+function runsOf(model: Model, groups: number): Runs {
+  const runOf = new Uint32Array(groups)
+  const start = new Uint32Array(groups + 1)
+  const first = new Uint32Array(groups + 1)
+  const holder = new Uint32Array(groups)
+  const held = new Uint32Array(groups)
+  const entryOf = new Int32Array(model.collectors.length).fill(NOBODY)
+  let count = 0
+  let entries = 0
+  for (let group = 0; group < groups; group++) {
+    if (group === 0 || !isEqual(model, group - 1, group)) {
+      start[count] = group
+      first[count] = entries
+      count++
     }
-    for (let at = runs.held.length; at < runs.holder.length; at++) {
-      const server = item(runs.holder, at)
-      runs.held.push(i32(count, server))
-      count[server] = 0
+    runOf[group] = count - 1
+    const server = i32(model.server, group)
+    if (server === NOBODY) continue
+    if (i32(entryOf, server) < u32(first, count - 1)) {
+      entryOf[server] = entries
+      holder[entries] = server
+      entries++
     }
-    from = end
+    const entry = i32(entryOf, server)
+    held[entry] = u32(held, entry) + 1
   }
-  runs.start.push(order.length)
-  runs.first.push(runs.holder.length)
-  return runs
+  start[count] = groups
+  first[count] = entries
+  return { count, runOf, start, first, holder, held }
 }
 
 /** The collector that gets each bin. */
-function labelsOf(model: Model, order: Uint32Array, bin: Int32Array, runs: Runs): Int32Array {
-  const positions = positionsByBin(model, bin)
+function labelsOf(model: Model, bin: Int32Array, runs: Runs): Int32Array {
+  const { groups, start } = contentsOf(model, bin)
   const load = new Float64Array(model.collectors.length)
-  for (let at = 0; at < order.length; at++) {
-    const own = i32(bin, at)
-    load[own] = f64(load, own) + mass(model, u32(order, at))
+  for (let group = 0; group < bin.length; group++) {
+    const own = i32(bin, group)
+    load[own] = f64(load, own) + mass(model, group)
   }
   const label = new Int32Array(model.collectors.length).fill(NOBODY)
   const row = new Float64Array(model.collectors.length)
@@ -81,7 +90,7 @@ function labelsOf(model: Model, order: Uint32Array, bin: Int32Array, runs: Runs)
     const free = new Set(alike)
     for (const own of bins) {
       row.fill(0)
-      addOverlaps(model, order, runs, { positions: item(positions, own), row })
+      addOverlaps(model, runs, groups.subarray(u32(start, own), u32(start, own + 1)), row)
       let best = NOBODY
       for (const collector of free) if (best === NOBODY || f64(row, collector) > f64(row, best)) best = collector
       label[own] = best
@@ -91,10 +100,19 @@ function labelsOf(model: Model, order: Uint32Array, bin: Int32Array, runs: Runs)
   return label
 }
 
-function positionsByBin(model: Model, bin: Int32Array): number[][] {
-  const positions: number[][] = model.collectors.map(() => [])
-  for (let at = 0; at < bin.length; at++) item(positions, i32(bin, at)).push(at)
-  return positions
+/** The groups of each bin, ascending: those of bin b in `groups` from start[b] to start[b + 1]. */
+function contentsOf(model: Model, bin: Int32Array): { readonly groups: Uint32Array; readonly start: Uint32Array } {
+  const start = new Uint32Array(model.collectors.length + 1)
+  for (const own of bin) start[own + 1] = u32(start, own + 1) + 1
+  for (let at = 1; at < start.length; at++) start[at] = u32(start, at) + u32(start, at - 1)
+  const next = start.slice()
+  const groups = new Uint32Array(bin.length)
+  for (let group = 0; group < bin.length; group++) {
+    const own = i32(bin, group)
+    groups[u32(next, own)] = group
+    next[own] = u32(next, own) + 1
+  }
+  return { groups, start }
 }
 
 /** Serving collectors of one capacity, ascending, class by class. */
@@ -110,53 +128,44 @@ function capacityClasses(model: Model): number[][] {
   return [...classes.values()]
 }
 
-function addOverlaps(
-  model: Model,
-  order: Uint32Array,
-  runs: Runs,
-  { positions, row }: { readonly positions: readonly number[]; readonly row: Float64Array },
-): void {
-  for (let at = 0; at < positions.length;) {
-    const position = item(positions, at)
-    const run = u32(runs.runOf, position)
+/** Adds to `row`, for each collector, what could stay of a bin that holds `groups`. */
+function addOverlaps(model: Model, runs: Runs, groups: Uint32Array, row: Float64Array): void {
+  for (let at = 0; at < groups.length;) {
+    const group = u32(groups, at)
+    const run = u32(runs.runOf, group)
     let slots = 0
-    for (; at < positions.length && u32(runs.runOf, item(positions, at)) === run; at++) slots++
-    const each = mass(model, u32(order, position))
-    for (let entry = item(runs.first, run), end = item(runs.first, run + 1); entry < end; entry++) {
-      const collector = item(runs.holder, entry)
-      row[collector] = f64(row, collector) + each * Math.min(slots, item(runs.held, entry))
+    for (; at < groups.length && u32(runs.runOf, u32(groups, at)) === run; at++) slots++
+    const each = mass(model, group)
+    for (let entry = u32(runs.first, run), end = u32(runs.first, run + 1); entry < end; entry++) {
+      const collector = u32(runs.holder, entry)
+      row[collector] = f64(row, collector) + each * Math.min(slots, u32(runs.held, entry))
     }
   }
 }
 
 /** Run by run: who can stay stays, the others take what slots are left, in order. */
-function settle(
-  model: Model,
-  order: Uint32Array,
-  bin: Int32Array,
-  { runs, label }: { readonly runs: Runs; readonly label: Int32Array },
-): Int32Array {
-  const target = new Int32Array(order.length).fill(NOBODY)
+function settle(model: Model, bin: Int32Array, runs: Runs, label: Int32Array): Int32Array {
+  const target = new Int32Array(bin.length).fill(NOBODY)
   const slots = new Int32Array(model.collectors.length)
-  for (let run = 0; run + 1 < runs.start.length; run++) {
-    const from = item(runs.start, run)
-    const end = item(runs.start, run + 1)
-    for (let at = from; at < end; at++) {
-      const collector = i32(label, i32(bin, at))
+  for (let run = 0; run < runs.count; run++) {
+    const from = u32(runs.start, run)
+    const end = u32(runs.start, run + 1)
+    for (let group = from; group < end; group++) {
+      const collector = i32(label, i32(bin, group))
       slots[collector] = i32(slots, collector) + 1
     }
-    for (let at = from; at < end; at++) {
-      const server = i32(model.server, u32(order, at))
+    for (let group = from; group < end; group++) {
+      const server = i32(model.server, group)
       if (server === NOBODY || i32(slots, server) === 0) continue
-      target[at] = server
+      target[group] = server
       slots[server] = i32(slots, server) - 1
     }
     let next = from
-    for (let at = from; at < end; at++) {
-      if (i32(target, at) !== NOBODY) continue
+    for (let group = from; group < end; group++) {
+      if (i32(target, group) !== NOBODY) continue
       while (i32(slots, i32(label, i32(bin, next))) === 0) next++
       const collector = i32(label, i32(bin, next))
-      target[at] = collector
+      target[group] = collector
       slots[collector] = i32(slots, collector) - 1
     }
   }

@@ -1,7 +1,7 @@
 // Loads as whole numbers. Sums of floating-point loads depend on the order of adding, and then two plans of one
 // situation would differ by the order of its lists; sums of integers below 2^53 do not. The scale is a power of two
 // taken from the largest load and the count alone, so it does not depend on the order either.
-import { item } from './arrays.ts'
+import { f64, item } from './arrays.ts'
 import type { Collector, Group, Load } from './situation.ts'
 
 /** Dimensions of load: 0 is bytes per second, 1 is records per second. Arrays hold [index * DIMENSIONS + dimension]. */
@@ -28,25 +28,27 @@ export function weighGroups(groups: readonly Group[]): Float64Array {
 
 function weighDimension(groups: readonly Group[], dimension: number, weight: Float64Array): void {
   let largest = 0
-  for (const group of groups) {
-    const value = amount(group.load, dimension)
+  for (let group = 0, at = dimension; group < groups.length; group++, at += DIMENSIONS) {
+    const value = amount(item(groups, group).load, dimension)
+    weight[at] = measured(value) ? value : NaN
     if (measured(value) && value > largest) largest = value
   }
   const exponent = Math.floor(Math.log2(WEIGHT_TOTAL_MAX / groups.length / largest))
   const scale = largest === 0 ? 0 : 2 ** Math.min(exponent, SCALE_EXPONENT_MAX)
   let sum = 0
   let count = 0
-  for (const group of groups) {
-    const value = amount(group.load, dimension)
-    if (!measured(value)) continue
-    sum += Math.round(value * scale)
+  for (let at = dimension; at < weight.length; at += DIMENSIONS) {
+    const scaled = Math.round(f64(weight, at) * scale)
+    weight[at] = scaled
+    if (Number.isNaN(scaled)) continue
+    sum += scaled
     count++
   }
   const mean = count === 0 ? 1 : Math.max(1, Math.floor(sum / count))
   const floor = Math.max(1, Math.floor(mean * FLOOR_PART))
-  for (let index = 0; index < groups.length; index++) {
-    const value = amount(item(groups, index).load, dimension)
-    weight[index * DIMENSIONS + dimension] = measured(value) ? Math.max(floor, Math.round(value * scale)) : mean
+  for (let at = dimension; at < weight.length; at += DIMENSIONS) {
+    const scaled = f64(weight, at)
+    weight[at] = Number.isNaN(scaled) ? mean : Math.max(floor, scaled)
   }
 }
 
