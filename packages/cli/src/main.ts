@@ -3,6 +3,10 @@ import { realClock, runProgram } from '@catchment/runtime'
 import { handOverCommand } from './hand-over.ts'
 import { findProgram } from './programs.ts'
 import { upCommand } from './up/command.ts'
+import { explainCommand } from './verbs/explain.ts'
+import { rebalanceCommand } from './verbs/rebalance.ts'
+import { statusCommand } from './verbs/status.ts'
+import { treeCommand } from './verbs/tree.ts'
 
 await runProgram({
   name: 'catchment',
@@ -10,6 +14,10 @@ await runProgram({
   version: '0.1.0',
   commands: [
     upCommand({ find: findProgram, clock: realClock }),
+    treeCommand(),
+    statusCommand(),
+    explainCommand(),
+    rebalanceCommand(),
     handOverCommand('assigner', findProgram),
     handOverCommand('collector', findProgram),
     handOverCommand('agent', findProgram),

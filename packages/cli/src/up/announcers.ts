@@ -2,6 +2,7 @@
 
 import type { Clock, Log } from '@catchment/runtime'
 import type { Palette } from '../view/palette.ts'
+import { timeOfDay } from '../view/time.ts'
 import { backLine, deathLine, upReport } from '../view/up-view.ts'
 import type { Followed } from './followed.ts'
 import { assignerUrls, type LaunchPlan } from './launch.ts'
@@ -59,8 +60,4 @@ export function machineAnnouncer(story: UpStory, print: (line: string) => void, 
       print(JSON.stringify({ program: 'catchment', ready: true, data, out, url }))
     },
   }
-}
-
-function timeOfDay(at: number): string {
-  return new Date(at).toTimeString().slice(0, 8)
 }

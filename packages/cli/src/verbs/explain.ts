@@ -1,0 +1,29 @@
+import { encodeGroupName, explainAnswerSchema, isGroupName } from '@catchment/protocol'
+import { defineCommand, usage, type BoundCommand } from '@catchment/runtime'
+import { assignerSettings, withAssigner } from '../assigner-client.ts'
+import { explainLines } from '../view/explain-view.ts'
+import { paletteOf } from '../view/palette.ts'
+import { timeOfDay } from '../view/time.ts'
+
+export function explainCommand(): BoundCommand {
+  return defineCommand({
+    name: 'explain',
+    help: 'where a group is, and the decisions that brought it there',
+    settings: assignerSettings,
+    argument: { name: 'GROUP', help: 'the name of the group, as "catchment tree" shows it', required: true },
+    run: async ({ assigner }, { argument, signal, json, print, colours }) => {
+      if (argument === undefined) throw usage('explain needs the name of a group: catchment explain GROUP')
+      const group = isGroupName(argument) ? argument : encodeGroupName(argument)
+      await withAssigner(assigner, async (client) => {
+        const answer = await client.ask({
+          method: 'GET',
+          path: `/v1/groups/${encodeURIComponent(group)}/explain`,
+          schema: explainAnswerSchema,
+          signal,
+        })
+        const lines = json ? [JSON.stringify(answer)] : explainLines(answer, paletteOf(colours), timeOfDay)
+        for (const line of lines) print(line)
+      })
+    },
+  })
+}

@@ -1,0 +1,4 @@
+/** `14:03:05`, in the zone of whoever reads it. `at`: ms since 1970. */
+export function timeOfDay(at: number): string {
+  return new Date(at).toTimeString().slice(0, 8)
+}
