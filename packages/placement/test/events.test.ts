@@ -26,7 +26,7 @@ const drift: Event = ({ collectors, groups }, random) => ({
 const newcomers: Event = ({ collectors, groups }, random, step) => ({
   collectors,
   groups: [
-    ...groups.slice(groups.length > 600 ? 40 : 0),
+    ...groups.slice(groups.length > 300 ? 40 : 0),
     ...Array.from({ length: Math.floor(random() * 30) }, (_, at) => ({
       name: `late${step}/${at}`,
       load: random() < 0.3 ? undefined : evenLoad(lognormal(random, 1.5)),
@@ -41,12 +41,12 @@ const admin: Event = ({ collectors, groups }, random) => {
   return { collectors: collectors.map((other) => (other.id === chosen ? { ...other, admin: next } : other)), groups }
 }
 
-const events: readonly Event[] = [death, join, join, drift, drift, newcomers, admin, admin]
+const events: readonly Event[] = [death, death, join, join, drift, drift, newcomers, admin, admin]
 
 describe.each(strategies)('plan %s', (strategy) => {
-  test.each([1, 2])('keeps every invariant and rests after each of 200 successive events, seed %i', (seed) => {
+  test.each([1])('keeps every invariant and rests after each of 200 successive events, seed %i', (seed) => {
     const random = seeded(seed)
-    let situation: Situation = { collectors: collectors(8, [100, 200]), groups: manyGroups(300, seed) }
+    let situation: Situation = { collectors: collectors(8, [100, 200]), groups: manyGroups(200, seed) }
     for (let step = 0; step < 200; step++) {
       situation = (pick(events, random) ?? drift)(situation, random, step)
       situation = expectSound(situation, plan(strategy, situation))

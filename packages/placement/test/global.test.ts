@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { plan } from '../src/index.ts'
 import { expectSound } from './invariants.ts'
-import { applied, collectors, groups, imbalance, manyGroups, moved, without } from './situations.ts'
+import { applied, collectors, evenLoad, groups, imbalance, manyGroups, moved, without } from './situations.ts'
 
 describe('global', () => {
   test.each([
@@ -45,6 +45,19 @@ describe('global', () => {
       ),
     }
     expect(moved(grown, plan('global', grown))).toBeLessThanOrEqual(0.002)
+  })
+
+  test('gives each bin to the collector that holds most of it, so that only the new group moves', () => {
+    const held = [
+      ['big', 10, 'c2'],
+      ['middle', 9, 'c0'],
+      ['small', 8, 'c1'],
+      ['fresh', 1, undefined],
+    ] as const
+    const placed = held.map(([name, amount, server]) => ({ name, load: evenLoad(amount), server }))
+    expect(plan('global', { collectors: collectors(3), groups: placed }).moves).toEqual([
+      { group: 'fresh', from: undefined, to: 'c1', why: 'new' },
+    ])
   })
 
   test('leaves an even cluster alone, however it came to be', () => {

@@ -143,6 +143,19 @@ describe('local: balance', () => {
     expect(repaired).toBeGreaterThan(3)
   })
 
+  test.each([
+    [108, 108],
+    [110, 110],
+    [112, 105],
+    [130, 105],
+  ])('brings the first of two collectors from %i percent to %i', (percent, left) => {
+    const equal = groups(Array.from({ length: 200 }, () => 1))
+    const placed = equal.map((group, at) => ({ ...group, server: at < percent ? 'c0' : 'c1' }))
+    const before = { collectors: collectors(2), groups: placed }
+    const after = applied(before, plan('local', before))
+    expect(after.groups.filter(({ server }) => server === 'c0')).toHaveLength(left)
+  })
+
   test('exchanges groups where no single one can move', () => {
     const on = (server: string, loads: readonly number[]) =>
       groups(loads, server).map((group) => ({ ...group, name: `${server}/${group.name}` }))
