@@ -3,7 +3,7 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock, Random } from '@catchment/runtime'
-import { authenticate } from './acl.ts'
+import { allows, authenticate, permission } from './acl.ts'
 import type { Transaction } from './changes.ts'
 import type { Connection } from './connection.ts'
 import { code, RequestError, type ErrorCode } from './errors.ts'
@@ -245,11 +245,13 @@ export class Engine {
     for (const event of events) this.#notify(event)
   }
 
+  /** A watch is spent also when its owner may not read the node and so hears nothing (CVE-2024-23944). */
   #notify(event: TreeEvent): void {
     const watchers = this.watches.fire(event)
     if (watchers.size === 0) return
     const bytes = notification(event)
-    for (const watcher of watchers) this.gate.send(watcher, bytes)
+    for (const watcher of watchers)
+      if (allows(event.acl, permission.read, watcher.identities)) this.gate.send(watcher, bytes)
   }
 }
 

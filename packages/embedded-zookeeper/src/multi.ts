@@ -26,7 +26,7 @@ export function readMulti(reader: JuteReader): Multi {
     if (done) return { types, operations }
     const operation = allowed.has(type) ? readWrite(type, reader) : undefined
     if (operation === undefined) throw new JuteError(`a multi may not hold the operation ${type}`)
-    types.push(type)
+    types.push(type === opcode.create2 ? opcode.create : type) // inside a multi ZooKeeper answers both as create
     operations.push(operation)
   }
 }

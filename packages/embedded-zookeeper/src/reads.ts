@@ -8,6 +8,9 @@ import { eventType, statOf, type Node, type Tree, type TreeEvent } from './tree.
 import type { Watches } from './watches.ts'
 import { opcode, readSetWatches, writeAclAndStat, writeChildren, writeStat } from './wire.ts'
 
+/** An event that happened while its watcher was away. */
+export type Missed = Pick<TreeEvent, 'type' | 'path'>
+
 export type Body = (writer: JuteWriter) => void
 
 export interface ReadContext {
@@ -80,9 +83,9 @@ function getAcl(reader: JuteReader, { tree, connection }: ReadContext): Body {
 }
 
 /** Watches of a client that comes back. What it has missed is returned; the rest is watched again. */
-export function setWatches(reader: JuteReader, { tree, watches, connection }: ReadContext): TreeEvent[] {
+export function setWatches(reader: JuteReader, { tree, watches, connection }: ReadContext): Missed[] {
   const wanted = readSetWatches(reader)
-  const missed: TreeEvent[] = []
+  const missed: Missed[] = []
   for (const path of wanted.data) {
     const node = tree.get(path)
     if (node === undefined) missed.push({ type: eventType.deleted, path })

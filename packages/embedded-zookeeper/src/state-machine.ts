@@ -166,6 +166,7 @@ export class StateMachine {
         return { ...operation, version: nextVersion(node.version, operation.version) }
       }
       case 'setAcl': {
+        validatePath(operation.path)
         const acl = settleAcl(operation.acl, caller.identities)
         const node = this.#demand(operation.path, permission.admin, caller)
         return { ...operation, acl, version: nextVersion(node.aclVersion, operation.version) }

@@ -51,6 +51,8 @@ export const eventType = { created: 1, deleted: 2, dataChanged: 3, childrenChang
 export interface TreeEvent {
   readonly type: (typeof eventType)[keyof typeof eventType]
   readonly path: string
+  /** Of the node at `path`, as it is or was: who may not read the node does not hear of it. */
+  readonly acl: readonly Acl[]
 }
 
 export interface Applied {
@@ -142,8 +144,8 @@ export class Tree {
     parent.childrenZxid = stamp.zxid
     return {
       events: [
-        { type: eventType.created, path },
-        { type: eventType.childrenChanged, path: parentOf(path) },
+        { type: eventType.created, path, acl: change.acl },
+        { type: eventType.childrenChanged, path: parentOf(path), acl: parent.acl },
       ],
       undo: () => {
         this.#remove(path)
@@ -161,8 +163,8 @@ export class Tree {
     parent.childrenZxid = stamp.zxid
     return {
       events: [
-        { type: eventType.deleted, path },
-        { type: eventType.childrenChanged, path: parentOf(path) },
+        { type: eventType.deleted, path, acl: node.acl },
+        { type: eventType.childrenChanged, path: parentOf(path), acl: parent.acl },
       ],
       undo: () => {
         this.insert(path, node)
@@ -180,7 +182,7 @@ export class Tree {
     }
     put({ data: change.data, version: change.version, modifiedMs: stamp.timeMs, modifiedZxid: stamp.zxid })
     return {
-      events: [{ type: eventType.dataChanged, path: change.path }],
+      events: [{ type: eventType.dataChanged, path: change.path, acl: node.acl }],
       undo: () => {
         put({ data, version, modifiedMs, modifiedZxid })
       },

@@ -33,7 +33,7 @@ export class Watches<Watcher> {
   }
 
   /** Who hears of the event; their watches are gone. */
-  fire({ type, path }: TreeEvent): ReadonlySet<Watcher> {
+  fire({ type, path }: Pick<TreeEvent, 'type' | 'path'>): ReadonlySet<Watcher> {
     if (type === eventType.childrenChanged) return this.#takeChildren(path)
     const watchers = this.#takeData(path)
     return type === eventType.deleted ? new Set([...watchers, ...this.#takeChildren(path)]) : watchers

@@ -88,7 +88,7 @@ export function failure(to: Header, zxid: bigint, error: number): Buffer {
   })
 }
 
-export function notification({ type, path }: TreeEvent): Buffer {
+export function notification({ type, path }: Pick<TreeEvent, 'type' | 'path'>): Buffer {
   return packet((writer) => {
     writer.int(xid.notification).long(-1n).int(code.ok).int(type).int(syncConnected).string(path)
   })

@@ -216,6 +216,18 @@ describe('watches', () => {
     ])
   })
 
+  test('who may not read the node hears nothing of it, and the watch is spent', async () => {
+    const { client } = await world()
+    const [ann, other] = [await client(), await client()]
+    await ann.request(opcode.auth, (writer) => writer.int(0).string('digest').buffer(Buffer.from('ann:secret')))
+    for (const one of [ann, other]) await one.exists('/secret', true)
+    await ann.request(opcode.create, (writer) => {
+      writeCreate(writer, '/secret', { acl: [{ permissions: 31, scheme: 'auth', id: '' }] })
+    })
+    await other.exists('/')
+    expect([heard(ann), heard(other)]).toEqual([[[eventType.created, '/secret']], []])
+  })
+
   test('end with their connection', async () => {
     const { server, client } = await world()
     const one = await client()
@@ -248,6 +260,18 @@ describe('requests', () => {
     ])
     expect([body.int(), body.bool(), body.int(), body.remaining]).toEqual([-1, true, -1, 0])
     expect((await one.exists('/a')).error).toBe(code.noNode)
+  })
+
+  test('create2 inside a multi is answered as create, as ZooKeeper does', async () => {
+    const { client } = await world()
+    const { body } = await (
+      await client()
+    ).request(opcode.multi, (writer) => {
+      writeCreate(writer.int(opcode.create2).bool(false).int(-1), '/a', {})
+      writer.int(-1).bool(true).int(-1)
+    })
+    expect([body.int(), body.bool(), body.int(), body.string()]).toEqual([opcode.create, false, 0, '/a'])
+    expect([body.int(), body.bool(), body.int(), body.remaining]).toEqual([-1, true, -1, 0])
   })
 
   test('auth: a digest opens what it closed; an unknown scheme ends the connection', async () => {
