@@ -1,0 +1,138 @@
+// Reads the frames of a segment in order, through one window of bounded memory. What is damaged is told and stepped over:
+//
+// - A header whose checksum holds can be trusted for its length: only that frame's payload is lost.
+// - A damaged header is stepped over by searching the next magic whose header checksum holds.
+// - A frame that passes the end of the region is torn: nothing is searched in it, because the payload of a torn frame may
+//   itself hold the bytes of frames that somebody logged.
+
+import {
+  decodeFrameHeader,
+  frameHeaderBytesMax,
+  frameMagic,
+  ProtocolError,
+  type FrameHeader,
+} from '@catchment/protocol'
+import { crc32 } from 'node:zlib'
+import type { DiskFile } from './disk.ts'
+
+export type ScanItem =
+  | {
+      readonly kind: 'frame'
+      readonly header: FrameHeader
+      readonly from: number
+      readonly to: number
+      /** Its payload; empty unless payloads are read. Valid until the next item is asked for. */
+      readonly payload: Buffer
+    }
+  /** Damaged bytes with valid frames behind them. `header`: of the frame whose payload it was, where that is known. */
+  | { readonly kind: 'damaged'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
+  /** Nothing valid follows. */
+  | { readonly kind: 'torn'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
+
+export interface ScanOptions {
+  readonly from: number
+  readonly to: number
+  /** Read payloads and check them; otherwise they are skipped, unread. */
+  readonly payloads: boolean
+}
+
+const windowBytes = 1024 * 1024
+const headerWindowBytes = 16 * 1024
+
+/** The frames between two offsets. At most one `torn` item, the last. */
+export async function* scanSegment(file: Pick<DiskFile, 'read'>, options: ScanOptions): AsyncGenerator<ScanItem> {
+  const window = new Window(file, options.to, options.payloads ? windowBytes : headerWindowBytes)
+  let offset = options.from
+  let damagedFrom: number | undefined
+  let damagedHeader: FrameHeader | undefined
+  while (offset < options.to) {
+    const found = await readFrame(window, offset, options)
+    if (found.kind === 'frame') {
+      if (damagedFrom !== undefined) yield { kind: 'damaged', from: damagedFrom, to: offset, header: damagedHeader }
+      damagedFrom = undefined
+      yield found
+      offset = found.to
+      continue
+    }
+    if (damagedFrom !== undefined && damagedHeader !== undefined) {
+      yield { kind: 'damaged', from: damagedFrom, to: offset, header: damagedHeader }
+      damagedFrom = undefined
+    }
+    damagedFrom ??= offset
+    damagedHeader = found.header
+    if (found.kind === 'passes the end') offset = options.to
+    else if (found.kind === 'bad payload') offset = found.to
+    else offset = await nextMagic(window, offset + 1, options.to)
+  }
+  if (damagedFrom !== undefined) yield { kind: 'torn', from: damagedFrom, to: options.to, header: damagedHeader }
+}
+
+type Found =
+  | (ScanItem & { readonly kind: 'frame' })
+  | { readonly kind: 'bad payload'; readonly header: FrameHeader; readonly to: number }
+  | { readonly kind: 'passes the end'; readonly header: FrameHeader }
+  | { readonly kind: 'bad header'; readonly header: undefined }
+
+async function readFrame(window: Window, offset: number, options: ScanOptions): Promise<Found> {
+  const head = await window.at(offset, Math.min(frameHeaderBytesMax, options.to - offset))
+  const decoded = headerIn(head)
+  if (decoded === undefined) return { kind: 'bad header', header: undefined }
+  const { header, payloadOffset, end } = decoded
+  const to = offset + end
+  if (to > options.to) return { kind: 'passes the end', header }
+  if (!options.payloads) return { kind: 'frame', header, from: offset, to, payload: Buffer.alloc(0) }
+  const payload = (await window.at(offset, end)).subarray(payloadOffset)
+  if (payload.length !== header.encodedBytes || crc32(payload) !== header.encodedCrc)
+    return { kind: 'bad payload', header, to }
+  return { kind: 'frame', header, from: offset, to, payload }
+}
+
+function headerIn(bytes: Buffer): ReturnType<typeof decodeFrameHeader> | undefined {
+  try {
+    return decodeFrameHeader(bytes, 0)
+  } catch (thrown) {
+    if (thrown instanceof ProtocolError) return undefined
+    throw thrown
+  }
+}
+
+/** Where the next magic begins, `to` when there is none. */
+async function nextMagic(window: Window, from: number, to: number): Promise<number> {
+  let offset = from
+  while (offset < to) {
+    const bytes = await window.at(offset, Math.min(windowBytes, to - offset))
+    const found = bytes.indexOf(frameMagic)
+    if (found >= 0) return offset + found
+    if (offset + bytes.length >= to || bytes.length < frameMagic.length) return to
+    offset += bytes.length - (frameMagic.length - 1)
+  }
+  return to
+}
+
+/** The part of the file that is in memory: at least `chunkBytes` ahead of what was asked for. */
+class Window {
+  readonly #file: Pick<DiskFile, 'read'>
+  readonly #end: number
+  readonly #chunkBytes: number
+  #bytes: Buffer = Buffer.alloc(0)
+  #base = 0
+
+  constructor(file: Pick<DiskFile, 'read'>, end: number, chunkBytes: number) {
+    this.#file = file
+    this.#end = end
+    this.#chunkBytes = chunkBytes
+  }
+
+  /** `bytes` bytes from `offset`; fewer when the file ends. */
+  async at(offset: number, bytes: number): Promise<Buffer> {
+    const within = offset - this.#base
+    if (within < 0 || within + bytes > this.#bytes.length) {
+      const wanted = Math.min(this.#end - offset, Math.max(bytes, this.#chunkBytes))
+      const buffer = Buffer.allocUnsafeSlow(wanted) // a new one: what was handed out may still be in use
+      this.#bytes = buffer.subarray(0, await this.#file.read(buffer, offset))
+      this.#base = offset
+      return this.#bytes.subarray(0, bytes)
+    }
+    return this.#bytes.subarray(within, within + bytes)
+  }
+}
