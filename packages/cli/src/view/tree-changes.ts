@@ -72,15 +72,15 @@ function moveOf(group: string, was: Place | undefined, place: Place): Move {
 }
 
 function noteOf(was: Place | undefined, place: Place): string {
-  if (place.server !== undefined && isLoan(place)) return `on loan from ${place.owner ?? 'nobody'}`
+  if (isLoan(place)) return `on loan from ${place.owner ?? 'nobody'}`
   if (was === undefined) return 'new'
   if (!isLoan(was)) return ''
   if (place.server === was.owner) return 'the loan has ended'
-  return place.server === was.server ? `kept, it was of ${was.owner ?? 'nobody'}` : ''
+  return place.server === was.server ? 'which owns it now' : ''
 }
 
 function isLoan({ owner, server }: Place): boolean {
-  return owner !== undefined && owner !== server
+  return owner !== undefined && server !== undefined && owner !== server
 }
 
 function told({ group, from, to, note }: Move): string {
