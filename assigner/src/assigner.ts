@@ -1,0 +1,324 @@
+// One assigner put together: session, tree, election, control loop, HTTP. Everyone observes and answers; one leads.
+
+import { isCode, openSession, type ZooKeeperSession } from '@catchment/coordination'
+import { encodeZnode, treePaths, type Policy, type TreeAnswer, type TreePaths } from '@catchment/protocol'
+import {
+  asError,
+  createHttpClient,
+  createMetrics,
+  fullJitter,
+  parseListen,
+  refuseInsecure,
+  retry,
+  startHttpServer,
+  Teardown,
+  type Clock,
+  type HttpServer,
+  type Log,
+  type Random,
+} from '@catchment/runtime'
+import { Collectors } from './collectors.ts'
+import { ControlLoop } from './control-loop.ts'
+import { explain } from './decide/explanation.ts'
+import { Membership } from './decide/membership.ts'
+import { treeAnswer } from './decide/tree-answer.ts'
+import { LeaderLink, noLeader } from './leader-link.ts'
+import { Leadership, type Lead } from './leadership.ts'
+import { Measuring } from './measuring.ts'
+import { Observation } from './observation.ts'
+import { Publisher } from './publisher.ts'
+import { Resolving, type Pursuit } from './resolving.ts'
+import { assignerRoutes } from './routes.ts'
+import { TreeCache } from './tree-cache.ts'
+
+/** How often a collector is expected to rewrite its status; three times that without it, and it counts as gone. */
+export const reportIntervalMsDefault = 5_000
+
+export interface AssignerOptions {
+  readonly id: string
+  readonly zookeeper: string
+  readonly root: string
+  readonly listen: string
+  readonly advertise: string | undefined
+  readonly insecure: boolean
+  readonly sessionTimeoutMs: number
+  readonly redistribution: Policy['redistribution']
+  readonly graceMs: number
+  readonly balanceIntervalMs: number
+  readonly reportIntervalMs: number
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+}
+
+export interface Assigner {
+  readonly url: string
+  /** The term that it leads in, or undefined. */
+  readonly term: number | undefined
+  readonly session: ZooKeeperSession
+  tree(): TreeAnswer
+  close(): Promise<void>
+}
+
+/** Connects (waits for ZooKeeper until `signal` aborts), reads the tree, answers, and stands for election. */
+export async function startAssigner(options: AssignerOptions, signal: AbortSignal): Promise<Assigner> {
+  refuseInsecure(parseListen(options.listen).host, options.insecure)
+  const teardown = new Teardown()
+  try {
+    const session = await connect(options, signal)
+    teardown.add('the ZooKeeper session', () => session.close())
+    const running = new RunningAssigner(options, session, teardown)
+    await running.start()
+    return running
+  } catch (thrown) {
+    await teardown.close()
+    throw thrown
+  }
+}
+
+async function connect(options: AssignerOptions, signal: AbortSignal): Promise<ZooKeeperSession> {
+  const { clock, random, log } = options
+  const attempt = async (): Promise<ZooKeeperSession> =>
+    await openSession({
+      servers: options.zookeeper,
+      sessionTimeoutMs: options.sessionTimeoutMs,
+      clock,
+      random,
+      log: (message, fields) => {
+        log.debug(message, { ...fields })
+      },
+    })
+  const onFailure = (error: Error): void => {
+    if (!isCode(error, 'unreachable')) throw error
+    log.warn('ZooKeeper does not answer, trying again', { reason: error.message })
+  }
+  return await retry(attempt, { clock, policy: fullJitter(random, { baseMs: 200, maxMs: 5_000 }), signal, onFailure })
+}
+
+class RunningAssigner implements Assigner {
+  readonly session: ZooKeeperSession
+  readonly #options: AssignerOptions
+  readonly #paths: TreePaths
+  readonly #teardown: Teardown
+  readonly #stop = new AbortController()
+  readonly #observation: Observation
+  readonly #cache: TreeCache
+  readonly #publisher: Publisher
+  readonly #loop: ControlLoop
+  readonly #measuring: Measuring
+  readonly #resolving: Resolving
+  readonly #link: LeaderLink
+  readonly #metrics = createMetrics()
+  #leadership: Leadership | undefined
+  #server: HttpServer | undefined
+  #heardAtMs: number
+  #tree: { revision: number; atMs: number; answer: TreeAnswer } | undefined
+
+  constructor(options: AssignerOptions, session: ZooKeeperSession, teardown: Teardown) {
+    const { clock, log, reportIntervalMs, sessionTimeoutMs } = options
+    this.#options = options
+    this.session = session
+    this.#teardown = teardown
+    this.#paths = treePaths(options.root)
+    this.#heardAtMs = clock.monotonicMs()
+    const membership = new Membership({ reportIntervalMs, sessionTimeoutMs })
+    membership.resume(this.#heardAtMs)
+    this.#observation = new Observation({ ...options, membership })
+    const http = createHttpClient({ connectionsPerOrigin: 4, connectTimeoutMs: 1_000 })
+    teardown.add('the HTTP client', () => http.close())
+    this.#link = new LeaderLink(http)
+    this.#cache = new TreeCache(session, this.#paths, {
+      log,
+      onSnapshot: (snapshot) => {
+        this.#observation.take(snapshot)
+        this.#loop.wake()
+      },
+    })
+    this.#publisher = new Publisher({ session, paths: this.#paths, id: options.id, log })
+    this.#loop = new ControlLoop({
+      ...options,
+      cache: this.#cache,
+      observation: this.#observation,
+      lead: () => this.#leadership?.lead,
+      onFenced: (lead) => {
+        this.#leadership?.deposed(lead)
+      },
+      publisher: this.#publisher,
+    })
+    this.#measuring = new Measuring({
+      collectors: new Collectors({ http, log, clock }),
+      observation: this.#observation,
+      log,
+      onMeasured: () => {
+        this.#loop.wake()
+      },
+    })
+    this.#resolving = new Resolving({
+      ...options,
+      observation: this.#observation,
+      ageMs: () => this.#ageMs(),
+      refresh: () => this.#refresh(),
+      pursue: (work) => this.#pursue(work),
+    })
+  }
+
+  get url(): string {
+    return this.#server?.url ?? ''
+  }
+
+  get term(): number | undefined {
+    return this.#leadership?.lead?.term
+  }
+
+  async start(): Promise<void> {
+    const { id, log } = this.#options
+    for (const path of [this.#paths.collectors, this.#paths.candidates, this.#paths.journal, this.#paths.config])
+      await this.session.ensurePath(path)
+    this.#teardown.add('the tree', () => this.#cache.close())
+    this.#teardown.add('the control loop', () => this.#loop.close())
+    this.#teardown.add('the polling of loads', () => this.#measuring.close())
+    this.#followSession()
+    await this.#cache.refresh({ sync: true })
+    this.#measure()
+    this.#server = await startHttpServer({ ...this.#options, routes: this.#routes() })
+    const server = this.#server
+    this.#teardown.add('the HTTP server', () => server.close(1_000))
+    this.#leadership = new Leadership({
+      session: this.session,
+      paths: this.#paths,
+      self: { id, url: server.url },
+      log,
+      prepare: () => this.#prepare(),
+      onLead: (lead) => {
+        this.#lead(lead)
+      },
+      onDeposed: () => {
+        this.#loop.deposed()
+        this.#observation.loads.clear()
+      },
+    })
+    const leadership = this.#leadership
+    this.#teardown.add('the candidacy', () => leadership.close())
+    leadership.stand()
+  }
+
+  tree(): TreeAnswer {
+    const { clock, id, root } = this.#options
+    const { revision, epoch, leader, frozen, snapshot } = this.#observation
+    const nowMs = clock.monotonicMs()
+    if (this.#tree?.revision !== revision || nowMs - this.#tree.atMs > treeKeptMs) {
+      const about = { root, epoch, leader, frozen, at: clock.now(), ageMs: 0, answeredBy: id }
+      const assigners = snapshot?.candidates ?? []
+      const answer = treeAnswer(this.#observation.situation([]), { ...about, assigners })
+      this.#tree = { revision, atMs: nowMs, answer }
+    }
+    return { ...this.#tree.answer, at: clock.now(), ageMs: this.#ageMs() }
+  }
+
+  async close(): Promise<void> {
+    this.#stop.abort(new Error('the assigner ends'))
+    await this.#teardown.close()
+  }
+
+  #routes(): ReturnType<typeof assignerRoutes> {
+    return assignerRoutes({
+      metrics: this.#metrics,
+      signal: this.#stop.signal,
+      resolve: (request) => this.#resolving.handle(request),
+      tree: () => this.tree(),
+      changed: (waitMs, signal) => this.#observation.changed(waitMs, signal),
+      explain: async (group) =>
+        explain(group, this.#observation.standpoint(), await this.#publisher.journal(), this.#observation.loads),
+      rebalance: async (request, forwarded) => {
+        if (this.term !== undefined) return await this.#loop.rebalance(request.mode, request.dryRun)
+        const { leader } = this.#observation
+        if (leader === undefined || forwarded || leader.id === this.#options.id) throw noLeader()
+        return await this.#link.rebalance(leader, request)
+      },
+      notReady: () =>
+        this.session.state === 'connected' ? undefined : `ZooKeeper is not connected (${this.session.state})`,
+    })
+  }
+
+  #followSession(): void {
+    const { clock, log } = this.#options
+    const unsubscribe = this.session.onState((state) => {
+      const nowMs = clock.monotonicMs()
+      this.#heardAtMs = nowMs
+      if (state === 'connected') {
+        log.info('ZooKeeper is connected')
+        this.#observation.membership.resume(nowMs)
+      } else if (state !== 'closed') log.warn('ZooKeeper is not connected: nothing moves until it is', { state })
+    })
+    this.#teardown.add('following the session', unsubscribe)
+  }
+
+  #measure(): void {
+    const { index, snapshot } = { index: this.#observation.index, snapshot: () => this.#observation.snapshot }
+    this.#metrics.gauge('assigner_groups', 'Groups that a list tells a collector to serve', () => index.size)
+    this.#metrics.gauge('assigner_epoch', 'Epoch of the assignment', () => this.#observation.epoch)
+    this.#metrics.gauge('assigner_term', 'The term it leads in, 0 while it does not', () => this.term ?? 0)
+    this.#metrics.gauge('assigner_collectors', 'Known collectors', () => snapshot()?.collectors.size ?? 0)
+    this.#metrics.gauge(
+      'assigner_collectors_living',
+      'Collectors that live',
+      () => this.#observation.membership.living.size,
+    )
+    this.#metrics.gauge('assigner_imbalance', 'Greatest pressure; 1 is even', () => this.tree().imbalance)
+    this.#metrics.gauge('assigner_waiters', 'Agents that wait for an answer', () => this.#resolving.waiting)
+    this.#metrics.gauge('assigner_wanted_groups', 'Groups waiting to be created', () => this.#loop.wanted)
+    this.#metrics.gauge('assigner_frozen', '1 while frozen', () => (this.#observation.frozen === undefined ? 0 : 1))
+    this.#metrics.gauge('assigner_tree_age_seconds', 'Since the tree was last heard of', () => this.#ageMs() / 1000)
+  }
+
+  /** The first who ever leads writes the policy down; from then on the tree's counts. */
+  async #prepare(): Promise<void> {
+    const policy: Policy = { redistribution: this.#options.redistribution }
+    try {
+      await this.session.create(this.#paths.configOf('policy'), encodeZnode(policy))
+    } catch (thrown) {
+      if (!isCode(thrown, 'node-exists')) throw thrown
+    }
+    await this.#publisher.readJournalNames()
+    await this.#cache.refresh({ sync: true })
+  }
+
+  #lead(lead: Lead): void {
+    this.#measuring.start(lead.signal)
+    this.#observation.look(true) // who waits here for a leader asks again
+    this.#loop.wake()
+  }
+
+  async #pursue({ request, unknown, refusedBy, forwarded }: Pursuit): Promise<void> {
+    if (this.term !== undefined) {
+      this.#loop.want(unknown)
+      await Promise.all(refusedBy.map((id) => this.#measuring.probe(id, this.#stop.signal)))
+      if (refusedBy.length > 0) this.#loop.wake()
+      return
+    }
+    const { leader } = this.#observation
+    if (leader === undefined || forwarded || leader.id === this.#options.id) return
+    const asked = new Set(unknown)
+    const refusing = new Set(refusedBy)
+    const groups = request.groups
+      .filter(({ group, refusedBy: by }) => asked.has(group) || (by !== undefined && refusing.has(by)))
+      .map(({ group, refusedBy: by }) => ({ group, ...(by !== undefined && { refusedBy: by }) }))
+    try {
+      await this.#link.resolve(leader, { ...request, groups })
+    } catch (thrown) {
+      this.#options.log.debug('the leader cannot be asked', { leader: leader.id, reason: asError(thrown).message })
+    }
+  }
+
+  async #refresh(): Promise<void> {
+    if (this.session.state !== 'connected') throw new Error('ZooKeeper is not connected')
+    await this.#cache.refresh({ sync: true })
+  }
+
+  #ageMs(): number {
+    return this.session.state === 'connected' ? 0 : this.#options.clock.monotonicMs() - this.#heardAtMs
+  }
+}
+
+/** How long a tree answer serves everyone who asks, while nothing changes. */
+const treeKeptMs = 1_000

@@ -1,0 +1,222 @@
+// Observe, plan, publish: what the leader does, whenever something may have changed. One pass at a time; whatever happens
+// during a pass is followed by another. Nothing that forces: nothing is published.
+
+import type { RebalanceAnswer, Redistribution } from '@catchment/protocol'
+import { asError, Background, CatchmentError, type Clock, type Log, type Timer } from '@catchment/runtime'
+import { sortedForBatches } from './decide/batches.ts'
+import { journalMove, type Change } from './decide/draft.ts'
+import { imbalanceOf, reconcile, type Allowed } from './decide/reconcile.ts'
+import { listsOf } from './decide/situation.ts'
+import { loadPollIntervalMs } from './collectors.ts'
+import type { Lead } from './leadership.ts'
+import type { Observation } from './observation.ts'
+import type { Publisher } from './publisher.ts'
+import type { Snapshot, TreeCache } from './tree-cache.ts'
+
+/** Groups that may wait to be created; what is asked for beyond them is asked for again later. */
+export const wantedGroupsMax = 100_000
+/** Groups in all. */
+export const groupsMax = 1_000_000
+const creationDelayMs = 100
+/** No move that nothing forces before this leader has measured twice. */
+const settleMs = 2 * loadPollIntervalMs
+const retryDelayMs = 500
+
+export interface ControlLoopOptions {
+  readonly clock: Clock
+  readonly log: Log
+  readonly cache: TreeCache
+  readonly observation: Observation
+  /** The lead of this assigner, while it has it. */
+  readonly lead: () => Lead | undefined
+  /** The fence refused a publish: another leads. */
+  readonly onFenced: (lead: Lead) => void
+  readonly publisher: Publisher
+  readonly balanceIntervalMs: number
+}
+
+export class ControlLoop {
+  readonly #options: ControlLoopOptions
+  readonly #background: Background
+  readonly #wanted = new Set<string>()
+  #timer: Timer | undefined
+  #timerAtMs = Infinity
+  #lastBalanceMs = -Infinity
+  /** Passes and demands, one after the other. */
+  #chain: Promise<void> = Promise.resolve()
+  #queued = false
+
+  constructor(options: ControlLoopOptions) {
+    this.#options = options
+    this.#background = new Background((name, error) => {
+      options.log.error(`${name} failed`, { reason: error.stack })
+      this.wakeIn(retryDelayMs)
+    })
+  }
+
+  get wanted(): number {
+    return this.#wanted.size
+  }
+
+  /** Groups to be created, in one publish with what else is asked for within 100 ms. False at a limit. */
+  want(groups: readonly string[]): boolean {
+    const { index } = this.#options.observation
+    for (const group of groups) {
+      if (this.#wanted.size >= wantedGroupsMax || index.size + this.#wanted.size >= groupsMax) return false
+      this.#wanted.add(group)
+    }
+    if (groups.length > 0) this.wakeIn(creationDelayMs)
+    return true
+  }
+
+  /** A pass soon: now, or after the one under way. */
+  wake(): void {
+    if (this.#queued || this.#options.lead() === undefined) return
+    this.#queued = true
+    this.#background.run('a pass of the control loop', (signal) =>
+      this.#exclusively(async () => {
+        this.#queued = false
+        if (!signal.aborted) await this.#pass()
+      }),
+    )
+  }
+
+  wakeIn(delayMs: number): void {
+    const { clock } = this.#options
+    const atMs = clock.monotonicMs() + Math.max(0, delayMs)
+    if (atMs >= this.#timerAtMs) return
+    this.#timer?.cancel()
+    this.#timerAtMs = atMs
+    this.#timer = clock.after(Math.max(0, delayMs), () => {
+      this.#timerAtMs = Infinity
+      this.wake()
+    })
+  }
+
+  /** Forgets what was asked of a leader: another has it now. */
+  deposed(): void {
+    this.#wanted.clear()
+    this.#lastBalanceMs = -Infinity
+  }
+
+  async close(): Promise<void> {
+    this.#timer?.cancel()
+    this.#timerAtMs = -Infinity
+    await this.#background.close()
+  }
+
+  /** An operator's plan: exempt from thresholds; ends a freeze unless it only asks. Throws `not-leading` (retryable). */
+  async rebalance(mode: Redistribution, dryRun: boolean): Promise<RebalanceAnswer> {
+    const { observation } = this.#options
+    let answer: RebalanceAnswer | undefined
+    await this.#exclusively(async () => {
+      const lead = this.#options.lead()
+      const snapshot = observation.snapshot
+      if (lead === undefined || snapshot === undefined) throw notLeading()
+      if (!dryRun) observation.membership.thaw()
+      const situation = observation.situation([])
+      const decision = reconcile(situation, { join: true, balance: true, demanded: mode }, this.#options.clock.now())
+      const changes = sortedForBatches(decision.changes)
+      const published = !dryRun && changes.length > 0 && (await this.#publishAll(lead, changes, `rebalance: ${mode}`))
+      if (!dryRun && changes.length > 0 && !published)
+        throw new CatchmentError('not-published', 'the tree changed while the plan was written: ask again', {
+          blame: 'peer',
+          retryable: true,
+        })
+      if (!dryRun) observation.look(true)
+      answer = {
+        epoch: observation.epoch,
+        published,
+        imbalanceBefore: imbalanceOf(situation, listsOf(situation)),
+        imbalanceAfter: imbalanceOf(situation, decision.lists),
+        moves: changes.map(journalMove),
+      }
+    })
+    if (answer === undefined) throw notLeading()
+    return answer
+  }
+
+  async #pass(): Promise<void> {
+    const { clock, observation, log } = this.#options
+    const lead = this.#options.lead()
+    const snapshot = observation.snapshot
+    if (lead === undefined || snapshot === undefined) return
+    observation.look()
+    this.#forgetKnown()
+    this.#scheduleNext()
+    if (snapshot.unreadable.length > 0) {
+      log.error('nothing is planned: a node of the tree cannot be understood; repair or delete it', {
+        paths: snapshot.unreadable.slice(0, 5),
+      })
+      return
+    }
+    if (observation.frozen !== undefined) return
+    const nowMs = clock.monotonicMs()
+    const settled = nowMs - lead.sinceMs >= settleMs
+    const balance = settled && nowMs - this.#lastBalanceMs >= this.#options.balanceIntervalMs
+    const allowed: Allowed = { join: settled, balance }
+    const decision = reconcile(observation.situation([...this.#wanted]), allowed, clock.now())
+    if (decision.balanced) this.#lastBalanceMs = nowMs
+    if (decision.graceEndsAt !== undefined) this.wakeIn(decision.graceEndsAt - clock.now())
+    if (decision.changes.length === 0) return
+    if (!(await this.#publishAll(lead, sortedForBatches(decision.changes), decision.why))) this.wakeIn(0)
+  }
+
+  /** False when it ended early: the tree has been read again since, and another pass must plan anew. */
+  async #publishAll(lead: Lead, changes: readonly Change[], why: string): Promise<boolean> {
+    const { cache, observation, publisher } = this.#options
+    let rest = changes
+    let expected: Snapshot | undefined = observation.snapshot
+    while (rest.length > 0 && expected !== undefined) {
+      if (lead.signal.aborted) return false
+      const plan = { changes: rest, why, loads: observation.loads }
+      const result = await publisher.publish(lead, expected, plan)
+      if (result.outcome === 'deposed') {
+        this.#options.onFenced(lead)
+        return false
+      }
+      const sync = result.outcome !== 'published'
+      expected = await this.#readAgain(cache, sync)
+      if (result.outcome !== 'published' || expected?.manifest.epoch !== result.epoch) return false
+      rest = result.rest
+    }
+    this.#forgetKnown()
+    return true
+  }
+
+  async #readAgain(cache: TreeCache, sync: boolean): Promise<Snapshot | undefined> {
+    try {
+      return await cache.refresh({ sync })
+    } catch (thrown) {
+      this.#options.log.warn('cannot read the tree after a publish', { reason: asError(thrown).message })
+      this.wakeIn(retryDelayMs)
+      return undefined
+    }
+  }
+
+  #forgetKnown(): void {
+    const { index } = this.#options.observation
+    for (const group of this.#wanted) if (index.isKnown(group)) this.#wanted.delete(group)
+  }
+
+  #scheduleNext(): void {
+    const { clock, observation } = this.#options
+    const nowMs = clock.monotonicMs()
+    const next = observation.membership.nextChangeMs(nowMs)
+    if (next !== undefined) this.wakeIn(next - nowMs)
+  }
+
+  async #exclusively(work: () => Promise<void>): Promise<void> {
+    const before = this.#chain
+    const mine = before.then(work)
+    this.#chain = mine.catch(() => undefined)
+    await mine
+  }
+}
+
+function notLeading(): CatchmentError {
+  return new CatchmentError('not-leading', 'this assigner does not lead: ask the leader', {
+    blame: 'peer',
+    retryable: true,
+  })
+}

@@ -1,0 +1,36 @@
+// What a decision of the assigner sees: plain data, read in one whole snapshot of the tree, with the measured loads.
+
+import type { Admin, CollectorList, CollectorStatus, Load, Policy } from '@catchment/protocol'
+
+/** One collector as the tree knows it. */
+export interface CollectorView {
+  readonly id: string
+  readonly list: CollectorList
+  /** Its last status, perhaps of the past: `living` says whether it counts. */
+  readonly status: CollectorStatus | undefined
+  readonly living: boolean
+  /** Absent, and too early to call it gone: the cluster or the leader has just started. */
+  readonly awaited: boolean
+  readonly admin: Admin['want']
+}
+
+export interface Situation {
+  readonly collectors: ReadonlyMap<string, CollectorView>
+  /** Measured loads by group; what is missing is estimated from the class in the lists. */
+  readonly loads: ReadonlyMap<string, Load>
+  /** Groups that agents asked for and that nobody owns yet. */
+  readonly wanted: readonly string[]
+  readonly redistribution: Policy['redistribution']
+  readonly graceMs: number
+}
+
+export type Lists = ReadonlyMap<string, CollectorList>
+
+/** The entry of `group`; a group may be called `constructor`, which every object inherits. */
+export function entryOf<T>(entries: Readonly<Record<string, T>>, group: string): T | undefined {
+  return Object.hasOwn(entries, group) ? entries[group] : undefined
+}
+
+export function listsOf(situation: Situation): Map<string, CollectorList> {
+  return new Map([...situation.collectors].map(([id, { list }]) => [id, list]))
+}

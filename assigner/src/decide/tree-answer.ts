@@ -1,0 +1,71 @@
+import type { CollectorList, Leader, Load, TreeAnswer, TreeCollector, TreeGroup } from '@catchment/protocol'
+import { loadOf, pressuresOf } from './standing.ts'
+import { listsOf, type CollectorView, type Situation } from './situation.ts'
+
+export interface TreeAbout {
+  readonly root: string
+  readonly epoch: number
+  readonly at: number
+  readonly ageMs: number
+  readonly answeredBy: string
+  readonly leader: Leader | undefined
+  readonly assigners: readonly { readonly id: string; readonly url: string }[]
+  readonly frozen: string | undefined
+}
+
+/** The assignment as people see it: each group below its server, and below its owner while that one is away. */
+export function treeAnswer(situation: Situation, about: TreeAbout): TreeAnswer {
+  const pressure = pressuresOf(situation, listsOf(situation))
+  const collectors = [...situation.collectors.values()]
+    .sort((a, b) => (a.id < b.id ? -1 : 1))
+    .map((view) => treeCollector(view, pressure.get(view.id), situation.loads))
+  const { leader, frozen, assigners, ...plain } = about
+  return {
+    ...plain,
+    ...(leader !== undefined && { leader }),
+    assigners: assigners.map(({ id, url }) => ({ id, url, leads: id === leader?.id })),
+    redistribution: situation.redistribution,
+    imbalance: Math.max(0, ...pressure.values()),
+    ...(frozen !== undefined && { frozen }),
+    collectors,
+  }
+}
+
+function treeCollector(
+  view: CollectorView,
+  pressure: number | undefined,
+  loads: ReadonlyMap<string, Load>,
+): TreeCollector {
+  const { status } = view
+  return {
+    id: view.id,
+    state: status === undefined || (!view.living && status.state === 'serving') ? 'gone' : status.state,
+    admin: view.admin,
+    ...(status !== undefined && {
+      url: status.url,
+      zone: status.zone,
+      capacity: status.capacity,
+      load: status.load,
+      appliedEpoch: status.appliedEpoch,
+    }),
+    ...(pressure !== undefined && { pressure }),
+    listEpoch: view.list.epoch,
+    groups: treeGroups(view.list, loads),
+  }
+}
+
+function treeGroups(list: CollectorList, loads: ReadonlyMap<string, Load>): TreeGroup[] {
+  const groups: TreeGroup[] = []
+  const load = (group: string, loadClass: number): { load?: Load } => {
+    const known = loadOf(loads, group, loadClass)
+    if (known === undefined) return {}
+    return { load: Number.isNaN(known.recordsPerSecond) ? { ...known, recordsPerSecond: 0 } : known }
+  }
+  for (const [group, { since, load: loadClass }] of Object.entries(list.owned))
+    groups.push({ group, how: 'owned', since, ...load(group, loadClass) })
+  for (const [group, { from, since }] of Object.entries(list.borrowed))
+    groups.push({ group, how: 'borrowed', peer: from, since, ...load(group, 0) })
+  for (const [group, { to, since }] of Object.entries(list.lent))
+    groups.push({ group, how: 'lent', peer: to, since, ...load(group, 0) })
+  return groups.sort((a, b) => (a.group < b.group ? -1 : 1))
+}

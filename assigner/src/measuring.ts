@@ -1,0 +1,105 @@
+// The leader's own senses: loads every two seconds, and whether a collector's port still answers. A port that refuses is a
+// process that is gone, known long before its session expires.
+
+import type { LoadAnswer } from '@catchment/protocol'
+import { Background, sleep, type Log } from '@catchment/runtime'
+import { loadPollIntervalMs, type Answer, type Collectors, type Target } from './collectors.ts'
+import type { Observation } from './observation.ts'
+
+/** A group that has just come is measured from nothing: until then its former load counts if it is greater. */
+const warmUpMs = 15_000
+
+export class Measuring {
+  readonly #collectors: Collectors
+  readonly #observation: Observation
+  readonly #onMeasured: () => void
+  readonly #background: Background
+  readonly #probing = new Set<string>()
+  readonly #reporters = new Map<string, { collector: string; sinceMs: number }>()
+
+  constructor(options: { collectors: Collectors; observation: Observation; log: Log; onMeasured: () => void }) {
+    this.#collectors = options.collectors
+    this.#observation = options.observation
+    this.#onMeasured = options.onMeasured
+    this.#background = new Background((name, error) => {
+      options.log.error(`${name} failed`, { reason: error.stack })
+    })
+  }
+
+  /** Polls until `lead` aborts. */
+  start(lead: AbortSignal): void {
+    this.#background.run('polling loads', async (closing) => {
+      const signal = AbortSignal.any([lead, closing])
+      try {
+        for (;;) {
+          await this.#poll(signal)
+          await sleep(this.#collectors.clock, loadPollIntervalMs, signal)
+        }
+      } catch (thrown) {
+        if (!signal.aborted) throw thrown
+      }
+    })
+  }
+
+  /** An agent says that this collector refused it: see for oneself. Resolves when that is done. */
+  async probe(id: string, signal: AbortSignal): Promise<void> {
+    const url = this.#observation.snapshot?.collectors.get(id)?.status?.status.url
+    if (url === undefined || this.#probing.has(id)) return
+    this.#probing.add(id)
+    try {
+      this.#judge(id, await this.#collectors.probe({ id, url }, signal))
+    } finally {
+      this.#probing.delete(id)
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#background.close()
+  }
+
+  async #poll(signal: AbortSignal): Promise<void> {
+    const targets: Target[] = []
+    for (const [id, { status }] of this.#observation.snapshot?.collectors ?? [])
+      if (status?.status.state === 'serving') targets.push({ id, url: status.status.url })
+    await this.#collectors.loads(targets, signal, (target, answer) => {
+      if (answer.kind === 'answered') this.#take(target.id, answer.value)
+      this.#judge(target.id, answer)
+    })
+    this.#prune()
+    this.#onMeasured()
+  }
+
+  #judge(id: string, answer: Answer<unknown>): void {
+    const { membership } = this.#observation
+    if (answer.kind === 'silent') return
+    const refused = answer.kind === 'refused'
+    if (membership.isRefused(id) === refused) return
+    if (refused) membership.refused(id)
+    else membership.answered(id)
+    this.#observation.look()
+  }
+
+  #take(collector: string, { groups }: LoadAnswer): void {
+    const nowMs = this.#collectors.clock.monotonicMs()
+    const { index, loads } = this.#observation
+    for (const { group, load } of groups) {
+      if (index.serverOf(group) !== collector) continue
+      const reporter = this.#reporters.get(group)
+      if (reporter?.collector !== collector) this.#reporters.set(group, { collector, sinceMs: nowMs })
+      const warm = reporter?.collector === collector && nowMs - reporter.sinceMs >= warmUpMs
+      const before = warm ? undefined : loads.get(group)
+      loads.set(group, before !== undefined && before.bytesPerSecond > load.bytesPerSecond ? before : load)
+    }
+  }
+
+  /** Groups that are no more take no room. */
+  #prune(): void {
+    const { index, loads } = this.#observation
+    if (this.#reporters.size <= index.size) return
+    for (const group of [...this.#reporters.keys()]) {
+      if (index.isKnown(group)) continue
+      this.#reporters.delete(group)
+      loads.delete(group)
+    }
+  }
+}

@@ -1,0 +1,152 @@
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { eventually } from '@catchment/testing'
+import { explainAnswerSchema, parseJson, rebalanceAnswerSchema, treeAnswerSchema } from '@catchment/protocol'
+import { paths, TestCluster } from './cluster.ts'
+
+let cluster: TestCluster
+
+beforeEach(async () => {
+  cluster = await TestCluster.start()
+})
+
+afterEach(async () => {
+  await cluster.close()
+})
+
+const names = (count: number, prefix = 'g'): { group: string }[] =>
+  Array.from({ length: count }, (_, index) => ({ group: `${prefix}${index}` }))
+
+describe('an assigner', () => {
+  test('creates 1,000 groups asked for by one resolve, in few transactions, and answers it', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.collector('c2')
+    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    const answer = await cluster.resolve(assigner, { groups: names(1_000), waitMs: 10_000 })
+    expect(answer.assigned).toHaveLength(1_000)
+    expect(answer.pending).toEqual([])
+    expect(answer.epoch).toBeLessThanOrEqual(3)
+    expect(Object.keys((await cluster.list('c1')).owned)).toHaveLength(500)
+  })
+
+  test('resolve waits while nobody is there, and is answered by the publish that assigns', async () => {
+    const assigner = await cluster.assigner('a1')
+    const waiting = cluster.resolve(assigner, { groups: names(1), waitMs: 20_000 })
+    await eventually('the resolve waits', async () =>
+      (await cluster.get(assigner, '/metrics')).body.includes('catchment_assigner_waiters 1'),
+    )
+    await cluster.collector('c1')
+    expect((await waiting).assigned).toMatchObject([{ group: 'g0', collector: 'c1', epoch: 1 }])
+  })
+
+  test('a death lends at once, a return ends the loans, and explain tells why', async () => {
+    const assigner = await cluster.assigner('a1')
+    const first = await cluster.collector('c1')
+    await cluster.collector('c2')
+    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    await cluster.resolve(assigner, { groups: names(10), waitMs: 10_000 })
+    const before = (await cluster.list('c1')).owned
+    await first.stop()
+    await eventually('c2 serves all', async () => Object.keys((await cluster.list('c2')).borrowed).length === 5)
+    expect(Object.keys((await cluster.list('c1')).lent)).toHaveLength(5)
+    await cluster.collector('c1')
+    await eventually('c1 serves its own again', async () => Object.keys((await cluster.list('c1')).owned).length === 5)
+    expect(Object.keys((await cluster.list('c1')).owned).sort()).toEqual(Object.keys(before).sort())
+    const [group = ''] = Object.keys(before)
+    const answer = await cluster.get(assigner, `/v1/groups/${encodeURIComponent(group)}/explain`)
+    const explained = parseJson(explainAnswerSchema, answer.body, 'explain')
+    expect(explained).toMatchObject({ servedBy: 'c1', ownedBy: 'c1', how: 'owned' })
+    expect(explained.decisions.map(({ how }) => how)).toEqual(['returned', 'lent', 'owned'])
+  })
+
+  test('a collector whose port refuses is gone at once when an agent says so, though its session lives', async () => {
+    const assigner = await cluster.assigner('a1')
+    const first = await cluster.collector('c1')
+    await cluster.collector('c2')
+    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    const { assigned } = await cluster.resolve(assigner, { groups: names(2), waitMs: 10_000 })
+    const mine = assigned.find(({ collector }) => collector === 'c1')?.group ?? ''
+    await first.closePort()
+    const answer = await cluster.resolve(assigner, { groups: [{ group: mine, refusedBy: 'c1' }], waitMs: 5_000 })
+    expect(answer.assigned).toMatchObject([{ group: mine, collector: 'c2' }])
+  })
+
+  test('resolve never answers an older epoch than the one asked with', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    await expect(cluster.resolve(assigner, { groups: [{ group: 'g0', epoch: 99 }] })).rejects.toMatchObject({
+      code: 'stale',
+      status: 503,
+    })
+  })
+
+  test('rebalance plans without publishing when it is a dry run', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.resolve(assigner, { groups: names(4), waitMs: 10_000 })
+    await cluster.collector('c2')
+    await eventually('c2 lives', () =>
+      assigner.tree().collectors.some(({ id, url }) => id === 'c2' && url !== undefined),
+    )
+    const dry = await cluster.post(assigner, '/v1/rebalance', { mode: 'global', dryRun: true })
+    const plan = parseJson(rebalanceAnswerSchema, dry.body, 'the plan')
+    expect(plan).toMatchObject({ published: false, epoch: 1 })
+    expect(plan.moves).toHaveLength(2)
+    const done = await cluster.post(assigner, '/v1/rebalance', { mode: 'global' })
+    expect(parseJson(rebalanceAnswerSchema, done.body, 'the plan')).toMatchObject({ published: true, epoch: 2 })
+    expect(Object.keys((await cluster.list('c2')).owned)).toHaveLength(2)
+  })
+})
+
+describe('two assigners', () => {
+  test('the standby forwards creation; the leader’s session dies: the other leads in a higher term, nothing moves', async () => {
+    const leader = await cluster.assigner('a1')
+    await eventually('a1 leads', () => leader.term === 1)
+    const standby = await cluster.assigner('a2')
+    await cluster.collector('c1')
+    await cluster.collector('c2')
+    await eventually('a2 sees the leader', () => standby.tree().leader?.id === 'a1')
+    const { assigned } = await cluster.resolve(standby, { groups: names(6), waitMs: 10_000 })
+    expect(assigned).toHaveLength(6)
+    const lists = [await cluster.list('c1'), await cluster.list('c2')]
+    cluster.zookeeper.expireSession(BigInt(`0x${leader.session.sessionId ?? '0'}`))
+    await eventually('a2 leads', () => standby.term === 2)
+    await eventually('a1 follows', () => leader.term === undefined && leader.tree().leader?.id === 'a2')
+    expect([await cluster.list('c1'), await cluster.list('c2')]).toEqual(lists)
+    expect(
+      cluster.log.entries.filter(({ message }) => message === 'leading').map(({ fields }) => fields),
+    ).toMatchObject([{ term: 1 }, { term: 2 }])
+    expect(cluster.log.entries.some(({ message }) => message === 'deposed')).toBe(true)
+  })
+
+  test('a deposed leader’s late publish is refused by the fence', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await eventually('a1 leads', () => assigner.term === 1)
+    const { data } = await cluster.session.get(paths.leader)
+    const other = { ...(JSON.parse(data.toString()) as object), id: 'a9', term: 7 }
+    await cluster.session.set(paths.leader, Buffer.from(JSON.stringify(other)), 'any')
+    const answer = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    expect(answer.assigned).toHaveLength(1)
+    expect(assigner.term).toBe(8)
+  })
+})
+
+describe('without ZooKeeper', () => {
+  test('it says so, answers for what is assigned, and resumes by itself', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    cluster.zookeeper.pause()
+    await eventually('it is not ready', async () => (await cluster.get(assigner, '/readyz')).status === 503)
+    const answer = await cluster.resolve(assigner, { groups: names(1) })
+    expect(answer.assigned).toHaveLength(1)
+    const tree = parseJson(treeAnswerSchema, (await cluster.get(assigner, '/v1/tree')).body, 'the tree')
+    expect(tree.ageMs).toBeGreaterThan(0)
+    cluster.zookeeper.resume()
+    await eventually('it is ready', async () => (await cluster.get(assigner, '/readyz')).status === 200)
+    const later = await cluster.resolve(assigner, { groups: names(1, 'new'), waitMs: 10_000 })
+    expect(later.assigned).toHaveLength(1)
+  })
+})

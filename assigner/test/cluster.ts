@@ -1,0 +1,201 @@
+// A small cluster for tests: the embedded ZooKeeper, real assigners, and collectors that are a status node and an HTTP server.
+
+import { joinMembership, openSession, type Membership, type ZooKeeperSession } from '@catchment/coordination'
+import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
+import {
+  collectorListSchema,
+  decodeZnode,
+  emptyCollectorList,
+  encodeZnode,
+  errorAnswerSchema,
+  parseJson,
+  resolveAnswerSchema,
+  treePaths,
+  type CollectorList,
+  type LoadAnswer,
+  type ResolveAnswer,
+  type ResolveRequest,
+} from '@catchment/protocol'
+import {
+  createHttpClient,
+  realClock,
+  realRandom,
+  startHttpServer,
+  Teardown,
+  type HttpClient,
+  type HttpServer,
+} from '@catchment/runtime'
+import { collectingLog, type CollectingLog } from '@catchment/testing'
+import { startAssigner, type Assigner, type AssignerOptions } from '../src/assigner.ts'
+import { statusOf } from './simulated-tree.ts'
+
+export const paths = treePaths('/logs')
+const sessionTimeoutMs = 2_000
+
+export class TestCluster {
+  readonly zookeeper: ZookeeperServer
+  readonly session: ZooKeeperSession
+  readonly http: HttpClient
+  readonly log: CollectingLog = collectingLog()
+  readonly teardown: Teardown
+
+  private constructor(zookeeper: ZookeeperServer, session: ZooKeeperSession, teardown: Teardown) {
+    this.zookeeper = zookeeper
+    this.session = session
+    this.teardown = teardown
+    this.http = createHttpClient({ connectionsPerOrigin: 64, connectTimeoutMs: 1_000 })
+    teardown.add('the HTTP client', () => this.http.close())
+  }
+
+  static async start(): Promise<TestCluster> {
+    const teardown = new Teardown()
+    const zookeeper = await startServer({
+      listen: { host: '127.0.0.1', port: 0 },
+      clock: realClock,
+      random: realRandom,
+    })
+    teardown.add('ZooKeeper', () => zookeeper.close())
+    const session = await openSessionTo(zookeeper)
+    teardown.add('a session', () => session.close())
+    return new TestCluster(zookeeper, session, teardown)
+  }
+
+  close(): Promise<void> {
+    return this.teardown.close()
+  }
+
+  async assigner(id: string, options: Partial<AssignerOptions> = {}): Promise<Assigner> {
+    const assigner = await startAssigner(
+      {
+        id,
+        zookeeper: `127.0.0.1:${this.zookeeper.port}`,
+        root: paths.root,
+        listen: '127.0.0.1:0',
+        advertise: undefined,
+        insecure: false,
+        sessionTimeoutMs,
+        redistribution: 'local',
+        graceMs: 60_000,
+        balanceIntervalMs: 60_000,
+        reportIntervalMs: 60_000,
+        clock: realClock,
+        random: realRandom,
+        log: this.log.with({ assigner: id }),
+        ...options,
+      },
+      new AbortController().signal,
+    )
+    this.teardown.add(`assigner ${id}`, () => assigner.close())
+    return assigner
+  }
+
+  async collector(id: string): Promise<FakeCollector> {
+    const collector = await FakeCollector.start(id, this.zookeeper)
+    this.teardown.add(`collector ${id}`, () => collector.stop())
+    return collector
+  }
+
+  async resolve(assigner: Assigner, request: Partial<ResolveRequest>): Promise<ResolveAnswer> {
+    const answer = await this.post(assigner, '/v1/resolve', request)
+    if (answer.status !== 200) {
+      const { error } = parseJson(errorAnswerSchema, answer.body, 'a refusal')
+      throw Object.assign(new Error(error.message), { code: error.code, status: answer.status })
+    }
+    return parseJson(resolveAnswerSchema, answer.body, 'an answer')
+  }
+
+  async post(assigner: Assigner, path: string, body: unknown): Promise<{ status: number; body: string }> {
+    const headers = { 'content-type': 'application/json' }
+    const url = `${assigner.url}${path}`
+    const answer = await this.http.request({
+      method: 'POST',
+      url,
+      headers,
+      body: JSON.stringify(body),
+      timeoutMs: 20_000,
+    })
+    return { status: answer.status, body: answer.body.toString() }
+  }
+
+  async get(assigner: Assigner, path: string): Promise<{ status: number; body: string }> {
+    const answer = await this.http.request({ method: 'GET', url: `${assigner.url}${path}`, timeoutMs: 5_000 })
+    return { status: answer.status, body: answer.body.toString() }
+  }
+
+  async list(id: string): Promise<CollectorList> {
+    const path = paths.collector(id)
+    return decodeZnode(collectorListSchema, (await this.session.get(path)).data, path)
+  }
+}
+
+/** Registers as a collector does, and answers what the assigner asks. */
+export class FakeCollector {
+  readonly id: string
+  readonly session: ZooKeeperSession
+  groups: LoadAnswer['groups'] = []
+  readonly #server: HttpServer
+  readonly #membership: Membership
+  #stopped = false
+
+  private constructor(id: string, session: ZooKeeperSession, server: HttpServer, membership: Membership) {
+    this.id = id
+    this.session = session
+    this.#server = server
+    this.#membership = membership
+  }
+
+  static async start(id: string, zookeeper: ZookeeperServer): Promise<FakeCollector> {
+    const session = await openSessionTo(zookeeper)
+    const reported: { groups: LoadAnswer['groups'] } = { groups: [] }
+    const total = { bytesPerSecond: 0, recordsPerSecond: 0 }
+    const server = await startHttpServer({
+      listen: '127.0.0.1:0',
+      insecure: false,
+      log: collectingLog(),
+      routes: [
+        { method: 'GET', path: '/healthz', handle: () => ({ json: {} }) },
+        {
+          method: 'GET',
+          path: '/v1/load',
+          handle: () => ({ json: { collector: id, appliedEpoch: 0, total, groups: reported.groups } }),
+        },
+      ],
+    })
+    await session.ensurePath(paths.collectors)
+    const path = paths.collector(id)
+    if ((await session.exists(path)) === undefined) await session.create(path, encodeZnode(emptyCollectorList))
+    const incarnation = Buffer.from(realRandom.bytes(8)).toString('hex')
+    const membership = await joinMembership(session, {
+      path,
+      name: 'status',
+      data: encodeZnode(statusOf(id, { url: server.url, incarnation })),
+      replaces: () => true,
+    })
+    const collector = new FakeCollector(id, session, server, membership)
+    Object.defineProperty(collector, 'groups', {
+      set: (groups: LoadAnswer['groups']) => {
+        reported.groups = groups
+      },
+    })
+    return collector
+  }
+
+  /** Its port refuses from now on; its session and its status stay. */
+  async closePort(): Promise<void> {
+    await this.#server.close()
+  }
+
+  /** A clean end: the status vanishes at once. */
+  async stop(): Promise<void> {
+    if (this.#stopped) return
+    this.#stopped = true
+    await this.#membership.leave()
+    await this.session.close()
+    await this.#server.close()
+  }
+}
+
+async function openSessionTo(zookeeper: ZookeeperServer): Promise<ZooKeeperSession> {
+  const servers = `127.0.0.1:${zookeeper.port}`
+  return await openSession({ servers, sessionTimeoutMs, clock: realClock, random: realRandom })
+}
