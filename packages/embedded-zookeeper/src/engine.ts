@@ -13,7 +13,7 @@ import type { Limits } from './limits.ts'
 import { readMulti } from './multi.ts'
 import { read, setWatches } from './reads.ts'
 import { SessionTracker } from './sessions.ts'
-import type { Commit, StateMachine } from './state-machine.ts'
+import type { Commit, StateMachine, WriteOperation } from './state-machine.ts'
 import type { Stats } from './stats.ts'
 import type { TreeEvent } from './tree.ts'
 import { Watches } from './watches.ts'
@@ -213,8 +213,7 @@ export class Engine {
   #write(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
     const operation = readWrite(header.type, reader)
     if (operation === undefined) throw new RequestError(code.unimplemented, `opcode ${header.type}`)
-    const commit = this.#options.machine.write([operation], connection, this.#options.clock.now())
-    this.#commit(commit)
+    const commit = this.#apply([operation], connection)
     const [outcome] = commit.outcomes
     if (outcome?.ok !== true) throw new RequestError(outcome?.code ?? code.runtimeInconsistency, operation.path)
     const answer = reply(header, commit.transaction.zxid, (writer) => {
@@ -226,12 +225,24 @@ export class Engine {
   /** The answer's header says ok even when an operation failed: the outcomes tell which and why. */
   #multi(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
     const { types, operations } = readMulti(reader)
-    const commit = this.#options.machine.write(operations, connection, this.#options.clock.now())
-    this.#commit(commit)
+    const commit = this.#apply(operations, connection)
     const answer = reply(header, commit.transaction.zxid, (writer) => {
       writeOutcomes(types, commit.outcomes, writer)
     })
     this.gate.send(connection, answer, sent)
+  }
+
+  #apply(operations: readonly WriteOperation[], connection: Connection): Commit {
+    const { machine, limits, clock } = this.#options
+    const grows = operations.some(({ type }) => type === 'create' || type === 'setData')
+    if (grows && machine.tree.bytes > limits.treeBytesMax)
+      throw new RequestError(
+        code.quotaExceeded,
+        `the tree has ${machine.tree.bytes} bytes, at most ${limits.treeBytesMax}`,
+      )
+    const commit = machine.write(operations, connection, clock.now())
+    this.#commit(commit)
+    return commit
   }
 
   #endSession(id: bigint): void {

@@ -6,6 +6,8 @@ export interface Limits {
   readonly connectionsMax: number
   /** Living sessions. A client that asks for one more is disconnected (`tooMany`). */
   readonly sessionsMax: number
+  /** Paths, data and 256 bytes for each node. Past it creates and setData are refused (quotaExceeded), deletes are not. */
+  readonly treeBytesMax: number
   /** A socket that has not shaken hands by then is closed (`noHandshake`). */
   readonly handshakeTimeoutMs: number
   /** Watches of one connection. One that sets more is closed (`tooManyWatches`). */
@@ -22,6 +24,7 @@ export const defaultLimits: Limits = {
   packetBytesMax: 0xfffff,
   connectionsMax: 10_000,
   sessionsMax: 100_000,
+  treeBytesMax: 1024 * 1024 * 1024,
   handshakeTimeoutMs: 10_000,
   watchesPerConnectionMax: 1_000_000,
   unsentBytesMax: 64 * 1024 * 1024,

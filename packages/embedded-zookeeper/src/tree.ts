@@ -60,6 +60,8 @@ export interface Applied {
   readonly undo: () => void
 }
 
+const NODE_BYTES = 256
+
 /** Nodes that can never be deleted. */
 export const permanentPaths: readonly string[] = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']
 
@@ -87,6 +89,11 @@ export class Tree {
   /** Bytes of paths and data. */
   get dataBytes(): number {
     return this.#dataBytes
+  }
+
+  /** About what the tree takes of memory, for a limit. */
+  get bytes(): number {
+    return this.#dataBytes + this.#nodes.size * NODE_BYTES
   }
 
   get(path: string): Node | undefined {

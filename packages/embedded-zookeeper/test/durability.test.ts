@@ -1,8 +1,8 @@
-import { readdir, stat } from 'node:fs/promises'
+import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { environment, realClock, type Random } from '@catchment/runtime'
+import { environment, type Random } from '@catchment/runtime'
 import {
   eventually,
   FakeClock,
@@ -80,6 +80,37 @@ describe('a server with a data directory', () => {
     await second.close()
   })
 
+  test('starts after a crash between a snapshot and the deletion of what it made superfluous', async () => {
+    const data = join(directory.path, 'data')
+    const first = await started(new FakeClock())
+    const writer = await RawClient.open(first.port)
+    await writer.create('/a')
+    await first.close()
+    const log = 'log.0000000000000001'
+    const bytes = await readFile(join(data, log))
+    await (await started(new FakeClock())).close()
+    expect(await readdir(data)).not.toContain(log)
+    await writeFile(join(data, log), bytes)
+    await writeFile(join(data, 'snapshot.00000000000000ff.tmp'), 'half')
+
+    const second = await started(new FakeClock())
+    const reader = await RawClient.open(second.port)
+    expect((await reader.exists('/a')).error).toBe(0)
+    await second.close()
+    expect((await readdir(data)).filter((name) => name === log || name.endsWith('.tmp'))).toEqual([])
+  })
+
+  test('refuses a damaged snapshot, changes nothing, and lets go of the directory', async () => {
+    const data = join(directory.path, 'data')
+    await (await started(new FakeClock())).close()
+    const snapshot = join(data, 'snapshot.0000000000000000')
+    const bytes = await readFile(snapshot)
+    await writeFile(snapshot, bytes.subarray(0, -9))
+    await expect(started(new FakeClock())).rejects.toMatchObject({ code: 'zookeeper-damaged' })
+    await writeFile(snapshot, bytes)
+    await (await started(new FakeClock())).close()
+  })
+
   test('its directory is 0700, its files 0600, and one server uses it at a time', async () => {
     const server = await started(new FakeClock())
     const data = join(directory.path, 'data')
@@ -113,8 +144,13 @@ interface Acknowledged {
   zxid: bigint
 }
 
-/** Writes through a window of requests in flight until the server dies. */
-async function writeUntilDeath(client: RawClient, life: string, acknowledged: Acknowledged): Promise<void> {
+/** Writes through a window of requests in flight until the server dies; tells of every acknowledged create. */
+async function writeUntilDeath(
+  client: RawClient,
+  life: string,
+  acknowledged: Acknowledged,
+  onAcknowledged: () => void,
+): Promise<void> {
   let next = 0
   const lane = async (): Promise<void> => {
     for (;;) {
@@ -124,6 +160,7 @@ async function writeUntilDeath(client: RawClient, life: string, acknowledged: Ac
       expect(created.zxid).toBeGreaterThan(acknowledged.zxid - 1_000n)
       acknowledged.versions.set(path, 0)
       if (ephemeral) acknowledged.ephemerals.add(path)
+      onAcknowledged()
       const set = await client.setData(path, 'x'.repeat(next % 500))
       acknowledged.versions.set(path, 1)
       acknowledged.zxid = set.zxid > acknowledged.zxid ? set.zxid : acknowledged.zxid
@@ -156,11 +193,11 @@ async function killAgainAndAgain(data: string, kills: number, random: Random): P
     expect(client.session.sessionId).toBe(session?.sessionId ?? client.session.sessionId)
     session = client.session
     await expectAll(client, session, acknowledged)
-    const timer = realClock.after(random.float() * 80, () => {
-      child.signal('SIGKILL')
+    let untilDeath = 1 + Math.floor(random.float() * 200)
+    await writeUntilDeath(client, `${life}`, acknowledged, () => {
+      untilDeath -= 1
+      if (untilDeath === 0) child.signal('SIGKILL')
     })
-    await writeUntilDeath(client, `${life}`, acknowledged)
-    timer.cancel()
     client.destroy()
   }
   expect(acknowledged.versions.size).toBeGreaterThan(kills)

@@ -97,9 +97,9 @@ describe('the handshake', () => {
 describe('sessions', () => {
   test('expire when nothing was heard for their timeout; watchers hear of their ephemerals', async () => {
     const { server, clock, client } = await world()
+    const watcher = await client({ timeoutMs: 60_000 })
     const dying = await client({ timeoutMs: 4_000 })
     await dying.create('/e', { mode: mode.ephemeral })
-    const watcher = await client({ timeoutMs: 60_000 })
     await watcher.exists('/e', true)
     await watcher.getChildren('/', true)
     await clock.advance(3_999)
@@ -173,13 +173,15 @@ describe('watches', () => {
 
   test('who watches data and children hears of a deletion once', async () => {
     const { client } = await world()
-    const one = await client()
+    const [one, onlyChildren] = [await client(), await client()]
     await one.create('/a')
     await one.getData('/a', true)
     await one.getChildren('/a', true)
     await one.exists('/a', true)
+    await onlyChildren.getChildren('/a', true)
     await one.remove('/a')
-    expect(heard(one)).toEqual([[eventType.deleted, '/a']])
+    await onlyChildren.exists('/')
+    expect([heard(one), heard(onlyChildren)]).toEqual([[[eventType.deleted, '/a']], [[eventType.deleted, '/a']]])
   })
 
   test('setWatches fires what was missed and watches the rest', async () => {
@@ -326,6 +328,17 @@ describe('requests', () => {
       }),
       { numRuns: 60 },
     )
+  })
+
+  test('a full tree refuses what would grow it, and takes deletes', async () => {
+    const { client } = await world({ limits: { treeBytesMax: 10_000 } })
+    const one = await client()
+    expect((await one.create('/a', { data: 'x'.repeat(10_000) })).error).toBe(0)
+    expect((await one.create('/b')).error).toBe(code.quotaExceeded)
+    expect((await one.setData('/a', '')).error).toBe(code.quotaExceeded)
+    expect((await one.getData('/a')).error).toBe(0)
+    expect((await one.remove('/a')).error).toBe(0)
+    expect((await one.create('/b')).error).toBe(0)
   })
 
   test('a connection too many is closed', async () => {

@@ -159,10 +159,13 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 1, arbitrary: fc.nat({ max: 2 }).map((close) => ({ close })) },
 )
 
+const operations = (maxLength: number): fc.Arbitrary<WriteOperation[]> =>
+  fc.array(operation, { maxLength, size: 'max' })
+
 describe('StateMachine as a function of its log', () => {
   test('a snapshot at any point and the log after it give the same state as the log alone', () => {
     fc.assert(
-      fc.property(fc.array(step, { maxLength: 40 }), fc.nat(), (steps, cut) => {
+      fc.property(fc.array(step, { maxLength: 40, size: 'max' }), fc.nat(), (steps, cut) => {
         const machine = new StateMachine()
         const log: Transaction[] = []
         const snapshots = [encodeSnapshot(machine)]
@@ -183,6 +186,7 @@ describe('StateMachine as a function of its log', () => {
         const replayed = decodeSnapshot(snapshots[from] ?? Buffer.alloc(0))
         for (const transaction of log.slice(from)) replayed.replay(transaction)
         expect(contents(replayed)).toEqual(contents(machine))
+        expect(machine.tree.dataBytes).toBe(weigh(machine))
       }),
       { numRuns: 200 },
     )
@@ -190,7 +194,7 @@ describe('StateMachine as a function of its log', () => {
 
   test('a refused multi leaves the state as it was', () => {
     fc.assert(
-      fc.property(fc.array(operation, { maxLength: 20 }), fc.array(operation, { maxLength: 6 }), (before, refused) => {
+      fc.property(operations(20), operations(6), (before, refused) => {
         const machine = new StateMachine()
         for (const one of before) write(machine, one)
         const was = contents(machine).nodes
@@ -214,4 +218,10 @@ function contents(machine: StateMachine): { zxid: bigint; sessions: unknown; nod
     .map(([at, node]) => [at, { ...node, data: node.data?.toString(), children: [...node.children].sort() }])
   const sessions = [...machine.sessions.values()]
   return { zxid: machine.zxid, sessions, nodes, dataBytes: machine.tree.dataBytes }
+}
+
+function weigh(machine: StateMachine): number {
+  let bytes = 0
+  for (const [at, node] of machine.tree.entries()) bytes += at.length + (node.data?.length ?? 0)
+  return bytes
 }
