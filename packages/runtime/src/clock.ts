@@ -16,11 +16,23 @@ export interface Clock {
   after(delayMs: number, fire: () => void): Timer
 }
 
+/** The longest delay that Node's timers know: a longer one would fire at once. */
+const timeoutMsMax = 2 ** 31 - 1
+
 export const realClock: Clock = {
   now: () => Date.now(),
   monotonicMs: () => performance.now(),
   after: (delayMs, fire) => {
-    const handle = setTimeout(fire, delayMs)
+    let handle: NodeJS.Timeout
+    const arm = (leftMs: number): void => {
+      handle =
+        leftMs > timeoutMsMax
+          ? setTimeout(() => {
+              arm(leftMs - timeoutMsMax)
+            }, timeoutMsMax)
+          : setTimeout(fire, leftMs)
+    }
+    arm(delayMs)
     return {
       cancel: () => {
         clearTimeout(handle)

@@ -1,6 +1,7 @@
 // The frame around every program: flags, help, signals, exit codes (0 done, 1 failed, 2 used wrongly), and the last words
 // of a failure.
 
+import { isatty } from 'node:tty'
 import { Command as Commander, CommanderError, Option } from 'commander'
 import { asError, realClock } from './clock.ts'
 import { CatchmentError, codeOf } from './errors.ts'
@@ -130,17 +131,20 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
     const common = loadSettings(commonSettings, { ...sources, configPath: undefined })
     const settings = loadSettings(command.settings, sources)
     const ends = common.exitWithStdin ? AbortSignal.any([signal, stdinEnds()]) : signal
-    await command.run(settings, {
-      signal: ends,
-      argument: command.argument === undefined ? undefined : target.args[0],
-      json,
-      colours: process.stdout.isTTY && process.stdout.hasColors() && sources.environment['NO_COLOR'] === undefined,
-      print: (line) => {
-        process.stdout.write(`${line}\n`)
-      },
-      rest: command.handsOver === true ? target.args : [],
-    })
-    if (common.exitWithStdin) process.stdin.destroy()
+    try {
+      await command.run(settings, {
+        signal: ends,
+        argument: command.argument === undefined ? undefined : target.args[0],
+        json,
+        colours: isatty(1) && process.stdout.hasColors() && sources.environment['NO_COLOR'] === undefined,
+        print: (line) => {
+          process.stdout.write(`${line}\n`)
+        },
+        rest: command.handsOver === true ? target.args : [],
+      })
+    } finally {
+      if (common.exitWithStdin) process.stdin.destroy() // else an open pipe keeps the process alive
+    }
   }, json)
 }
 
@@ -158,7 +162,8 @@ async function guarded(name: string, work: (signal: AbortSignal) => Promise<void
   }
   process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
   process.stdout.on('error', (error) => {
-    if (codeOf(error) === 'EPIPE') process.exit(0) // `catchment tree | head`
+    if (codeOf(error) !== 'EPIPE') throw error
+    process.exit(0) // `catchment tree | head`
   })
   process.stderr.on('error', (error) => {
     if (codeOf(error) !== 'EPIPE') throw error // who read the log is gone: the end must still be a clean one
@@ -166,7 +171,7 @@ async function guarded(name: string, work: (signal: AbortSignal) => Promise<void
   try {
     await work(stop.signal)
   } catch (thrown) {
-    if (stop.signal.aborted && thrown === stop.signal.reason) return
+    if (codeOf(thrown) === 'stopped') return
     const error = asError(thrown)
     const code = codeOf(error)
     const ours = error instanceof CatchmentError && error.blame !== 'bug'

@@ -4,6 +4,7 @@
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
+import { asError } from './clock.ts'
 import { CatchmentError } from './errors.ts'
 import { makePrivateDirectory, writeFileDurably } from './files.ts'
 
@@ -11,7 +12,7 @@ export interface DirectoryLock {
   release(): void
 }
 
-/** Locks `directory`, making it where it is missing. Throws CatchmentError `in-use`, naming the holder. */
+/** Locks `directory`, making it where it is missing. Throws CatchmentError `in-use`, naming the holder, or `cannot-lock`. */
 export async function lockDirectory(directory: string, holder: string): Promise<DirectoryLock> {
   await makePrivateDirectory(directory)
   const ownerPath = join(directory, 'lock.owner')
@@ -24,7 +25,12 @@ export async function lockDirectory(directory: string, holder: string): Promise<
       { blame: 'operator' },
     )
   }
-  await writeFileDurably(ownerPath, `${holder} (pid ${process.pid})\n`)
+  try {
+    await writeFileDurably(ownerPath, `${holder} (pid ${process.pid})\n`)
+  } catch (thrown) {
+    database.close()
+    throw thrown
+  }
   return {
     release: () => {
       database.close()
@@ -32,7 +38,10 @@ export async function lockDirectory(directory: string, holder: string): Promise<
   }
 }
 
-/** Runs `work` while no other process holds the lock at `path`. Waits up to `timeoutMs`, then throws `in-use`. */
+/**
+ * Runs `work` while no other process holds the lock at `path`. Waits up to `timeoutMs`, then throws `in-use`; the whole
+ * process stands still meanwhile, so keep both short. The lock is of processes and not reentrant.
+ */
 export function withFileLock<T>(path: string, timeoutMs: number, work: () => T): T {
   const database = takeLock(path, timeoutMs)
   if (database === undefined)
@@ -48,13 +57,15 @@ export function withFileLock<T>(path: string, timeoutMs: number, work: () => T):
 }
 
 function takeLock(path: string, timeoutMs: number): DatabaseSync | undefined {
-  const database = new DatabaseSync(path)
+  let database: DatabaseSync | undefined
   try {
+    database = new DatabaseSync(path)
     database.exec(`PRAGMA busy_timeout = ${timeoutMs}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
     return database
   } catch (thrown) {
-    database.close()
-    if (thrown instanceof Error && /locked/.test(thrown.message)) return undefined
-    throw thrown
+    database?.close()
+    const { message } = asError(thrown)
+    if (/locked/.test(message)) return undefined
+    throw new CatchmentError('cannot-lock', `cannot lock ${path}: ${message}`, { blame: 'machine', cause: thrown })
   }
 }

@@ -41,8 +41,8 @@ export function createHttpClient(options: { connectionsPerOrigin: number; connec
     async request(request) {
       const deadline = AbortSignal.timeout(request.timeoutMs)
       const signal = request.signal === undefined ? deadline : AbortSignal.any([deadline, request.signal])
-      const url = new URL(request.url)
       try {
+        const url = new URL(request.url)
         const answer = await agent.request({
           origin: url.origin,
           path: url.pathname + url.search,
@@ -64,7 +64,17 @@ export function createHttpClient(options: { connectionsPerOrigin: number; connec
   }
 }
 
-const neverSent = new Set(['ECONNREFUSED', 'ENOTFOUND', 'EHOSTUNREACH', 'ENETUNREACH', 'UND_ERR_CONNECT_TIMEOUT'])
+/** Failures of looking up and connecting, before a byte of the request left. */
+const neverSent = new Set([
+  'EADDRNOTAVAIL',
+  'EAI_AGAIN',
+  'ECONNREFUSED',
+  'EHOSTUNREACH',
+  'ENETUNREACH',
+  'ENOTFOUND',
+  'ERR_INVALID_URL',
+  'UND_ERR_CONNECT_TIMEOUT',
+])
 
 function failure(request: HttpRequest, thrown: unknown, timedOut: boolean): CatchmentError {
   const cause = codeOf(thrown)

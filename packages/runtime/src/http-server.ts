@@ -3,6 +3,7 @@
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import { isIP, type AddressInfo } from 'node:net'
+import { hostname } from 'node:os'
 import { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import { asError } from './clock.ts'
@@ -48,7 +49,7 @@ export interface HttpServerOptions {
   readonly log: Log
   /** Listen beyond loopback although there is neither TLS nor a token. */
   readonly insecure: boolean
-  /** The URL that others are to use, where it is not the one listened on (0.0.0.0, NAT). */
+  /** The URL that others are to use, where it is not the one listened on (NAT); for 0.0.0.0 else this host's name. */
   readonly advertise?: string | undefined
 }
 
@@ -56,12 +57,14 @@ export interface HttpServer {
   /** `http://HOST:PORT` as others reach it. */
   readonly url: string
   readonly port: number
-  /** Answers what is under way, up to `graceMs`, then cuts. */
+  /** Ends event streams, answers what is under way, up to `graceMs`, then cuts. */
   close(graceMs?: number): Promise<void>
 }
 
 /** What a control request's body may hold. */
 const controlBodyBytesMax = 4 * 1024 * 1024
+
+const idleCheckMs = 20
 
 /** Throws CatchmentError `port-in-use`, `insecure` or `bad-address` (all the operator's). */
 export async function startHttpServer(options: HttpServerOptions): Promise<HttpServer> {
@@ -73,6 +76,9 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     bodyLimit: controlBodyBytesMax,
     routerOptions: { maxParamLength: 1024 },
     forceCloseConnections: true,
+    frameworkErrors: (error, request, reply) => {
+      answerError(error, request, reply, options.log)
+    },
     serverFactory: (handle) => {
       server = createServer(
         { keepAliveTimeout: 72_000, headersTimeout: 10_000, requestTimeout: 60_000 },
@@ -85,7 +91,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       return server
     },
   })
-  for (const route of options.routes) addRoute(app, route, options.log)
+  const streams = new Set<Readable>()
+  for (const route of options.routes) addRoute(app, route, { log: options.log, streams })
   app.setNotFoundHandler((request, reply) => {
     void reply.code(404).send(errorBody('not-found', `there is no ${request.method} ${request.url} here`))
   })
@@ -95,11 +102,15 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   await listen(app, host, port)
   const address = server?.address()
   const boundPort = isAddress(address) ? address.port : port
-  const shownHost = host.includes(':') ? `[${host}]` : host
+  const reachable = host === '0.0.0.0' || host === '::' ? hostname() : host
+  const shownHost = reachable.includes(':') ? `[${reachable}]` : reachable
   return {
     url: options.advertise ?? `http://${shownHost}:${boundPort}`,
     port: boundPort,
-    close: (graceMs = 0) => closeServer(app, server, graceMs),
+    close: async (graceMs = 0) => {
+      for (const stream of streams) stream.destroy()
+      await closeServer(app, server, graceMs)
+    },
   }
 }
 
@@ -157,17 +168,21 @@ async function closeServer(app: FastifyInstance, server: Server | undefined, gra
         resolve()
       }),
     )
+    // a connection that is kept alive would stay for the whole grace after its last answer
+    const idle = setInterval(() => {
+      server.closeIdleConnections()
+    }, idleCheckMs)
     const cut = setTimeout(() => {
       server.closeAllConnections()
     }, graceMs)
-    server.closeIdleConnections()
     await ended
     clearTimeout(cut)
+    clearInterval(idle)
   }
   await app.close()
 }
 
-function addRoute(app: FastifyInstance, route: Route, log: Log): void {
+function addRoute(app: FastifyInstance, route: Route, open: { log: Log; streams: Set<Readable> }): void {
   app.route({
     method: route.method,
     url: route.path,
@@ -183,22 +198,28 @@ function addRoute(app: FastifyInstance, route: Route, log: Log): void {
         signal: gone.signal,
       })
       reply.code(answer.status ?? 200).headers(answer.headers ?? {})
-      if ('json' in answer) return reply.send(answer.json)
+      // by hand: the framework sends a text as it is, and null as nothing
+      if ('json' in answer) return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.json))
       if ('text' in answer)
         return reply.type(answer.headers?.['content-type'] ?? 'text/plain; charset=utf-8').send(answer.text)
-      return reply.type('text/event-stream').header('cache-control', 'no-store').send(eventStream(answer.events, log))
+      return reply.type('text/event-stream').header('cache-control', 'no-store').send(eventStream(answer.events, open))
     },
   })
 }
 
-function eventStream(events: AsyncIterable<{ event: string; data: unknown }>, log: Log): Readable {
+function eventStream(
+  events: AsyncIterable<{ event: string; data: unknown }>,
+  open: { log: Log; streams: Set<Readable> },
+): Readable {
   async function* lines(): AsyncGenerator<string> {
     yield ': open\n\n'
     for await (const { event, data } of events) yield `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
   }
   const stream = Readable.from(lines())
+  open.streams.add(stream)
+  stream.on('close', () => open.streams.delete(stream))
   stream.on('error', (error) => {
-    log.debug('an event stream ended', { reason: error.message })
+    open.log.debug('an event stream ended', { reason: error.message })
   })
   return stream
 }

@@ -5,7 +5,8 @@ import type { Random } from './random.ts'
 export type RetryPolicy = () => Iterator<number>
 
 /**
- * Exponential backoff with full jitter: the n-th delay is uniform in [0, min(maxMs, baseMs × 2ⁿ)).
+ * Exponential backoff with full jitter: the n-th delay is uniform in [0, min(maxMs, baseMs × 2ⁿ)), n from 0.
+ * `attemptsMax` counts the first attempt too: there is one delay fewer.
  * Source: "Exponential Backoff And Jitter", AWS Architecture Blog, 2015.
  */
 export function fullJitter(
@@ -14,7 +15,7 @@ export function fullJitter(
 ): RetryPolicy {
   const attemptsMax = options.attemptsMax ?? Infinity
   return function* delays() {
-    for (let attempt = 0; attempt < attemptsMax; attempt += 1)
+    for (let attempt = 0; attempt < attemptsMax - 1; attempt += 1)
       yield random.float() * Math.min(options.maxMs, options.baseMs * 2 ** Math.min(attempt, 30))
   }
 }

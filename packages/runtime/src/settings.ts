@@ -47,24 +47,30 @@ export function optionalTextSetting(
   return make(described, (described.schema ?? z.string().min(1)).optional(), undefined)
 }
 
+/** A number, or its decimal text; not what JavaScript would also take for one (true, an empty text, 0x10). */
+const numberRule = { error: 'it must be a number' }
+const numeric = z
+  .union([z.number(), z.string().regex(/^\s*[+-]?\d+(\.\d+)?(e[+-]?\d+)?\s*$/i, numberRule)], numberRule)
+  .transform(Number)
+
 export function numberSetting(
   described: Described & { min: number; max: number; integer?: boolean; default: number },
 ): Setting<number> {
-  const plain = z.coerce.number().min(described.min).max(described.max)
-  const schema = described.integer === false ? plain : plain.int()
+  const inRange = z.number().min(described.min).max(described.max)
+  const schema = numeric.pipe(described.integer === false ? inRange : inRange.int())
   return make({ placeholder: 'N', ...described }, schema.default(described.default), String(described.default))
 }
 
 export function optionalNumberSetting(
   described: Described & { min: number; max: number },
 ): Setting<number | undefined> {
-  const schema = z.coerce.number().int().min(described.min).max(described.max).optional()
+  const schema = numeric.pipe(z.number().int().min(described.min).max(described.max)).optional()
   return make({ placeholder: 'N', ...described }, schema, undefined)
 }
 
 /** Bytes, as `5GiB`, `200MB` or a plain number. */
 export function bytesSetting(described: Described & { default: string }): Setting<number> {
-  const schema = z.union([z.string(), z.number()]).transform((value, context) => {
+  const schema = z.union([z.string(), z.number()], { error: 'it must be a size' }).transform((value, context) => {
     const bytes = parseBytes(String(value))
     if (bytes === undefined)
       context.addIssue({ code: 'custom', message: `"${value}" is not a size: write 500MiB, 5GiB or a number of bytes` })
@@ -88,22 +94,25 @@ export function choiceSetting<const C extends string>(
 /** On or off; off unless said. */
 export function toggleSetting(described: Described): Setting<boolean> {
   const schema = z
-    .union([z.boolean(), z.enum(['true', 'false', '1', '0', ''])])
+    .union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'it must be true or false' })
     .default(false)
-    .transform((value) => value === true || value === 'true' || value === '1' || value === '')
+    .transform((value) => value === true || value === 'true' || value === '1')
   return { ...make(described, schema, undefined), placeholder: undefined }
 }
 
 /** Several texts: a flag with several words or said several times; in the environment one text or a JSON array. */
 export function listSetting(described: Described & { default?: readonly string[] }): Setting<readonly string[]> {
   const schema = z
-    .union([
-      z.array(z.string().min(1)),
-      z
-        .string()
-        .min(1)
-        .transform((text) => [text]),
-    ])
+    .union(
+      [
+        z.array(z.string().min(1)),
+        z
+          .string()
+          .min(1)
+          .transform((text) => [text]),
+      ],
+      { error: 'it must be a text or a list of texts, none of them empty' },
+    )
     .default([...(described.default ?? [])])
   return { ...make(described, schema, described.default?.join(' ')), list: true }
 }
@@ -123,7 +132,8 @@ export function loadSettings<S extends SettingsSpec>(spec: S, sources: SettingSo
   const origins = new Map<string, string>()
   for (const [name, setting] of Object.entries(spec)) {
     const variable = environmentName(name)
-    const inherited = sources.environment[variable]
+    // compose files and unit files pass on what is not set as an empty text
+    const inherited = sources.environment[variable] === '' ? undefined : sources.environment[variable]
     const candidates: readonly [string, unknown][] = [
       [flagName(name), sources.flags[name]],
       [variable, setting.list && inherited !== undefined ? environmentList(inherited, variable) : inherited],
@@ -165,7 +175,7 @@ export function parseBytes(text: string): number | undefined {
 export function nearest(word: string, words: readonly string[]): string | undefined {
   const ranked = words.map((other) => ({ other, distance: editDistance(word.toLowerCase(), other.toLowerCase()) }))
   const best = ranked.toSorted((a, b) => a.distance - b.distance)[0]
-  return best !== undefined && best.distance <= 2 ? best.other : undefined
+  return best !== undefined && best.distance <= Math.min(2, word.length - 1) ? best.other : undefined
 }
 
 function make<T>(described: Described, schema: z.ZodType<T>, shownDefault: string | undefined): Setting<T> {

@@ -17,7 +17,8 @@ export class Teardown {
 
   async #runAll(): Promise<void> {
     const failures: Error[] = []
-    for (const step of this.#steps.toReversed()) {
+    // what is added while others close is closed too
+    for (let step = this.#steps.pop(); step !== undefined; step = this.#steps.pop()) {
       try {
         await step.run()
       } catch (thrown) {

@@ -1,0 +1,64 @@
+// A program as ours are made, for command-line.test.ts: one command that does what its settings say.
+
+import {
+  realClock,
+  sleep,
+  CatchmentError,
+  choiceSetting,
+  defineCommand,
+  numberSetting,
+  runProgram,
+} from '../../src/index.ts'
+
+const deeds = ['end', 'fail', 'blame-operator', 'use-wrongly', 'wait', 'wait-and-throw', 'stubborn', 'print'] as const
+
+await runProgram({
+  name: 'worker',
+  help: 'works',
+  version: '1.2.3',
+  commands: defineCommand({
+    name: 'worker',
+    help: 'works',
+    argument: { name: 'word', help: 'a word', required: false },
+    settings: {
+      deed: choiceSetting({ help: 'what to do', choices: deeds, default: 'end' }),
+      port: numberSetting({ help: 'a number', min: 1, max: 10, default: 7 }),
+    },
+    async run(settings, context) {
+      switch (settings.deed) {
+        case 'end':
+          context.print(
+            JSON.stringify({ settings, argument: context.argument, json: context.json, colours: context.colours }),
+          )
+          return
+        case 'fail':
+          throw new TypeError('a defect of ours')
+        case 'blame-operator':
+          throw new CatchmentError('no-disk', 'cannot open /data: it is missing. Make it', { blame: 'operator' })
+        case 'use-wrongly':
+          throw new CatchmentError('usage', 'that is no way to use it', { blame: 'operator' })
+        case 'wait':
+          context.print('ready')
+          await sleep(realClock, 60_000, context.signal).catch(() => undefined)
+          context.print('closed cleanly')
+          return
+        case 'wait-and-throw':
+          context.print('ready')
+          await sleep(realClock, 60_000, context.signal)
+          return
+        case 'stubborn':
+          context.print('ready')
+          context.signal.addEventListener('abort', () => {
+            context.print('stopping')
+          })
+          await sleep(realClock, 60_000)
+          return
+        case 'print':
+          for (;;) {
+            context.print('x'.repeat(1000))
+            await sleep(realClock, 0)
+          }
+      }
+    },
+  }),
+})
