@@ -143,7 +143,9 @@ export class Following<T> {
     } catch (thrown) {
       const error = asError(thrown)
       for (const waiter of waiters) waiter.reject(error)
-      if (!signal.aborted) this.#session.log(`following ${this.#options.name} failed, again soon`, { error })
+      // While cut off every turn fails: the session has said so itself.
+      if (this.#session.state === 'connected' && !signal.aborted)
+        this.#session.log(`following ${this.#options.name} failed, again soon`, { error })
       return false
     }
   }

@@ -63,7 +63,11 @@ class LiveSession implements ZooKeeperSession {
   #leaseTimer: Timer | undefined
   #connection: Connection | undefined
   #identity: SessionIdentity | undefined
-  #abandoned: { readonly identity: SessionIdentity; readonly untilMs: number } | undefined
+  /**
+   * A session that is lost here may still live there, with its ephemerals (after an outage of all servers for longer than its
+   * timeout): the next connection attaches to it and closes it, or hears that it has expired. Only then comes a new one.
+   */
+  #abandoned: SessionIdentity | undefined
   #zxid: Buffer | undefined
   #timeoutMs: number
   #closing: Promise<void> | undefined
@@ -232,7 +236,7 @@ class LiveSession implements ZooKeeperSession {
   /** Opens one connection and resolves when it has ended. */
   #openOnce(): Promise<Opening> {
     const server = this.#rotation.next()
-    const leaving = this.#toLeave()
+    const leaving = this.#abandoned
     let opening: Opening = 'failed'
     return new Promise((resolve) => {
       const connection: Connection = new Connection(
@@ -273,16 +277,9 @@ class LiveSession implements ZooKeeperSession {
     })
   }
 
-  /** A session that is lost here may still live there, with its ephemerals: for one more timeout it is attached to and closed. */
-  #toLeave(): SessionIdentity | undefined {
-    if (this.#abandoned !== undefined && this.#abandoned.untilMs <= this.clock.monotonicMs())
-      this.#abandoned = undefined
-    return this.#abandoned?.identity
-  }
-
   #leave(connection: Connection): void {
-    this.#abandoned = undefined
-    void this.#farewell(connection).then(() => {
+    void this.#farewell(connection).then((heard) => {
+      if (heard) this.#abandoned = undefined
       connection.destroy('the abandoned session is closed')
     })
   }
@@ -346,7 +343,7 @@ class LiveSession implements ZooKeeperSession {
       connection.ping()
     }
     if (!lease.over(now)) return
-    if (this.#identity !== undefined) this.#abandoned = { identity: this.#identity, untilMs: now + lease.timeoutMs }
+    this.#abandoned = this.#identity
     this.#onLost(`the lease of ${lease.timeoutMs} ms ran out`)
     this.#connection?.destroy('its session is lost')
   }
@@ -363,12 +360,15 @@ class LiveSession implements ZooKeeperSession {
     await this.#running
   }
 
-  #farewell(connection: Connection): Promise<void> {
+  /** Closes the session of this connection; whether the server said so in time. */
+  #farewell(connection: Connection): Promise<boolean> {
     return new Promise((resolve) => {
-      const timer = this.clock.after(Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), resolve)
-      connection.send(requests.closeSession(), () => {
+      const timer = this.clock.after(Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), () => {
+        resolve(false)
+      })
+      connection.send(requests.closeSession(), (answer) => {
         timer.cancel()
-        resolve()
+        resolve('value' in answer)
       })
     })
   }
