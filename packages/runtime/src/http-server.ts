@@ -91,8 +91,8 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       return server
     },
   })
-  const streams = new Set<Readable>()
-  for (const route of options.routes) addRoute(app, route, { log: options.log, streams })
+  const streaming = new Set<ServerResponse>()
+  for (const route of options.routes) addRoute(app, route, { log: options.log, streaming })
   app.setNotFoundHandler((request, reply) => {
     void reply.code(404).send(errorBody('not-found', `there is no ${request.method} ${request.url} here`))
   })
@@ -108,7 +108,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     url: options.advertise ?? `http://${shownHost}:${boundPort}`,
     port: boundPort,
     close: async (graceMs = 0) => {
-      for (const stream of streams) stream.destroy()
+      for (const response of streaming) response.destroy()
       await closeServer(app, server, graceMs)
     },
   }
@@ -182,7 +182,7 @@ async function closeServer(app: FastifyInstance, server: Server | undefined, gra
   await app.close()
 }
 
-function addRoute(app: FastifyInstance, route: Route, open: { log: Log; streams: Set<Readable> }): void {
+function addRoute(app: FastifyInstance, route: Route, open: { log: Log; streaming: Set<ServerResponse> }): void {
   app.route({
     method: route.method,
     url: route.path,
@@ -202,24 +202,24 @@ function addRoute(app: FastifyInstance, route: Route, open: { log: Log; streams:
       if ('json' in answer) return reply.type('application/json; charset=utf-8').send(JSON.stringify(answer.json))
       if ('text' in answer)
         return reply.type(answer.headers?.['content-type'] ?? 'text/plain; charset=utf-8').send(answer.text)
-      return reply.type('text/event-stream').header('cache-control', 'no-store').send(eventStream(answer.events, open))
+      open.streaming.add(reply.raw)
+      reply.raw.on('close', () => open.streaming.delete(reply.raw))
+      return reply
+        .type('text/event-stream')
+        .header('cache-control', 'no-store')
+        .send(eventStream(answer.events, open.log))
     },
   })
 }
 
-function eventStream(
-  events: AsyncIterable<{ event: string; data: unknown }>,
-  open: { log: Log; streams: Set<Readable> },
-): Readable {
+function eventStream(events: AsyncIterable<{ event: string; data: unknown }>, log: Log): Readable {
   async function* lines(): AsyncGenerator<string> {
     yield ': open\n\n'
     for await (const { event, data } of events) yield `event: ${event}\ndata: ${JSON.stringify(data)}\n\n`
   }
   const stream = Readable.from(lines())
-  open.streams.add(stream)
-  stream.on('close', () => open.streams.delete(stream))
   stream.on('error', (error) => {
-    open.log.debug('an event stream ended', { reason: error.message })
+    log.debug('an event stream ended', { reason: error.message })
   })
   return stream
 }
