@@ -3,7 +3,7 @@
 
 import { isatty } from 'node:tty'
 import { Command as Commander, CommanderError, Option } from 'commander'
-import { asError, realClock } from './clock.ts'
+import { asError, realClock, type Timer } from './clock.ts'
 import { CatchmentError, codeOf } from './errors.ts'
 import { environment, flagName, loadSettings, toggleSetting, type SettingsOf, type SettingsSpec } from './settings.ts'
 
@@ -130,7 +130,8 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
     }
     const common = loadSettings(commonSettings, { ...sources, configPath: undefined })
     const settings = loadSettings(command.settings, sources)
-    const ends = common.exitWithStdin ? AbortSignal.any([signal, stdinEnds()]) : signal
+    const parent = common.exitWithStdin ? watchParent() : undefined
+    const ends = parent === undefined ? signal : AbortSignal.any([signal, parent.gone])
     try {
       await command.run(settings, {
         signal: ends,
@@ -143,7 +144,7 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
         rest: command.handsOver === true ? target.args : [],
       })
     } finally {
-      if (common.exitWithStdin) process.stdin.destroy() // else an open pipe keeps the process alive
+      parent?.release()
     }
   }, json)
 }
@@ -185,11 +186,26 @@ async function guarded(name: string, work: (signal: AbortSignal) => Promise<void
   }
 }
 
-function stdinEnds(): AbortSignal {
+/** Nobody is left to kill a program that hangs while it ends, and its data would stay locked: it kills itself. */
+const parentGoneGraceMs = 8_000
+
+/** `gone` aborts when standard input ends. Until `release`, a program that has not ended by then ends for good. */
+function watchParent(): { readonly gone: AbortSignal; readonly release: () => void } {
   const ended = new AbortController()
+  let last: Timer | undefined
   const end = (): void => {
+    last ??= realClock.after(parentGoneGraceMs, () => {
+      process.exit(1)
+    })
     ended.abort(new CatchmentError('stopped', 'standard input ended: the parent is gone', { blame: 'operator' }))
   }
   process.stdin.on('end', end).on('close', end).on('error', end).resume()
-  return ended.signal
+  return {
+    gone: ended.signal,
+    release: () => {
+      // Destroyed, for an open pipe keeps the process alive.
+      process.stdin.off('end', end).off('close', end).destroy()
+      last?.cancel()
+    },
+  }
 }
