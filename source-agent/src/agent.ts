@@ -1,0 +1,316 @@
+// One source-agent: discovery, following, reading and shipping put together, and its life from start to end.
+
+import { realpath, writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import {
+  asError,
+  Background,
+  createHttpClient,
+  sleep,
+  Teardown,
+  type Clock,
+  type Log,
+  type Random,
+} from '@catchment/runtime'
+import type { AgentIdentity } from '@catchment/protocol'
+import { openCheckpointLog, type CheckpointLog } from './checkpoint-log.ts'
+import { Counters } from './counters.ts'
+import { walk, type Walk } from './discovery.ts'
+import { Follower, tickMs } from './follower.ts'
+import { excluder, parseGlob, type Glob } from './globs.ts'
+import { HeldFile } from './held-file.ts'
+import { limits } from './limits.ts'
+import { Loads } from './loads.ts'
+import { Reading } from './reading.ts'
+import { recover } from './recovery.ts'
+import { Resolver } from './resolver.ts'
+import { Shipping } from './shipping.ts'
+import { startWatcher, type Watcher } from './watcher.ts'
+
+export interface AgentOptions {
+  readonly identity: AgentIdentity
+  readonly assigners: readonly string[]
+  readonly groupOf: (path: string) => string
+  readonly follow: readonly string[]
+  readonly exclude: readonly string[]
+  readonly directory: string
+  readonly workingDirectory: string
+  readonly from: 'start' | 'end'
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: Log
+  readonly partialFlushMs: number
+  readonly requestTimeoutMs: number
+  readonly rescanMs: number
+}
+
+export interface Agent {
+  readonly counters: Counters
+  /** What `status.json` holds. */
+  status(): Record<string, unknown>
+  /** Sends what is under way, at most `graceMs` long, and makes the checkpoint durable. 0: leaves all as a crash would. */
+  stop(graceMs: number): Promise<void>
+}
+
+const statusMs = 2000
+const hintScanMs = 50
+const fileHintMs = 2
+
+/** Follows and ships until stopped. Resolves when what was there at the start is being followed. */
+export async function startAgent(options: AgentOptions): Promise<Agent> {
+  const { clock, log, directory } = options
+  const checkpoints = await openCheckpointLog(directory, clock, log)
+  const running = new RunningAgent(options, checkpoints)
+  await running.start()
+  return running
+}
+
+class RunningAgent implements Agent {
+  readonly counters = new Counters()
+  readonly #options: AgentOptions
+  readonly #checkpoints: CheckpointLog
+  readonly #background: Background
+  readonly #teardown = new Teardown()
+  readonly #resolver: Resolver
+  readonly #follower: Follower
+  readonly #reading: Reading
+  readonly #shipping: Shipping
+  readonly #loads: Loads
+  readonly #globs: readonly Glob[]
+  #excluded: (path: string) => boolean = () => false
+  #watcher: Watcher | undefined
+  #watched = ''
+  #rescan: () => void = () => undefined
+  #rescanAsked = false
+  readonly #hinted = new Set<string>()
+  #unreadableTold = ''
+
+  constructor(options: AgentOptions, checkpoints: CheckpointLog) {
+    const { clock, random, log, directory, assigners, identity: agent, requestTimeoutMs } = options
+    this.#options = options
+    this.#checkpoints = checkpoints
+    this.#background = new Background((name, error) => {
+      log.error('background work failed', { name, reason: error.stack ?? error.message })
+    })
+    const background = this.#background
+    const http = createHttpClient({ connectionsPerOrigin: 8, connectTimeoutMs: 5000 })
+    this.#teardown.add('the HTTP client', () => http.close())
+    const counters = this.counters
+    const loads = new Loads(clock)
+    this.#loads = loads
+    this.#globs = options.follow.map((text) => parseGlob(text, options.workingDirectory))
+    this.#resolver = new Resolver({
+      ...{ assigners, agent, http, clock, random, log, directory },
+      onChanged: (groups) => {
+        this.#shipping.routed(groups)
+      },
+    })
+    const follower = new Follower({
+      ...{ clock, random, log, checkpoints, counters, loads, groupOf: options.groupOf },
+      reading: () => this.#reading,
+      shipping: () => this.#shipping,
+    })
+    this.#follower = follower
+    this.#shipping = new Shipping({
+      ...{ agent, http, clock, random, log, background, checkpoints, loads, counters, requestTimeoutMs },
+      resolver: this.#resolver,
+      hold: (followed) => follower.hold(followed),
+      freed: (followed, bytes) => {
+        this.#reading.freed(bytes)
+        this.#reading.wake(followed)
+      },
+      diverged: (followed) => {
+        follower.diverged(followed)
+      },
+      advanced: (followed) => {
+        follower.settle(followed)
+      },
+    })
+    this.#reading = new Reading({
+      ...{ clock, log, loads, counters, partialFlushMs: options.partialFlushMs },
+      hold: (followed) => follower.hold(followed),
+      mayRead: (followed, heldBytes) => this.#shipping.mayRead(followed, heldBytes),
+      onFrame: (followed) => {
+        this.#shipping.poke(followed)
+      },
+      onChanged: (followed) => {
+        follower.truncated(followed)
+      },
+    })
+  }
+
+  async start(): Promise<void> {
+    const { directory, exclude, workingDirectory, clock, log, from } = this.#options
+    const own = await realpath(directory)
+    this.#excluded = excluder([...(await withRealPaths(exclude)), own], workingDirectory)
+    this.counters.add('damaged_checkpoints', this.#checkpoints.damaged)
+    await this.#resolver.load()
+    const first = await this.#walk()
+    const { checkpoints, counters } = { checkpoints: this.#checkpoints, counters: this.counters }
+    await recover({ clock, log, checkpoints, counters, follower: this.#follower }, first.found)
+    for (const found of first.found) this.#follower.discover(found, from, false)
+    if (this.#follower.size === 0) log.warn('no file matches yet, waiting for some', { follow: this.#options.follow })
+    this.#tellUnreadable(first)
+    this.#watch(first)
+    this.#background.run('resolving', (signal) => this.#resolver.run(signal))
+    this.#background.run('looking', (signal) => this.#looks(signal))
+    this.#background.run('scanning', (signal) => this.#scans(signal))
+    this.#background.run('status', (signal) => this.#statuses(signal))
+  }
+
+  status(): Record<string, unknown> {
+    const { identity, directory, clock } = this.#options
+    return {
+      ...{ agent: identity, directory, at: clock.now(), pid: process.pid },
+      following: this.#follower.size,
+      openFiles: HeldFile.open,
+      memoryBytes: this.#reading.heldBytes,
+      backlogBytes: this.#loads.backlogBytes,
+      unreadable: this.#follower.unreadable.size,
+      groups: Object.fromEntries([...this.#resolver.groups].slice(0, 1000)),
+      counters: this.counters.all(),
+    }
+  }
+
+  async stop(graceMs: number): Promise<void> {
+    const { clock, log } = this.#options
+    const endMs = clock.monotonicMs() + graceMs
+    this.#reading.stop()
+    while (graceMs > 0 && clock.monotonicMs() < endMs && this.#busy()) await sleep(clock, 10)
+    await this.#background.close()
+    this.#shipping.stop()
+    await this.#watcher?.close()
+    if (graceMs > 0) {
+      await Promise.race([this.#checkpoints.flush(), sleep(clock, Math.max(500, graceMs))])
+      await this.#resolver.save()
+      await this.#writeStatus()
+    }
+    while (!this.#reading.idle) await sleep(clock, 5)
+    await this.#checkpoints.close()
+    for (const followed of this.#follower.all) followed.file?.release()
+    await this.#teardown.close()
+    log.info('stopped', { counters: this.counters.all(), backlogBytes: this.#loads.backlogBytes })
+  }
+
+  /** Something is under way, or read and could be sent at once. */
+  #busy(): boolean {
+    return this.#shipping.requestsUnderWay > 0 || !this.#reading.idle
+  }
+
+  async #walk(): Promise<Walk> {
+    return walk({
+      globs: this.#globs,
+      excluded: this.#excluded,
+      known: (path) => this.#follower.knowsPath(path),
+    })
+  }
+
+  async #looks(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    for (let tick = 1; ; tick += 1) {
+      await sleep(clock, tickMs, signal)
+      this.#follower.tick()
+      this.#reading.wake()
+      if (tick % 4 === 0) this.#watcher?.setHotFiles(this.#follower.hotPaths())
+    }
+  }
+
+  async #scans(signal: AbortSignal): Promise<void> {
+    const { clock } = this.#options
+    for (;;) {
+      await this.#scanDue(signal)
+      signal.throwIfAborted()
+      this.#rescanAsked = false
+      const seen = await this.#walk()
+      signal.throwIfAborted()
+      for (const found of seen.found) this.#follower.discover(found)
+      this.#tellUnreadable(seen)
+      this.#watch(seen)
+      await sleep(clock, hintScanMs, signal)
+    }
+  }
+
+  /** The interval has passed, a watcher has hinted, or all ends. */
+  #scanDue(signal: AbortSignal): Promise<void> {
+    const { clock, rescanMs } = this.#options
+    return new Promise((resolve) => {
+      const timer = clock.after(this.#rescanAsked ? hintScanMs : rescanMs, () => {
+        this.#rescan()
+      })
+      this.#rescan = () => {
+        timer.cancel()
+        signal.removeEventListener('abort', this.#rescan)
+        resolve()
+      }
+      signal.addEventListener('abort', this.#rescan, { once: true })
+    })
+  }
+
+  #watch(seen: Walk): void {
+    const directories = seen.directories.slice(0, limits.watchedDirectoriesMax)
+    const watched = directories.join('\n')
+    if (watched === this.#watched) return
+    this.#watched = watched
+    const old = this.#watcher
+    this.#background.run('closing a watcher', async () => old?.close())
+    this.#watcher = startWatcher(directories, {
+      structure: () => {
+        this.#rescanAsked = true
+        this.#rescan()
+      },
+      file: (path) => {
+        this.#hint(path)
+      },
+      failed: (error) => {
+        this.#options.log.warn('watching failed, looking at intervals', { reason: asError(error).message })
+      },
+    })
+    this.#watcher.setHotFiles(this.#follower.hotPaths())
+  }
+
+  /** Hints come in bursts: one look answers them all. */
+  #hint(path: string): void {
+    if (this.#hinted.size === 0)
+      this.#options.clock.after(fileHintMs, () => {
+        const paths = [...this.#hinted]
+        this.#hinted.clear()
+        if (!this.#background.signal.aborted) for (const hinted of paths) this.#follower.hint(hinted)
+      })
+    this.#hinted.add(path)
+  }
+
+  /** One sentence for all of them, again only when they have changed. */
+  #tellUnreadable(seen: Walk): void {
+    const all = [...new Set([...seen.unreadable, ...this.#follower.unreadable])]
+    const told = all.join('\n')
+    if (told === this.#unreadableTold) return
+    this.#unreadableTold = told
+    const [first] = all
+    if (first === undefined) this.#options.log.info('everything that matches can be read now')
+    else
+      this.#options.log.warn('some files cannot be read; they are tried again', {
+        count: all.length,
+        first,
+        help: `let the user that runs the agent read them: add it to the files' group (often adm), or setfacl -m u:USER:r`,
+      })
+  }
+
+  async #statuses(signal: AbortSignal): Promise<void> {
+    for (;;) {
+      await this.#writeStatus()
+      await sleep(this.#options.clock, statusMs, signal)
+    }
+  }
+
+  async #writeStatus(): Promise<void> {
+    const path = join(this.#options.directory, 'status.json')
+    await writeFile(path, `${JSON.stringify(this.status())}\n`, { mode: 0o600 }).catch((thrown: unknown) => {
+      this.#options.log.debug('cannot write the status', { reason: asError(thrown).message })
+    })
+  }
+}
+
+async function withRealPaths(paths: readonly string[]): Promise<string[]> {
+  const real = await Promise.all(paths.map((path) => realpath(path).catch(() => path)))
+  return [...new Set([...paths, ...real])]
+}

@@ -1,0 +1,99 @@
+// After a restart: which of the files that lie here are the streams that the checkpoint log knows? By inode where it lay,
+// by inode among what rotation names, by content where the inode is another; what is nowhere is lost, and counted.
+
+import type { Clock, Log } from '@catchment/runtime'
+import type { CheckpointLog } from './checkpoint-log.ts'
+import type { StreamRecord } from './checkpoint-record.ts'
+import type { Counters } from './counters.ts'
+import { sameInode } from './decide/identity.ts'
+import { inodeKey, judgeFile, openQuietly, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
+import type { Follower } from './follower.ts'
+import { resumeFollowed } from './followed.ts'
+
+export interface Recovery {
+  readonly clock: Clock
+  readonly log: Log
+  readonly checkpoints: CheckpointLog
+  readonly counters: Counters
+  readonly follower: Follower
+}
+
+const recordsPerTurn = 200
+
+/** Resumes what can be resumed. What was found and is no known stream is left for the caller to discover. */
+export async function recover(recovery: Recovery, found: readonly Found[]): Promise<void> {
+  const byInode = new Map(found.map((one) => [inodeKey(one.stat), one]))
+  const claimed = new Set<string>()
+  const absent: StreamRecord[] = []
+  let turn = 0
+  for (const record of [...recovery.checkpoints.records.values()]) {
+    turn += 1
+    if (turn % recordsPerTurn === 0) await new Promise((resolve) => setImmediate(resolve))
+    const there = byInode.get(`${record.identity.device}:${record.identity.inode}`) ?? lyingAt(record)
+    if (there === undefined || !resume(recovery, record, there, claimed)) absent.push(record)
+  }
+  for (const record of absent) {
+    const siblings = rotatedSiblings(record.path)
+    const candidates = [...siblings.filter(({ stat }) => sameInode(record.identity, whoIs(stat))), ...siblings]
+    const now = regularFileAt(record.path)
+    if (now !== undefined) candidates.push({ path: record.path, stat: now })
+    if (!candidates.some((candidate) => resume(recovery, record, candidate, claimed))) lose(recovery, record)
+  }
+  for (const record of newestByPath(recovery.checkpoints).values()) {
+    const now = regularFileAt(record.path)
+    if (now === undefined || !sameInode(record.identity, whoIs(now)))
+      recovery.follower.unseenGenerations(record, rotatedSiblings(record.path))
+  }
+}
+
+function lyingAt(record: StreamRecord): Found | undefined {
+  const stat = regularFileAt(record.at)
+  return stat !== undefined && sameInode(record.identity, whoIs(stat)) ? { path: record.at, stat } : undefined
+}
+
+function resume(recovery: Recovery, record: StreamRecord, there: Found, claimed: Set<string>): boolean {
+  const key = inodeKey(there.stat)
+  if (claimed.has(key)) return false
+  const file = openQuietly(there.path)
+  if (file === undefined) return false
+  const verdict = judgeFile(record.identity, { offset: record.checkpoint, mark: record.mark }, file)
+  if (verdict !== 'same' && verdict !== 'moved') {
+    if (verdict === 'truncated') recovery.counters.add('truncations', 1)
+    file.release()
+    return false
+  }
+  claimed.add(key)
+  const identity = { ...record.identity, ...whoIs(there.stat) }
+  const followed = resumeFollowed({ ...record, identity }, there.path, file, recovery.clock.monotonicMs())
+  followed.sizeBytes = Number(file.stat().size)
+  recovery.follower.add(followed)
+  return true
+}
+
+/** Bytes up to the last known size were never shipped, and no file holds them any more. */
+function lose(recovery: Recovery, record: StreamRecord): void {
+  const { checkpoints, counters, log, follower, clock } = recovery
+  const bytes = record.sizeBytes - record.checkpoint
+  if (bytes <= 0) {
+    checkpoints.forget(record.stream)
+    return
+  }
+  counters.add('lost_bytes', bytes)
+  const why = 'gone while no agent ran'
+  log.error('bytes are lost', { path: record.path, stream: record.stream, bytes, why })
+  const followed = resumeFollowed(record, record.at, undefined, clock.monotonicMs())
+  followed.standing = 'over'
+  followed.sizeBytes = record.sizeBytes
+  followed.lostTo = record.sizeBytes
+  follower.add(followed)
+}
+
+function newestByPath(checkpoints: CheckpointLog): Map<string, StreamRecord> {
+  const newest = new Map<string, StreamRecord>()
+  for (const record of checkpoints.records.values()) {
+    const other = newest.get(record.path)
+    if (other === undefined || BigInt(record.identity.bornNs) > BigInt(other.identity.bornNs))
+      newest.set(record.path, record)
+  }
+  return newest
+}
