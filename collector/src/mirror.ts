@@ -72,7 +72,7 @@ export class Mirror {
       const outcome = outcomes[index]
       if (outcome?.status !== 'rejected') return []
       const error = asError(outcome.reason)
-      if (!refusals.has(codeOf(error) ?? '')) throw error
+      if (!refusals.has(codeOf(outcome.reason) ?? '')) throw outcome.reason
       return one.map((delivery) => ({ delivery, error }))
     })
   }
