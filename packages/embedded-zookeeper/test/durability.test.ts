@@ -80,6 +80,14 @@ describe('a server with a data directory', () => {
     await second.close()
   })
 
+  test('answers all of a flood although it holds back more than heldBytesMax allows', async () => {
+    const server = await started(new FakeClock(), { heldBytesMax: 1 })
+    const clients = await Promise.all([1, 2, 3].map(() => RawClient.open(server.port)))
+    const replies = clients.flatMap((client, at) => Array.from({ length: 100 }, (_, n) => client.create(`/${at}-${n}`)))
+    expect((await Promise.all(replies)).map(({ error }) => error)).toEqual(Array.from({ length: 300 }, () => 0))
+    await server.close()
+  })
+
   test('starts after a crash between a snapshot and the deletion of what it made superfluous', async () => {
     const data = join(directory.path, 'data')
     const first = await started(new FakeClock())

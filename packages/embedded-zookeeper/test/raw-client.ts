@@ -143,6 +143,15 @@ export class RawClient {
     }
   }
 
+  /** Lets the server's bytes pile up; undone by `readAgain`. */
+  stopReading(): void {
+    this.#socket.pause()
+  }
+
+  readAgain(): void {
+    this.#socket.resume()
+  }
+
   destroy(): void {
     this.#socket.destroy()
   }
