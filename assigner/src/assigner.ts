@@ -1,6 +1,6 @@
 // One assigner put together: session, tree, election, control loop, HTTP. Everyone observes and answers; one leads.
 
-import { isCode, openSession, type ZooKeeperSession } from '@catchment/coordination'
+import { isCode, type openSession, type ZooKeeperSession } from '@catchment/coordination'
 import { encodeZnode, treePaths, type Policy, type TreeAnswer, type TreePaths } from '@catchment/protocol'
 import {
   asError,
@@ -32,7 +32,7 @@ import { assignerRoutes } from './routes.ts'
 import { TreeCache } from './tree-cache.ts'
 
 /** How often a collector is expected to rewrite its status; three times that without it, and it counts as gone. */
-export const reportIntervalMsDefault = 5_000
+export const reportIntervalMsDefault = 2_000
 
 export interface AssignerOptions {
   readonly id: string
@@ -46,6 +46,7 @@ export interface AssignerOptions {
   readonly graceMs: number
   readonly balanceIntervalMs: number
   readonly reportIntervalMs: number
+  readonly openSession: typeof openSession
   readonly clock: Clock
   readonly random: Random
   readonly log: Log
@@ -79,9 +80,10 @@ export async function startAssigner(options: AssignerOptions, signal: AbortSigna
 async function connect(options: AssignerOptions, signal: AbortSignal): Promise<ZooKeeperSession> {
   const { clock, random, log } = options
   const attempt = async (): Promise<ZooKeeperSession> =>
-    await openSession({
+    await options.openSession({
       servers: options.zookeeper,
       sessionTimeoutMs: options.sessionTimeoutMs,
+      connectTimeoutMs,
       clock,
       random,
       log: (message, fields) => {
@@ -92,8 +94,17 @@ async function connect(options: AssignerOptions, signal: AbortSignal): Promise<Z
     if (!isCode(error, 'unreachable')) throw error
     log.warn('ZooKeeper does not answer, trying again', { reason: error.message })
   }
-  return await retry(attempt, { clock, policy: fullJitter(random, { baseMs: 200, maxMs: 5_000 }), signal, onFailure })
+  const policy = fullJitter(random, { baseMs: 200, maxMs: 5_000 })
+  try {
+    return await retry(attempt, { clock, policy, signal, onFailure })
+  } catch (thrown) {
+    signal.throwIfAborted()
+    throw thrown
+  }
 }
+
+/** Of one attempt: short, because the program is to end soon when it is told to meanwhile. */
+const connectTimeoutMs = 2_000
 
 class RunningAssigner implements Assigner {
   readonly session: ZooKeeperSession

@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 // catchment-assigner: plans the assignment of groups to collectors while it leads, and answers for it always.
 
+import { openSession } from '@catchment/coordination'
 import { memberIdSchema } from '@catchment/protocol'
 import {
   choiceSetting,
@@ -21,11 +22,16 @@ const rootSchema = z
   .string()
   .regex(/^(\/[A-Za-z0-9._-]+)+$/, { error: 'the root is a ZooKeeper path such as /logs, without a / at its end' })
 
+const server = String.raw`(\[[0-9A-Fa-f:.]+\]|[^\s,:/[\]]+)(:\d{1,5})?`
+const serversSchema = z.string().regex(new RegExp(`^${server}(,${server})*$`), {
+  error: 'ZooKeeper servers are HOST:PORT, several of them joined by commas',
+})
+
 const command = defineCommand({
   name: 'assigner',
   help: 'Plans which collector serves which group. Several run; one is elected to lead, the others stand by.',
   settings: {
-    zookeeper: textSetting({ help: 'the ZooKeeper servers', placeholder: 'HOST:PORT,…' }),
+    zookeeper: textSetting({ help: 'the ZooKeeper servers', placeholder: 'HOST:PORT,…', schema: serversSchema }),
     root: textSetting({ help: 'the root of the tree', placeholder: 'PATH', default: '/logs', schema: rootSchema }),
     id: textSetting({ help: 'its name among the assigners', placeholder: 'ID', schema: memberIdSchema }),
     listen: textSetting({ help: 'where it answers', placeholder: 'HOST:PORT', default: '127.0.0.1:7070' }),
@@ -79,6 +85,7 @@ const command = defineCommand({
         graceMs: settings.grace,
         balanceIntervalMs: settings.balanceInterval,
         reportIntervalMs: settings.reportInterval,
+        openSession,
         clock: realClock,
         random: realRandom,
         log,

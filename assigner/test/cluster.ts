@@ -78,6 +78,7 @@ export class TestCluster {
         graceMs: 60_000,
         balanceIntervalMs: 60_000,
         reportIntervalMs: 60_000,
+        openSession,
         clock: realClock,
         random: realRandom,
         log: this.log.with({ assigner: id }),
