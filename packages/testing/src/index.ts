@@ -4,3 +4,9 @@ export { collectingLog, type CollectingLog, type LogEntry } from './collecting-l
 export { tempDirectory, type TempDirectory } from './temp-directory.ts'
 export { eventually } from './eventually.ts'
 export { startProcess, type ChildProcess, type ProcessEnd } from './process.ts'
+export {
+  hasRealZooKeeper,
+  startRealZooKeeper,
+  type RealZooKeeper,
+  type RealZooKeeperOptions,
+} from './real-zookeeper.ts'

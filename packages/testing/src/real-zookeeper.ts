@@ -1,0 +1,134 @@
+// The real ZooKeeper, as Debian packages it: what our own server is held against.
+
+import { existsSync } from 'node:fs'
+import { mkdir, writeFile } from 'node:fs/promises'
+import { connect, createServer } from 'node:net'
+import { join } from 'node:path'
+import { startProcess, type ChildProcess } from './process.ts'
+import { eventually } from './eventually.ts'
+
+const zooKeeperJar = '/usr/share/java/zookeeper.jar'
+const silentLoggerJar = '/usr/share/java/slf4j-nop.jar'
+const readyWithinMs = 60_000
+const wordAnswerMs = 2000
+
+/** True where `startRealZooKeeper` can work; `apt-get install zookeeper` makes it so. */
+export function hasRealZooKeeper(): boolean {
+  return existsSync(zooKeeperJar)
+}
+
+export interface RealZooKeeper extends AsyncDisposable {
+  /** `127.0.0.1:PORT`. */
+  readonly address: string
+  readonly port: number
+  /** The answer to a four-letter word: `srvr`, `ruok`, `mntr`, … */
+  word(word: string): Promise<string>
+  /** Starts it again on the same port and data; only after `stop`. */
+  start(): Promise<void>
+  /** Kills it (SIGKILL) and waits for its end. Its data stays. */
+  stop(): Promise<void>
+}
+
+export interface RealZooKeeperOptions {
+  /** Where its configuration and data stand. Stays when it stops. */
+  readonly directory: string
+  readonly sessionTimeoutMsMin?: number
+  readonly sessionTimeoutMsMax?: number
+}
+
+/** One real ZooKeeper server of its own on a free port of loopback, ready to serve. Rejects where it is not installed. */
+export async function startRealZooKeeper(options: RealZooKeeperOptions): Promise<RealZooKeeper> {
+  if (!hasRealZooKeeper()) throw new Error(`there is no ${zooKeeperJar}: install Debian's package zookeeper`)
+  const port = await freePort()
+  await mkdir(join(options.directory, 'data'), { recursive: true })
+  await writeFile(join(options.directory, 'zoo.cfg'), configuration(options, port))
+  let running: ChildProcess | undefined
+  const stop = async (): Promise<void> => {
+    await running?.kill()
+  }
+  const start = async (): Promise<void> => {
+    running = startProcess('java', javaWords(options.directory))
+    await serving(running, port)
+  }
+  await start()
+  return {
+    address: `127.0.0.1:${port}`,
+    port,
+    word: (word) => fourLetterWord(port, word),
+    start,
+    stop,
+    [Symbol.asyncDispose]: stop,
+  }
+}
+
+function configuration(options: RealZooKeeperOptions, port: number): string {
+  return [
+    'tickTime=1000',
+    `minSessionTimeout=${options.sessionTimeoutMsMin ?? 1000}`,
+    `maxSessionTimeout=${options.sessionTimeoutMsMax ?? 60_000}`,
+    `dataDir=${join(options.directory, 'data')}`,
+    `clientPort=${port}`,
+    'clientPortAddress=127.0.0.1',
+    'maxClientCnxns=0',
+    'admin.enableServer=false',
+    '4lw.commands.whitelist=*',
+    'extendedTypesEnabled=true',
+    'reconfigEnabled=true',
+    '',
+  ].join('\n')
+}
+
+function javaWords(directory: string): string[] {
+  return [
+    ...['-cp', [directory, zooKeeperJar, silentLoggerJar].join(':')],
+    ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms64m', '-Xmx512m'],
+    '-Dzookeeper.extendedTypesEnabled=true',
+    'org.apache.zookeeper.server.quorum.QuorumPeerMain',
+    join(directory, 'zoo.cfg'),
+  ]
+}
+
+async function serving(child: ChildProcess, port: number): Promise<void> {
+  const died = child.ended.then(({ code }) => {
+    throw new Error(`ZooKeeper ended with ${code ?? 'a signal'}: ${child.output.stderr}${child.output.stdout}`)
+  })
+  const answers = eventually(
+    'the real ZooKeeper to serve',
+    async () => (await fourLetterWord(port, 'srvr')).includes('Mode: '),
+    readyWithinMs,
+  )
+  try {
+    await Promise.race([answers, died])
+  } catch (thrown) {
+    await child.kill()
+    throw thrown
+  }
+}
+
+/** What a server on loopback answers to a four-letter word before it closes the connection. */
+function fourLetterWord(port: number, word: string): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let answer = ''
+    const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(word))
+    socket.setEncoding('utf8').setTimeout(wordAnswerMs, () => socket.destroy(new Error(`no answer to ${word}`)))
+    socket.on('data', (text: string) => (answer += text))
+    socket.on('error', reject)
+    socket.on('close', () => {
+      resolve(answer)
+    })
+  })
+}
+
+/** A port that was free a moment ago. */
+async function freePort(): Promise<number> {
+  const server = createServer()
+  return new Promise((resolve, reject) => {
+    server.on('error', reject).listen(0, '127.0.0.1', () => {
+      const address = server.address()
+      server.close(() => {
+        if (typeof address === 'object' && address !== null) resolve(address.port)
+        else reject(new Error('no port'))
+      })
+    })
+  })
+}
