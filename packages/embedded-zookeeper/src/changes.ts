@@ -16,7 +16,7 @@ export type NodeChange =
   | { readonly type: 'setData'; readonly path: string; readonly data: Buffer | null; readonly version: number }
   | { readonly type: 'setAcl'; readonly path: string; readonly acl: readonly Acl[]; readonly version: number }
 
-export type SessionChange =
+type SessionChange =
   | { readonly type: 'openSession'; readonly id: bigint; readonly password: Buffer; readonly timeoutMs: number }
   /** Deletes the session's ephemerals too. */
   | { readonly type: 'closeSession'; readonly id: bigint }

@@ -37,7 +37,7 @@ import {
 const PASSWORD_BYTES = 16
 
 /** Where transactions are kept. */
-export interface Log extends LogPosition {
+interface Log extends LogPosition {
   append(transaction: Transaction): void
 }
 

@@ -3,7 +3,7 @@
 import type { StateMachine } from './state-machine.ts'
 import type { Stats } from './stats.ts'
 
-export const version = '3.8.0-catchment'
+const version = '3.8.0-catchment'
 
 export interface Report {
   readonly machine: StateMachine

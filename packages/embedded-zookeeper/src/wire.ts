@@ -28,8 +28,8 @@ export const opcode = {
   closeSession: -11,
 } as const
 
-/** The xids of replies that answer no numbered request. */
-export const xid = { notification: -1 } as const
+/** The xid of what answers no request. */
+const notificationXid = -1
 
 const opcodeOfError = -1
 const syncConnected = 3
@@ -90,7 +90,7 @@ export function failure(to: Header, zxid: bigint, error: number): Buffer {
 
 export function notification({ type, path }: Pick<TreeEvent, 'type' | 'path'>): Buffer {
   return packet((writer) => {
-    writer.int(xid.notification).long(-1n).int(code.ok).int(type).int(syncConnected).string(path)
+    writer.int(notificationXid).long(-1n).int(code.ok).int(type).int(syncConnected).string(path)
   })
 }
 

@@ -246,7 +246,7 @@ describe('catchment-zookeeper', () => {
     reader.destroy()
     second.signal('SIGTERM')
     expect(await second.ended).toEqual({ code: 0, signal: null })
-  })
+  }, 120_000)
 
   test('used wrongly it exits 2: no data, or beyond loopback', async () => {
     const ends = [[mainPath], [mainPath, '--data', directory.path, '--host', '0.0.0.0']].map(
