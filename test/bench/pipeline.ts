@@ -83,12 +83,7 @@ async function collect(files: readonly string[], at: string): Promise<Measured> 
     const before = processorSeconds(members)
     const started = performance.now()
     await cluster.agent.start()
-    await until(
-      'all bytes in the mirrors',
-      300_000,
-      () => (mirroredBytes(cluster.mirror) >= totalBytes ? true : undefined),
-      20,
-    )
+    await until('all bytes in the mirrors', 300_000, () => mirroredWhole(cluster.mirror, files), 20)
     const seconds = (performance.now() - started) / 1000
     const used = processorSeconds(members) - before
     matchGenerations(files, readMirrors(cluster.mirror).mirrors)

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readSegments, type StoredFrame } from '../../collector/src/segment-reader.ts'
+import { readStoredFrames } from '../../collector/src/segment-reader.ts'
 
 export interface MirrorFile {
   readonly path: string
@@ -64,10 +64,10 @@ export async function checkSegments(
   dataDirectories: readonly string[],
   matched: ReadonlyMap<string, MirrorFile>,
 ): Promise<StoredBytes> {
-  const unions = new Map<string, StoredFrame[]>()
+  const unions = new Map<string, StoredRange[]>()
   let stored = 0
   for (const directory of dataDirectories) {
-    const own = Map.groupBy(await readSegments(directory), (frame) => frame.stream)
+    const own = Map.groupBy(await storedRanges(directory), (frame) => frame.stream)
     for (const [stream, frames] of own) {
       refuseOverlap(frames, `${directory}, stream ${stream}`)
       stored += sum(frames)
@@ -84,7 +84,19 @@ export async function checkSegments(
   return { stored, doubled: stored - union }
 }
 
-function refuseOverlap(frames: readonly StoredFrame[], where: string): void {
+interface StoredRange {
+  readonly stream: string
+  readonly start: number
+  readonly end: number
+}
+
+async function storedRanges(directory: string): Promise<StoredRange[]> {
+  const ranges: StoredRange[] = []
+  for await (const { stream, start, end } of readStoredFrames(directory)) ranges.push({ stream, start, end })
+  return ranges
+}
+
+function refuseOverlap(frames: readonly StoredRange[], where: string): void {
   let end = 0
   for (const frame of frames.toSorted((a, b) => a.start - b.start)) {
     if (frame.start < end)
@@ -94,7 +106,7 @@ function refuseOverlap(frames: readonly StoredFrame[], where: string): void {
 }
 
 /** How far the frames cover the stream from 0 on without a hole. */
-function coverage(frames: readonly StoredFrame[], generation: string): number {
+function coverage(frames: readonly StoredRange[], generation: string): number {
   let end = 0
   for (const frame of frames.toSorted((a, b) => a.start - b.start || a.end - b.end)) {
     if (frame.start > end) throw new Error(`the segments lack [${end}, ${frame.start}) of ${generation}`)
@@ -103,7 +115,7 @@ function coverage(frames: readonly StoredFrame[], generation: string): number {
   return end
 }
 
-function sum(frames: readonly StoredFrame[]): number {
+function sum(frames: readonly StoredRange[]): number {
   return frames.reduce((total, frame) => total + frame.end - frame.start, 0)
 }
 
