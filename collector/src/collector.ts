@@ -182,7 +182,7 @@ class RunningCollector implements Collector {
     const { diskMax } = this.settings
     const segmentBytesMax = Math.min(segmentBytesMaxDefault, Math.ceil(diskMax / 8))
     const metrics = this.#metrics
-    let opened: Stored | undefined
+    let opened: Stored | undefined = undefined
     const store = await Store.open({
       disk,
       data: directory.path,
@@ -223,7 +223,7 @@ class RunningCollector implements Collector {
     load: LoadMeter,
   ): Promise<{ member: Member; assignment: Assignment }> {
     const { clock, log } = this.#around
-    let member: Member | undefined
+    let member: Member | undefined = undefined
     const assignment = new Assignment({
       data: directory.path,
       clock,

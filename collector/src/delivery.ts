@@ -50,6 +50,7 @@ export class DeliveryLoop {
   readonly #delivered
   readonly #corrupt
   readonly #quarantined
+  readonly #failures
   /** Everything before it is in the mirror, durably. */
   #cursor: Cursor
   /** Everything before it has been written. */
@@ -72,6 +73,7 @@ export class DeliveryLoop {
       'bytes of segments found damaged on the way to a sink',
     )
     this.#quarantined = metrics.counter('frames_quarantined_total', 'frames that could not be delivered')
+    this.#failures = metrics.counter('delivery_failures_total', 'times that delivery began anew at its cursor')
     metrics.gauge('undelivered_bytes', 'stored bytes that are not in the mirror yet', () => this.undeliveredBytes)
     this.#background = new Background((name, error) => {
       options.log.error(`${name} ended`, { reason: error.stack })
@@ -120,21 +122,23 @@ export class DeliveryLoop {
   }
 
   async #run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      try {
-        if (this.#flushError !== undefined) throw this.#flushError
-        if (!(await this.#deliverSome(signal))) await this.#idle(signal)
-        if (this.#flushDue()) this.#flush()
-        if (this.#unflushedBytes > 2 * unflushedBytesMax) await this.#flushing
-      } catch (thrown) {
-        if (signal.aborted) return
-        await this.#startOver(asError(thrown), signal)
-      }
+    while (!signal.aborted) await this.#turn(signal)
+  }
+
+  async #turn(signal: AbortSignal): Promise<void> {
+    try {
+      if (this.#flushError !== undefined) throw this.#flushError
+      if (!(await this.#deliverSome(signal))) await this.#idle(signal)
+      if (this.#flushDue()) this.#flush()
+      if (this.#unflushedBytes > 2 * unflushedBytesMax) await this.#flushing
+    } catch (thrown) {
+      if (!signal.aborted) await this.#startOver(asError(thrown), signal)
     }
   }
 
   /** Back to the cursor: a failed fdatasync may have dropped any of what was written since. */
   async #startOver(error: Error, signal: AbortSignal): Promise<void> {
+    this.#failures.add()
     const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
     this.#options.log.warn(full ? 'the mirror has no room; delivery waits' : 'delivery failed; it is tried again', {
       reason: error.message,

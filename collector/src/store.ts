@@ -62,7 +62,7 @@ export class Store {
     const recovered = await recoverSegments({ disk, directory, coveredUpTo: snapshotUpTo, table, log })
     metrics.counter('corrupt_bytes_total', 'bytes of segments that were found damaged').add(recovered.corruptBytes)
     metrics.counter('torn_bytes_total', 'unacknowledged bytes cut from the end of a segment').add(recovered.tornBytes)
-    let opened: Store | undefined
+    let opened: Store | undefined = undefined
     const segments = new SegmentLog({
       disk,
       directory,
@@ -162,7 +162,7 @@ export class Store {
     const { stream, start } = frame.header
     try {
       const waitFor = verdict.kind === 'store' ? [verdict.ticket] : verdict.waitFor
-      await Promise.all(waitFor.map((ticket) => this.#pending.get(ticket)))
+      await Promise.all(waitFor.map((ticket) => this.#pending.get(ticket) ?? Promise.resolve()))
     } catch (thrown) {
       if (!(thrown instanceof CatchmentError) || thrown.code !== 'no-space') throw asError(thrown)
       return { stream, start, outcome: 'no-space', status: 507, retryAfterMs: noSpaceRetryMs }

@@ -10,7 +10,7 @@ export class FakeDisk implements Disk {
   roomBytes = Infinity
   /** Thrown by the next fdatasync. */
   syncError: Error | undefined
-  #held: (() => void)[] = []
+  readonly #held: (() => void)[] = []
   #holding = false
 
   /** From now on fdatasync waits for `release`. */

@@ -222,16 +222,11 @@ describe('PUT /v1/frames', () => {
     })
     await fc.assert(
       fc.asyncProperty(wish, async ({ at, how, bit }) => {
-        const hostile =
-          how === 'cut'
-            ? Buffer.from(body.subarray(0, at))
-            : Buffer.from(how === 'flip' ? body : Buffer.concat([body, Buffer.alloc(at + 1, bit)]))
-        if (how === 'flip') hostile[at] = (hostile[at] ?? 0) ^ (1 << bit)
+        const hostile = damaged(body, how, { at, bit })
         const before = storedBytes()
         const { status } = await sender.put(hostile)
         const whole = how === 'cut' && (at === framesAt || at === framesAt + (frames[0]?.length ?? 0))
-        if (how === 'flip' && at < framesAt) expect([200, 400]).toContain(status)
-        else if (how === 'flip' || whole) expect([200, 400]).toContain(status)
+        if (how === 'flip' || whole) expect([200, 400, 403]).toContain(status)
         else expect({ status, at, how }).toEqual({ status: 400, at, how })
         if (status !== 200) expect(storedBytes()).toBe(before)
       }),
@@ -244,7 +239,7 @@ describe('PUT /v1/frames', () => {
       )
       expect(known).toBeLessThanOrEqual(2)
     }
-    expect((await sender.send([frame({ from: 0, to: 500 })])).results[0]?.status).toBe(200)
+    expect((await sender.send([frame({ from: 0, to: 500 })], { agent: { id: 'other' } })).results[0]?.status).toBe(200)
   })
 
   test('an answer says what a stream holds durably', async () => {
@@ -255,3 +250,11 @@ describe('PUT /v1/frames', () => {
     expect(creditBytes).toBeGreaterThan(0)
   })
 })
+
+function damaged(body: Buffer, how: 'cut' | 'flip' | 'extend', { at, bit }: { at: number; bit: number }): Buffer {
+  if (how === 'cut') return Buffer.from(body.subarray(0, at))
+  if (how === 'extend') return Buffer.concat([body, Buffer.alloc(at + 1, bit)])
+  const flipped = Buffer.from(body)
+  flipped[at] = (flipped[at] ?? 0) ^ (1 << bit)
+  return flipped
+}

@@ -10,7 +10,7 @@ import { readStoredFrames } from '../src/segment-reader.ts'
 import { frame, place, Sender, streamBytes, temporary, until } from './kit.ts'
 import { startProcess, type CollectorProcess } from './process.ts'
 
-const kills = Number(process.env['KILLS'] ?? 20)
+const kills = Number(process.env['KILLS'] ?? 3)
 const streams = ['1', '2', '3', '4'].map((digit) => digit.repeat(32))
 
 let folder: Awaited<ReturnType<typeof temporary>>
@@ -108,16 +108,14 @@ class Agent {
         index === 0 ? at : from + index * (1 + Math.floor(this.#random() * 3000)),
       )
       if (boundary !== undefined) cuts.splice(1, 2, boundary)
-      const wishes = cuts
-        .slice(1)
-        .map((to, index) =>
-          frame({
-            stream: this.stream,
-            from: cuts[index] ?? 0,
-            to: Math.max(to, (cuts[index] ?? 0) + 1),
-            newRange: true,
-          }),
-        )
+      const wishes = cuts.slice(1).map((to, index) =>
+        frame({
+          stream: this.stream,
+          from: cuts[index] ?? 0,
+          to: Math.max(to, (cuts[index] ?? 0) + 1),
+          newRange: true,
+        }),
+      )
       try {
         const { results } = await sender.send(wishes.slice(0, 1), { agent: { id: `agent-${this.stream[0] ?? ''}` } })
         boundary = undefined

@@ -63,34 +63,13 @@ describe('RangeTable', () => {
   test('agrees with sets of bytes on every schedule of offers, commits, failed writes and restarts', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
-        let table = new RangeTable()
         const models = new Map([streamA, streamB].map((stream) => [stream, new ByteSets()]))
-        let pending: Pending[] = []
+        const world: World = { table: new RangeTable(), models, pending: [] }
         for (const one of steps) {
-          if (one.do === 'offer') {
-            const stream = one.second ? streamB : streamA
-            const model = modelOf(models, stream)
-            const offered = offer(one.from, one.from + one.length, { newRange: one.newRange, stream })
-            const verdict = table.offer(offered)
-            check({ table, model, verdict, offered }, pending)
-            if (verdict.kind === 'store') {
-              pending.push({ ticket: verdict.ticket, stream, from: one.from, to: one.from + one.length })
-              for (let byte = one.from; byte < one.from + one.length; byte += 1) model.held.add(byte)
-            }
-          } else if (one.do === 'commit') {
-            const next = pending.shift()
-            if (next === undefined) continue
-            table.commit(next.ticket)
-            for (let byte = next.from; byte < next.to; byte += 1) modelOf(models, next.stream).durable.add(byte)
-          } else {
-            if (one.do === 'fail') for (const { ticket } of pending) table.abort(ticket)
-            else table = restarted(table)
-            pending = []
-            for (const model of models.values()) {
-              model.held.clear()
-              for (const byte of model.durable) model.held.add(byte)
-            }
-          }
+          if (one.do === 'offer') offerTo(world, one)
+          else if (one.do === 'commit') commitFirst(world)
+          else forgetPending(world, one.do)
+          const { table } = world
           for (const [stream, model] of models) {
             const bytes = table
               .durableRanges(stream)
@@ -148,6 +127,45 @@ describe('RangeTable', () => {
     expect(table.offer(offer(0, 5, { stream: streams[1] ?? '' })).kind).toBe('expected')
   })
 })
+
+interface World {
+  table: RangeTable
+  readonly models: ReadonlyMap<string, ByteSets>
+  pending: Pending[]
+}
+
+function offerTo(
+  { table, models, pending }: World,
+  one: { from: number; length: number; newRange: boolean; second: boolean },
+): void {
+  const stream = one.second ? streamB : streamA
+  const model = modelOf(models, stream)
+  const to = one.from + one.length
+  const offered = offer(one.from, to, { newRange: one.newRange, stream })
+  const verdict = table.offer(offered)
+  check({ table, model, verdict, offered }, pending)
+  if (verdict.kind !== 'store') return
+  pending.push({ ticket: verdict.ticket, stream, from: one.from, to })
+  for (let byte = one.from; byte < to; byte += 1) model.held.add(byte)
+}
+
+function commitFirst({ table, models, pending }: World): void {
+  const next = pending.shift()
+  if (next === undefined) return
+  table.commit(next.ticket)
+  for (let byte = next.from; byte < next.to; byte += 1) modelOf(models, next.stream).durable.add(byte)
+}
+
+/** A write that failed, with all behind it; or the end of the process. */
+function forgetPending(world: World, how: 'fail' | 'restart'): void {
+  if (how === 'fail') for (const { ticket } of world.pending) world.table.abort(ticket)
+  else world.table = restarted(world.table)
+  world.pending = []
+  for (const model of world.models.values()) {
+    model.held.clear()
+    for (const byte of model.durable) model.held.add(byte)
+  }
+}
 
 function check(
   { table, model, verdict, offered }: { table: RangeTable; model: ByteSets; verdict: Verdict; offered: OfferedFrame },

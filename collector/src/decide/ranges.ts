@@ -87,20 +87,8 @@ export class RangeTable {
   offer(frame: OfferedFrame): Verdict {
     const state = this.#streams.get(frame.stream)
     const end = frame.start + frame.rawBytes
-    const next = state === undefined ? 0 : indexAfter(state.held, frame.start)
-    const before = state?.held[next - 1]
-    const after = state?.held[next]
-    if (state !== undefined && before !== undefined && frame.start < before.to) {
-      const waitFor = pendingWithin(state, before)
-      if (end <= before.to) return { kind: 'duplicate', waitFor: pendingWithin(state, { from: frame.start, to: end }) }
-      return { kind: 'overlap', boundary: before.to, inside: true, waitFor }
-    }
-    if (state !== undefined && after !== undefined && after.from < end)
-      return { kind: 'overlap', boundary: after.from, inside: false, waitFor: pendingWithin(state, after) }
-    if (before?.to === frame.start) {
-      if (state !== undefined && before.afterCrc !== frame.beforeCrc)
-        return { kind: 'diverged', waitFor: pendingWithin(state, before) }
-    } else if (!frame.newRange || (state?.held.length ?? 0) >= rangesPerStreamMax) return expectedAfter(state)
+    const refused = state === undefined ? refusedAlone(frame) : refusedBeside(state, frame)
+    if (refused !== undefined) return refused
     return { kind: 'store', ticket: this.#begin(frame, end) }
   }
 
@@ -143,26 +131,18 @@ export class RangeTable {
         return { ...base, outcome: 'stored', status: 200, durable: known(durable, frame) }
       case 'duplicate':
         return { ...base, outcome: 'duplicate', status: 200, durable: known(durable, frame) }
-      case 'overlap': {
-        const around = verdict.inside ? durable : undefined
-        const boundary = around?.to ?? verdict.boundary
-        return { ...base, outcome: 'overlap', status: 409, boundary, ...(around !== undefined && { durable: around }) }
-      }
+      case 'overlap':
+        if (!verdict.inside || durable === undefined)
+          return { ...base, outcome: 'overlap', status: 409, boundary: verdict.boundary }
+        return { ...base, outcome: 'overlap', status: 409, boundary: durable.to, durable }
       case 'expected': {
         const { expected } = verdict
-        const newest = expected === undefined ? undefined : this.durableAround(stream, expected - 1)
-        return {
-          ...base,
-          outcome: 'expected',
-          status: 409,
-          ...(expected !== undefined && { expected }),
-          ...(newest !== undefined && { durable: newest }),
-        }
+        if (expected === undefined) return { ...base, outcome: 'expected', status: 409 }
+        const newest = this.durableAround(stream, expected - 1)
+        return { ...base, outcome: 'expected', status: 409, expected, ...named(newest) }
       }
-      case 'diverged': {
-        const held = start === 0 ? undefined : this.durableAround(stream, start - 1)
-        return { ...base, outcome: 'diverged', status: 422, ...(held !== undefined && { durable: held }) }
-      }
+      case 'diverged':
+        return { ...base, outcome: 'diverged', status: 422, ...named(this.durableAround(stream, start - 1)) }
     }
   }
 
@@ -237,9 +217,41 @@ export class RangeTable {
   }
 }
 
-function expectedAfter(state: StreamRanges | undefined): Verdict {
-  const newest = state === undefined ? undefined : heldAround(state.held, state.newest)
-  if (state === undefined || newest === undefined) return { kind: 'expected', expected: undefined, waitFor: [] }
+/** Of a stream that is not known. */
+function refusedAlone(frame: OfferedFrame): Verdict | undefined {
+  return frame.newRange ? undefined : { kind: 'expected', expected: undefined, waitFor: [] }
+}
+
+/** Why a frame is not stored beside what is held of its stream; undefined when it is. */
+function refusedBeside(state: StreamRanges, frame: OfferedFrame): Verdict | undefined {
+  const end = frame.start + frame.rawBytes
+  const next = indexAfter(state.held, frame.start)
+  const before = state.held[next - 1]
+  const after = state.held[next]
+  if (before !== undefined && frame.start < before.to) return withinHeld(state, before, frame)
+  if (after !== undefined && after.from < end)
+    return { kind: 'overlap', boundary: after.from, inside: false, waitFor: pendingWithin(state, after) }
+  if (before?.to === frame.start) {
+    if (before.afterCrc === frame.beforeCrc) return undefined
+    return { kind: 'diverged', waitFor: pendingWithin(state, before) }
+  }
+  return frame.newRange && state.held.length < rangesPerStreamMax ? undefined : expectedAfter(state)
+}
+
+/** Of a frame that begins inside a held range. */
+function withinHeld(state: StreamRanges, held: ByteRange, frame: OfferedFrame): Verdict {
+  const end = frame.start + frame.rawBytes
+  if (end <= held.to) return { kind: 'duplicate', waitFor: pendingWithin(state, { from: frame.start, to: end }) }
+  return { kind: 'overlap', boundary: held.to, inside: true, waitFor: pendingWithin(state, held) }
+}
+
+function named(durable: ByteRange | undefined): { durable?: ByteRange } {
+  return durable === undefined ? {} : { durable }
+}
+
+function expectedAfter(state: StreamRanges): Verdict {
+  const newest = heldAround(state.held, state.newest)
+  if (newest === undefined) return { kind: 'expected', expected: undefined, waitFor: [] }
   return { kind: 'expected', expected: newest.to, waitFor: pendingWithin(state, newest) }
 }
 
