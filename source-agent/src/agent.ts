@@ -181,7 +181,7 @@ class RunningAgent implements Agent {
     this.#shipping.stop()
     await this.#watcher?.close()
     if (graceMs > 0) {
-      await Promise.race([this.#checkpoints.flush(), sleep(clock, Math.max(500, graceMs))])
+      await this.#flushed(Math.max(500, graceMs))
       await this.#resolver.save()
       await this.#writeStatus()
     }
@@ -190,6 +190,14 @@ class RunningAgent implements Agent {
     for (const followed of this.#follower.all) followed.file?.release()
     await this.#teardown.close()
     log.info('stopped', { counters: this.counters.all(), backlogBytes: this.#loads.backlogBytes })
+  }
+
+  /** The checkpoints are durable, or the disk has had `withinMs` for it. */
+  async #flushed(withinMs: number): Promise<void> {
+    const enough = new AbortController()
+    const limit = sleep(this.#options.clock, withinMs, enough.signal).catch(() => undefined)
+    await Promise.race([this.#checkpoints.flush(), limit])
+    enough.abort()
   }
 
   /** Something is under way, or read and could be sent at once. */

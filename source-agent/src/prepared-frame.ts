@@ -24,7 +24,9 @@ export interface PreparedFrame {
   heldBytes: number
 }
 
-const options = { params: { [constants.ZSTD_c_compressionLevel]: 1 } }
+/** One piece of output for nearly every block: each piece costs a turn through the pool. */
+const chunkSize = 256 * 1024
+const options = { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: 1 } }
 const compressInPool = promisify(zstdCompress)
 /** Shorter payloads are compressed at once: the way to the pool and back costs more. */
 const poolBytesMin = 32 * 1024

@@ -37,6 +37,8 @@ export class Reading {
   readonly #fairness: ReturnType<typeof createFairness>
   readonly #byStream = new Map<string, Followed>()
   readonly #buffers: Buffer[] = []
+  /** Counts each stream's reads: one that compresses must not end the next one's. */
+  readonly #reader = new WeakMap<Followed, number>()
   #held = 0
   #reads = 0
   #stopped = false
@@ -115,6 +117,8 @@ export class Reading {
     this.#reads += 1
     this.#held += blockBytes
     const id = followed.stream
+    const read = (this.#reader.get(followed) ?? 0) + 1
+    this.#reader.set(followed, read)
     void this.#readOne(followed)
       .catch((thrown: unknown) => {
         this.#options.log.warn('cannot read', { path: followed.at, reason: asError(thrown).message })
@@ -123,7 +127,7 @@ export class Reading {
       .finally(() => {
         this.#held -= blockBytes
         this.#reads -= 1
-        followed.reading = false
+        if (followed.reading && this.#reader.get(followed) === read) followed.reading = false
         if (!this.#wants(followed)) {
           dequeue(this.#fairness, id)
           this.#byStream.delete(id)
@@ -167,18 +171,23 @@ export class Reading {
       overdue: followed.partial !== undefined && followed.partial.bytes === data.length && this.#overdue(followed),
     })
     followed.sizeBytes = Math.max(followed.sizeBytes, followed.readOffset + data.length)
-    const raw = this.#advance(followed, data, cut)
-    if (raw !== undefined) {
-      const compressed = await compress(raw.data)
-      raw.frame.codec = compressed.codec
-      raw.frame.payload = compressed.payload
-      const heldBytes = compressed.payload.length
-      if (followed.frames.includes(raw.frame)) this.#held += heldBytes - raw.frame.heldBytes // else forgotten meanwhile
-      raw.frame.heldBytes = heldBytes
-      this.#options.loads.read(followed.group, raw.data.length, raw.frame.lines)
-      this.#options.onFrame(followed)
+    const taken = this.#advance(followed, data, cut)
+    if (taken !== undefined) {
+      followed.reading = false // the next block may be read while this one is compressed
+      this.#serve()
+      await this.#compress(followed, taken.frame, taken.data)
     } else if (cut.type === 'wait') followed.partial = { bytes: cut.partialBytes, sinceMs: clock.monotonicMs() }
     this.#buffers.push(buffer)
+  }
+
+  async #compress(followed: Followed, frame: PreparedFrame, raw: Buffer): Promise<void> {
+    const { codec, payload } = await compress(raw)
+    frame.codec = codec
+    frame.payload = payload
+    if (followed.frames.includes(frame)) this.#held += payload.length - frame.heldBytes // else forgotten meanwhile
+    frame.heldBytes = payload.length
+    this.#options.loads.read(followed.group, raw.length, frame.lines)
+    this.#options.onFrame(followed)
   }
 
   /** Moves the offset past what is taken. Returns what is to be compressed. */

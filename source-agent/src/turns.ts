@@ -40,7 +40,7 @@ export function takeTurn(
     const frame = cutFrame(prepared, prepared.from, Math.min(end, prepared.to))
     const named = turn.names[frames.length]
     const cutPayload = frame.payload ?? payload
-    const header = headerOf(followed, frame, { source, declare: turn.declare, named })
+    const header = headerOf(followed, frame, { source, declare: turn.declare && frames.length === 0, named })
     parts.push(header, cutPayload)
     frames.push({ from: frame.from, to: frame.to, named: named?.at })
     wireBytes += header.length + cutPayload.length

@@ -76,6 +76,7 @@ export type NextTurn =
       readonly collector: string
       readonly from: number
       readonly endMax: number | undefined
+      /** By the first frame of the turn alone. */
       readonly declare: boolean
       /** To be named by the turn's frames, one each, in this order. */
       readonly names: readonly Unconfirmed[]
@@ -195,10 +196,37 @@ export function answered(sender: Sender, results: readonly FrameResult[], given:
     next = step.sender
     effects.push(...step.effects)
     if (step.effects.some((effect) => effect.type === 'diverged')) return { sender: next, effects }
-    if (isFailure(result)) break // what follows in the turn failed for the same reason, and is sent again
+    if (isFailure(result)) {
+      const strays = strayRanges(frames, results, index + 1)
+      return ended(sender, { next: withDoubts(next, strays, collector), effects, why: result.outcome }, given)
+    }
   }
+  return ended(sender, { next, effects, why: undefined }, given)
+}
+
+/** Frames that were taken although one before them was not: the collector holds them, the checkpoint cannot tell. */
+function strayRanges(frames: readonly SentFrame[], results: readonly FrameResult[], first: number): SentFrame[] {
+  return frames.filter((_, index) => {
+    const result = results[index]
+    return index >= first && result !== undefined && !isFailure(result)
+  })
+}
+
+function withDoubts(sender: Sender, strays: readonly SentFrame[], at: string): Sender {
+  const doubts = strays.reduce<readonly Doubt[]>(
+    (all, { from, to }) => addDoubt(all, { from, to, at }).doubts,
+    sender.doubts,
+  )
+  return { ...sender, doubts }
+}
+
+function ended(
+  sender: Sender,
+  happened: { next: Sender; effects: readonly SenderEffect[]; why: string | undefined },
+  given: Circumstances,
+): Step {
+  const { next, effects, why } = happened
   if (next.checkpoint > sender.checkpoint) return { sender: settled(next), effects: advanced(sender, next, effects) }
-  const why = results.find(isFailure)?.outcome
   if (why === undefined || next.failures > sender.failures) return { sender: next, effects }
   return { sender: next.holdUntilMs > given.nowMs ? next : backedOff(next, given), effects }
 }
