@@ -2,13 +2,13 @@ import type { ExplainAnswer, JournalMove, RebalanceAnswer } from '@catchment/pro
 import type { Palette } from './palette.ts'
 import { table } from './table.ts'
 import { ratio } from './tree-view.ts'
-import { counted, humanCount, humanRate } from './units.ts'
+import { counted, humanLineRate, humanRate } from './units.ts'
 
 /** Where a group is, and the decisions that brought it there, newest first. `time` shows a moment. */
 export function explainLines(answer: ExplainAnswer, palette: Palette, time: (at: number) => string): string[] {
   const lines = [`${palette.bold(answer.group)} ${where(answer, palette)}`]
   if (answer.load !== undefined)
-    lines.push(`load ${humanRate(answer.load.bytesPerSecond)}, ${humanCount(answer.load.recordsPerSecond)} lines/s`)
+    lines.push(`load ${humanRate(answer.load.bytesPerSecond)}, ${humanLineRate(answer.load.recordsPerSecond)}`)
   if (answer.decisions.length === 0) {
     lines.push('The journal has no decision about it.')
     return lines

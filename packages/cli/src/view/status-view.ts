@@ -5,7 +5,7 @@ import type { Palette } from './palette.ts'
 import { placesOf } from './places.ts'
 import { table } from './table.ts'
 import { ratio } from './tree-view.ts'
-import { counted, humanBytes, humanCount, humanDuration, humanRate } from './units.ts'
+import { counted, humanBytes, humanCount, humanDuration, humanLineRate, humanRate } from './units.ts'
 
 /** What a collector answered, or why it did not. */
 export interface CollectorReport {
@@ -75,7 +75,7 @@ export function statusLines(tree: TreeAnswer, status: Status, palette: Palette):
       ['groups', `${humanCount(status.groups)}, ${humanCount(status.groupsUnserved)} unserved; epoch ${tree.epoch}`],
       [
         'load',
-        `${humanRate(status.bytesPerSecond)}, ${humanCount(status.recordsPerSecond)} lines/s; imbalance ${ratio(tree.imbalance)} (1 is even)`,
+        `${humanRate(status.bytesPerSecond)}, ${humanLineRate(status.recordsPerSecond)}; imbalance ${ratio(tree.imbalance)} (1 is even)`,
       ],
       ...status.disks.map((disk, index) => [
         index === 0 ? 'disk' : '',

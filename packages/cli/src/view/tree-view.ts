@@ -1,6 +1,6 @@
 // The assignment tree as people see it:
 //
-//   /logs  epoch 12  led by a1, term 3  policy local  imbalance 1.1
+//   /logs  epoch 12  led by a1, term 3  policy local  imbalance 1.10 (1 is even)
 //   ├─ c1  serving  1.2 MB/s  310 lines/s  pressure 1.1  2 groups
 //   │  ├─ app.log  1.0 MB/s  300 lines/s
 //   │  └─ db.log    200 kB/s  10 lines/s  borrowed from c2
@@ -9,7 +9,7 @@
 import type { Load, TreeAnswer, TreeCollector, TreeGroup } from '@catchment/protocol'
 import type { Palette } from './palette.ts'
 import { table } from './table.ts'
-import { counted, humanCount, humanDuration, humanRate } from './units.ts'
+import { counted, humanCount, humanDuration, humanLineRate, humanRate } from './units.ts'
 
 /** An answer older than this is called stale: the assigner has not heard of the tree for so long. */
 const staleAfterMs = 5_000
@@ -60,7 +60,7 @@ function headLines(tree: TreeAnswer, palette: Palette): string[] {
     `epoch ${tree.epoch}`,
     leads + (standbys === 0 ? '' : ` (${counted(standbys, 'standby', 'standbys')})`),
     `policy ${tree.redistribution}`,
-    `imbalance ${ratio(tree.imbalance)}`,
+    `imbalance ${ratio(tree.imbalance)} (1 is even)`,
   ]
   const lines = [parts.join('  ')]
   if (tree.frozen !== undefined) lines.push(palette.bad(`frozen: ${tree.frozen}`))
@@ -93,7 +93,7 @@ function groupCells(group: TreeGroup, palette: Palette): string[] {
 
 function loadCells(load: Load | undefined): [string, string] {
   if (load === undefined) return ['-', '']
-  return [humanRate(load.bytesPerSecond), `${humanCount(load.recordsPerSecond)} lines/s`]
+  return [humanRate(load.bytesPerSecond), humanLineRate(load.recordsPerSecond)]
 }
 
 /** A pressure: 1 is a fair share of the load. */

@@ -16,6 +16,12 @@ export function humanCount(count: number): string {
   return scaled(count, 1000, ['', 'k', 'M', 'G'])
 }
 
+/** Lines a second: `0.4 lines/s`, `1,234 lines/s`. */
+export function humanLineRate(linesPerSecond: number): string {
+  const shown = linesPerSecond < 9.95 ? trimmed(linesPerSecond) : humanCount(linesPerSecond)
+  return `${shown} lines/s`
+}
+
 /** `480 ms`, `3 s`, `2 min`, `5 h`, `3 d`. */
 export function humanDuration(ms: number): string {
   if (ms < 1000) return `${Math.round(ms)} ms`

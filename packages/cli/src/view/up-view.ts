@@ -45,11 +45,11 @@ export function upReport(facts: UpFacts, palette: Palette): string[] {
     '',
     ...indented(
       table(
-        facts.running.map(({ role, id, pid, url, port }) => [
-          palette.good(role),
-          id === role ? '' : id,
-          `pid ${pid}`,
-          url ?? (port === undefined ? '' : `127.0.0.1:${port}`),
+        facts.running.map((one) => [
+          palette.good(one.role),
+          one.id === one.role ? '' : one.id,
+          `pid ${one.pid}`,
+          addressOf(one),
         ]),
       ),
     ),
@@ -66,6 +66,12 @@ export function upReport(facts: UpFacts, palette: Palette): string[] {
     '',
     ...tryIt(facts, palette),
   ]
+}
+
+/** An agent serves nobody: its URL is that of the assigner it asks. */
+function addressOf({ role, url, port }: UpFacts['running'][number]): string {
+  if (url === undefined) return port === undefined ? '' : `127.0.0.1:${port}`
+  return role === 'agent' ? `asks ${url}` : url
 }
 
 function tryIt(facts: UpFacts, palette: Palette): string[] {
@@ -97,13 +103,8 @@ export function deathLine(
   return `${at}  ${palette.bad(nameOf(dead))} (pid ${dead.pid}) died: ${dead.how}. It is started again in ${humanDuration(dead.againInMs)}`
 }
 
-export function backLine(
-  back: { id: string; role: Role; pid: number; url: string | undefined },
-  at: string,
-  palette: Palette,
-): string {
-  const where = back.url === undefined ? '' : `, ${back.url}`
-  return `${at}  ${palette.good(nameOf(back))} is back (pid ${back.pid}${where})`
+export function backLine(back: { id: string; role: Role; pid: number }, at: string, palette: Palette): string {
+  return `${at}  ${palette.good(nameOf(back))} is back (pid ${back.pid})`
 }
 
 function nameOf({ id, role }: { id: string; role: Role }): string {
