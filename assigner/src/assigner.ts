@@ -18,7 +18,7 @@ import {
   type Random,
 } from '@catchment/runtime'
 import { Collectors } from './collectors.ts'
-import { ControlLoop } from './control-loop.ts'
+import { ControlLoop, groupsMax, wantedGroupsMax } from './control-loop.ts'
 import { explain } from './decide/explanation.ts'
 import { Membership } from './decide/membership.ts'
 import { treeAnswer } from './decide/tree-answer.ts'
@@ -141,8 +141,9 @@ class RunningAssigner implements Assigner {
     this.#cache = new TreeCache(session, this.#paths, {
       log,
       onSnapshot: (snapshot) => {
+        const { revision } = this.#observation
         this.#observation.take(snapshot)
-        this.#loop.wake()
+        if (this.#observation.revision !== revision) this.#loop.wake()
       },
     })
     this.#publisher = new Publisher({ session, paths: this.#paths, id: options.id, log })
@@ -302,7 +303,8 @@ class RunningAssigner implements Assigner {
 
   async #pursue({ request, unknown, refusedBy, forwarded }: Pursuit): Promise<void> {
     if (this.term !== undefined) {
-      this.#loop.want(unknown)
+      if (!this.#loop.want(unknown))
+        this.#options.log.warn('new groups are not created: a limit is reached', { groupsMax, wantedGroupsMax })
       await Promise.all(refusedBy.map((id) => this.#measuring.probe(id, this.#stop.signal)))
       if (refusedBy.length > 0) this.#loop.wake()
       return

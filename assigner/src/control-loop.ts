@@ -45,6 +45,8 @@ export class ControlLoop {
   /** Passes and demands, one after the other. */
   #chain: Promise<void> = Promise.resolve()
   #queued = false
+  /** What the last pass looked at and found nothing to do in: not looked at again until something differs. */
+  #quiet: { revision: number; settled: boolean; untilAt: number } | undefined
 
   constructor(options: ControlLoopOptions) {
     this.#options = options
@@ -96,6 +98,7 @@ export class ControlLoop {
   /** Forgets what was asked of a leader: another has it now. */
   deposed(): void {
     this.#wanted.clear()
+    this.#quiet = undefined
     this.#lastBalanceMs = -Infinity
   }
 
@@ -137,29 +140,44 @@ export class ControlLoop {
   }
 
   async #pass(): Promise<void> {
-    const { clock, observation, log } = this.#options
+    const { clock, observation } = this.#options
     const lead = this.#options.lead()
     const snapshot = observation.snapshot
     if (lead === undefined || snapshot === undefined) return
     observation.look()
     this.#forgetKnown()
     this.#scheduleNext()
-    if (snapshot.unreadable.length > 0) {
-      log.error('nothing is planned: a node of the tree cannot be understood; repair or delete it', {
-        paths: snapshot.unreadable.slice(0, 5),
-      })
-      return
-    }
-    if (observation.frozen !== undefined) return
+    if (!this.#mayPlan(snapshot)) return
     const nowMs = clock.monotonicMs()
     const settled = nowMs - lead.sinceMs >= settleMs
     const balance = settled && nowMs - this.#lastBalanceMs >= this.#options.balanceIntervalMs
+    const revision = observation.revision
+    if (!balance && this.#isQuiet(revision, settled)) return
+    this.#quiet = undefined
     const allowed: Allowed = { join: settled, balance }
     const decision = reconcile(observation.situation([...this.#wanted]), allowed, clock.now())
     if (decision.balanced) this.#lastBalanceMs = nowMs
     if (decision.graceEndsAt !== undefined) this.wakeIn(decision.graceEndsAt - clock.now())
-    if (decision.changes.length === 0) return
+    if (decision.changes.length === 0) {
+      this.#quiet = { revision, settled, untilAt: decision.graceEndsAt ?? Infinity }
+      return
+    }
     if (!(await this.#publishAll(lead, sortedForBatches(decision.changes), decision.why))) this.wakeIn(0)
+  }
+
+  #mayPlan({ unreadable }: Snapshot): boolean {
+    const { log, observation } = this.#options
+    if (unreadable.length === 0) return observation.frozen === undefined
+    log.error('nothing is planned: a node of the tree cannot be understood; repair or delete it', {
+      paths: unreadable.slice(0, 5),
+    })
+    return false
+  }
+
+  #isQuiet(revision: number, settled: boolean): boolean {
+    if (this.#quiet === undefined || this.#wanted.size > 0) return false
+    const { untilAt } = this.#quiet
+    return this.#quiet.revision === revision && this.#quiet.settled === settled && this.#options.clock.now() < untilAt
   }
 
   /** False when it ended early: the tree has been read again since, and another pass must plan anew. */

@@ -10,7 +10,7 @@ import {
   type Leader,
   type TreePaths,
 } from '@catchment/protocol'
-import { asError, Background, type Log } from '@catchment/runtime'
+import { asError, Background, sleep, type Log } from '@catchment/runtime'
 
 export interface Lead {
   readonly term: number
@@ -30,6 +30,9 @@ export interface LeadershipOptions {
   readonly onLead: (lead: Lead) => void
   readonly onDeposed: () => void
 }
+
+/** Whoever could not lead leaves it to another for a moment. */
+const standAnewMs = 500
 
 export class Leadership {
   readonly #options: LeadershipOptions
@@ -108,8 +111,9 @@ export class Leadership {
   #standAnew(): void {
     const election = this.#election
     this.#election = undefined
-    this.#background.run('standing anew', async () => {
+    this.#background.run('standing anew', async (signal) => {
       await election?.resign()
+      await sleep(this.#options.session.clock, standAnewMs, signal)
       this.stand()
     })
   }

@@ -60,7 +60,8 @@ export class Observation {
     const before = this.#snapshot
     this.#snapshot = snapshot
     this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
-    this.look(before?.manifestVersion !== snapshot.manifestVersion || before.leader !== snapshot.leader)
+    const same = before?.manifestVersion === snapshot.manifestVersion && before.policy === snapshot.policy
+    this.look(!same || before.leader !== snapshot.leader)
   }
 
   /** Decides anew who lives: time has passed, or a port was probed. */

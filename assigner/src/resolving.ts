@@ -90,7 +90,12 @@ export class Resolving {
       const resolution = this.#resolve(request)
       const leftMs = untilMs - clock.monotonicMs()
       if (isSettled(resolution) || leftMs <= 0) return resolution
-      await observation.changed(Math.min(leftMs, pursueAgainMs), route.signal)
+      try {
+        await observation.changed(Math.min(leftMs, pursueAgainMs), route.signal)
+      } catch (thrown) {
+        if (route.signal.aborted) return resolution // nobody reads it any more
+        throw thrown
+      }
       const again = this.#resolve(request)
       if (!isSettled(again)) await this.#pursue(request, again, route)
     }

@@ -1,7 +1,7 @@
 // The tree below the root, kept in memory: every node that matters is read once with a watch, and again when the watch
 // fires. A snapshot is whole: after the lists were read the manifest is read again, and had it changed, so is the rest.
 
-import type { Stat, WatchEvent, ZooKeeperSession } from '@catchment/coordination'
+import type { ReadOptions, Stat, WatchEvent, ZooKeeperSession } from '@catchment/coordination'
 import { isCode } from '@catchment/coordination'
 import {
   adminSchema,
@@ -234,7 +234,7 @@ export class TreeCache {
     }
   }
 
-  /** Clean before it is read: a watch that fires meanwhile makes it dirty again. */
+  /** Marked clean before each call, never after: a watch may fire together with the answer that set it. */
   async #readNode(node: Node<unknown>, signal: AbortSignal): Promise<void> {
     const watch = (event: WatchEvent): void => {
       node.dirty = true
@@ -245,14 +245,24 @@ export class TreeCache {
       const { data, stat } = await this.#session.get(node.path, { watch, signal })
       this.#decode(node, data, stat)
     } catch (thrown) {
-      node.dirty = true
-      if (!isCode(thrown, 'no-node')) throw thrown
-      node.dirty = (await this.#session.exists(node.path, { watch, signal })) !== undefined
-      if (!node.dirty) {
-        node.value = undefined
-        node.version = -1
-        node.unreadable = false
+      if (!isCode(thrown, 'no-node')) {
+        node.dirty = true
+        throw thrown
       }
+      await this.#awaitNode(node, { watch, signal })
+    }
+  }
+
+  /** Nobody is there: the watch says when it comes. */
+  async #awaitNode(node: Node<unknown>, options: ReadOptions): Promise<void> {
+    node.value = undefined
+    node.version = -1
+    node.unreadable = false
+    try {
+      if ((await this.#session.exists(node.path, options)) !== undefined) node.dirty = true
+    } catch (thrown) {
+      node.dirty = true
+      throw thrown
     }
   }
 

@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { eventually } from '@catchment/testing'
 import { explainAnswerSchema, parseJson, rebalanceAnswerSchema, treeAnswerSchema } from '@catchment/protocol'
-import { paths, TestCluster } from './cluster.ts'
+import { losingAnswers, paths, TestCluster } from './cluster.ts'
 
 let cluster: TestCluster
 
@@ -21,7 +21,7 @@ describe('an assigner', () => {
     const assigner = await cluster.assigner('a1')
     await cluster.collector('c1')
     await cluster.collector('c2')
-    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    await cluster.sees(assigner, 2)
     const answer = await cluster.resolve(assigner, { groups: names(1_000), waitMs: 10_000 })
     expect(answer.assigned).toHaveLength(1_000)
     expect(answer.pending).toEqual([])
@@ -43,7 +43,7 @@ describe('an assigner', () => {
     const assigner = await cluster.assigner('a1')
     const first = await cluster.collector('c1')
     await cluster.collector('c2')
-    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    await cluster.sees(assigner, 2)
     await cluster.resolve(assigner, { groups: names(10), waitMs: 10_000 })
     const before = (await cluster.list('c1')).owned
     await first.stop()
@@ -63,7 +63,7 @@ describe('an assigner', () => {
     const assigner = await cluster.assigner('a1')
     const first = await cluster.collector('c1')
     await cluster.collector('c2')
-    await eventually('both collectors live', () => assigner.tree().collectors.length === 2)
+    await cluster.sees(assigner, 2)
     const { assigned } = await cluster.resolve(assigner, { groups: names(2), waitMs: 10_000 })
     const mine = assigned.find(({ collector }) => collector === 'c1')?.group ?? ''
     await first.closePort()
@@ -130,6 +130,53 @@ describe('two assigners', () => {
     const answer = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
     expect(answer.assigned).toHaveLength(1)
     expect(assigner.term).toBe(8)
+  })
+})
+
+describe('a publish whose answer is lost', () => {
+  test('everything is read again: what was written stands, once, and nothing is planned twice', async () => {
+    const answers = losingAnswers()
+    const assigner = await cluster.assigner('a1', { openSession: answers.openSession })
+    await cluster.collector('c1')
+    await cluster.collector('c2')
+    await cluster.sees(assigner, 2)
+    answers.loseNext()
+    const { assigned } = await cluster.resolve(assigner, { groups: names(10), waitMs: 10_000 })
+    expect(assigned).toHaveLength(10)
+    expect(answers.lost).toBe(1)
+    expect(assigner.tree().epoch).toBe(1)
+    const more = await cluster.resolve(assigner, { groups: names(2, 'more'), waitMs: 10_000 })
+    expect(more).toMatchObject({ epoch: 2, pending: [] })
+  })
+})
+
+describe('operators', () => {
+  test('drain moves everything away for good, and the events tell of it', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.collector('c2')
+    await cluster.sees(assigner, 2)
+    await cluster.resolve(assigner, { groups: names(10), waitMs: 10_000 })
+    const told = cluster.firstEvent(assigner, ({ epoch }) => epoch === 2)
+    await cluster.session.create(paths.admin('c1'), Buffer.from(JSON.stringify({ want: 'drain', at: 1 })))
+    const drained = (await told).collectors.find(({ id }) => id === 'c1')
+    expect(drained).toMatchObject({ admin: 'drain', groups: [] })
+    expect((await cluster.list('c1')).moved['g0'] ?? (await cluster.list('c1')).moved['g1']).toMatchObject({ to: 'c2' })
+  })
+
+  test('three of four collectors gone at once: frozen and said so, until an operator says go', async () => {
+    const assigner = await cluster.assigner('a1')
+    const collectors = await Promise.all(['c1', 'c2', 'c3', 'c4'].map((id) => cluster.collector(id)))
+    await cluster.sees(assigner, 4)
+    await cluster.resolve(assigner, { groups: names(8), waitMs: 10_000 })
+    await Promise.all(collectors.slice(0, 3).map((collector) => collector.stop()))
+    await eventually('it is frozen', () => assigner.tree().frozen !== undefined)
+    await cluster.post(assigner, '/v1/rebalance', { mode: 'local' })
+    await eventually('c4 serves all', async () => {
+      const { owned, borrowed } = await cluster.list('c4')
+      return Object.keys(owned).length + Object.keys(borrowed).length === 8
+    })
+    expect(assigner.tree().frozen).toBeUndefined()
   })
 })
 

@@ -1,6 +1,13 @@
 // A small cluster for tests: the embedded ZooKeeper, real assigners, and collectors that are a status node and an HTTP server.
 
-import { joinMembership, openSession, type Membership, type ZooKeeperSession } from '@catchment/coordination'
+import {
+  joinMembership,
+  openSession,
+  ZooKeeperError,
+  type Membership,
+  type SessionOptions,
+  type ZooKeeperSession,
+} from '@catchment/coordination'
 import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
 import {
   collectorListSchema,
@@ -10,11 +17,13 @@ import {
   errorAnswerSchema,
   parseJson,
   resolveAnswerSchema,
+  treeAnswerSchema,
   treePaths,
   type CollectorList,
   type LoadAnswer,
   type ResolveAnswer,
   type ResolveRequest,
+  type TreeAnswer,
 } from '@catchment/protocol'
 import {
   createHttpClient,
@@ -25,7 +34,7 @@ import {
   type HttpClient,
   type HttpServer,
 } from '@catchment/runtime'
-import { collectingLog, type CollectingLog } from '@catchment/testing'
+import { collectingLog, eventually, type CollectingLog } from '@catchment/testing'
 import { startAssigner, type Assigner, type AssignerOptions } from '../src/assigner.ts'
 import { statusOf } from './simulated-tree.ts'
 
@@ -123,6 +132,32 @@ export class TestCluster {
     return { status: answer.status, body: answer.body.toString() }
   }
 
+  /** The first `tree` event that `matches`. */
+  async firstEvent(assigner: Assigner, matches: (tree: TreeAnswer) => boolean): Promise<TreeAnswer> {
+    const answer = await fetch(`${assigner.url}/v1/events`)
+    let text = ''
+    for await (const chunk of answer.body ?? []) {
+      text += Buffer.from(chunk).toString()
+      const events = text.split('\n\n')
+      text = events.pop() ?? ''
+      for (const event of events) {
+        const data = /^event: tree\ndata: (.*)$/.exec(event)?.[1]
+        if (data === undefined) continue
+        const tree = parseJson(treeAnswerSchema, data, 'an event')
+        if (matches(tree)) return tree
+      }
+    }
+    throw new Error('the events ended')
+  }
+
+  /** Resolves when the assigner counts `living` collectors as living. */
+  async sees(assigner: Assigner, living: number): Promise<void> {
+    await eventually(
+      `${living} collectors live`,
+      () => assigner.tree().collectors.filter(({ state }) => state === 'serving').length === living,
+    )
+  }
+
   async list(id: string): Promise<CollectorList> {
     const path = paths.collector(id)
     return decodeZnode(collectorListSchema, (await this.session.get(path)).data, path)
@@ -199,4 +234,38 @@ export class FakeCollector {
 async function openSessionTo(zookeeper: ZookeeperServer): Promise<ZooKeeperSession> {
   const servers = `127.0.0.1:${zookeeper.port}`
   return await openSession({ servers, sessionTimeoutMs, clock: realClock, random: realRandom })
+}
+
+/** Sessions whose next transaction is carried out and never answered, when told to. */
+export function losingAnswers(): {
+  openSession: (options: SessionOptions) => Promise<ZooKeeperSession>
+  loseNext: () => void
+  readonly lost: number
+} {
+  let losing = false
+  let lost = 0
+  const wrap = (session: ZooKeeperSession): ZooKeeperSession =>
+    new Proxy(session, {
+      get: (target, name) => {
+        if (name === 'multi')
+          return async (...call: Parameters<ZooKeeperSession['multi']>): Promise<void> => {
+            await target.multi(...call)
+            if (!losing) return
+            losing = false
+            lost += 1
+            throw new ZooKeeperError('connection-lost', 'the answer is lost', { outcome: 'unknown' })
+          }
+        const value: unknown = Reflect.get(target, name, target)
+        return typeof value === 'function' ? (value.bind(target) as unknown) : value
+      },
+    })
+  return {
+    openSession: async (options) => wrap(await openSession(options)),
+    loseNext: () => {
+      losing = true
+    },
+    get lost() {
+      return lost
+    },
+  }
 }

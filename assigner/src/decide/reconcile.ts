@@ -37,6 +37,7 @@ export interface Decision {
 /** A round of balancing moves at most this share of all load, or ten groups' worth where groups are few. */
 const balanceShareMax = 0.01
 const balanceGroupsMin = 10
+const reasonsShownMax = 10
 
 class Reconciliation {
   readonly situation: Situation
@@ -60,7 +61,9 @@ class Reconciliation {
   }
 
   get why(): string {
-    return [...this.#reasons].join('; ')
+    const reasons = [...this.#reasons]
+    const more = reasons.length > reasonsShownMax ? `; and ${reasons.length - reasonsShownMax} reasons more` : ''
+    return reasons.slice(0, reasonsShownMax).join('; ') + more
   }
 
   collector(id: string): CollectorView | undefined {
