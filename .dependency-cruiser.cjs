@@ -40,7 +40,7 @@ const owners = {
   picomatch: 'source-agent/src/globs.ts',
 }
 
-const anyRoom = `^(${Object.keys(rooms).join('|')})/`
+const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
 const source = (room) => `^${room}/src/`
 
 /** @type {import('dependency-cruiser').IConfiguration} */
