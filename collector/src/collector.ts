@@ -8,6 +8,7 @@ import {
   asError,
   Background,
   CatchmentError,
+  codeOf,
   createMetrics,
   sleep,
   startHttpServer,
@@ -92,6 +93,8 @@ class RunningCollector implements Collector {
   #fail: (error: CatchmentError) => void = () => undefined
   #parts: Parts | undefined
   #state: CollectorStatus['state'] = 'serving'
+  #session: ZooKeeperSession | undefined
+  #member: Member | undefined
   #reportNow: (() => void) | undefined
   #broken = false
 
@@ -123,18 +126,8 @@ class RunningCollector implements Collector {
       directory.lock.release()
     })
     const stored = await this.#openDisk(directory)
-    const session = await openSession({
-      servers: settings.zookeeper,
-      sessionTimeoutMs: settings.sessionTimeout,
-      clock,
-      random,
-      log: (message, fields) => {
-        log.info(message, fields)
-      },
-    })
-    this.#teardown.add('the session', () => session.close())
     const load = new LoadMeter(clock.monotonicMs())
-    const { member, assignment } = await this.#openMember(session, directory, load)
+    const assignment = await this.#openAssignment(directory)
     const ingest = new Ingest({
       id: settings.id,
       store: stored.store,
@@ -145,10 +138,12 @@ class RunningCollector implements Collector {
       metrics: this.#metrics,
       dataBytesMax: settings.diskMax,
     })
-    const parts = { ...stored, directory, session, member, assignment, load, ingest }
+    const parts = { ...stored, directory, assignment, load, ingest }
+    const connected = await this.#connect(parts)
     const server = await this.#openDoor(parts)
     this.#parts = { ...parts, server }
-    await member.join(this.#status())
+    if (connected) await this.#member?.join(this.#status())
+    else this.#background.run('joining', (signal) => this.#joinLater(signal))
     ingest.open = true
     this.#background.run('reporting', (signal) => this.#report(signal))
   }
@@ -174,6 +169,8 @@ class RunningCollector implements Collector {
   /** Ends whatever has been started. */
   async abandon(): Promise<void> {
     await this.#background.close()
+    this.#teardown.add('the session', () => this.#session?.close())
+    this.#teardown.add('the membership', () => this.#member?.close())
     await this.#teardown.close()
   }
 
@@ -217,28 +214,70 @@ class RunningCollector implements Collector {
     return opened
   }
 
-  async #openMember(
-    session: ZooKeeperSession,
-    directory: DataDirectory,
-    load: LoadMeter,
-  ): Promise<{ member: Member; assignment: Assignment }> {
+  async #openAssignment(directory: DataDirectory): Promise<Assignment> {
     const { clock, log } = this.#around
-    let member: Member | undefined = undefined
     const assignment = new Assignment({
       data: directory.path,
       clock,
       log,
       refresh: () => {
-        if (member === undefined)
-          throw new CatchmentError('starting', 'not joined yet', { blame: 'machine', retryable: true })
-        return member.refresh()
+        if (this.#member !== undefined) return this.#member.refresh()
+        throw new CatchmentError('starting', 'ZooKeeper was not reached yet', { blame: 'machine', retryable: true })
       },
     })
     await assignment.load()
     this.#teardown.add('the list', () => assignment.close())
-    member = await Member.open({
+    return assignment
+  }
+
+  /** False when ZooKeeper cannot be reached and a list is known from before: then that one is served, as stale. */
+  async #connect(parts: Omit<Parts, 'server'>): Promise<boolean> {
+    try {
+      await this.#openMember(parts)
+      return true
+    } catch (thrown) {
+      if (codeOf(thrown) !== 'unreachable' || parts.assignment.list.epoch === 0) throw thrown
+      this.#around.log.warn('ZooKeeper cannot be reached; the groups of the last known list are served', {
+        reason: asError(thrown).message,
+        epoch: parts.assignment.list.epoch,
+      })
+      return false
+    }
+  }
+
+  /** Tries until ZooKeeper is there. */
+  async #joinLater(signal: AbortSignal): Promise<void> {
+    const parts = this.#parts
+    while (parts !== undefined && !signal.aborted) {
+      try {
+        await this.#openMember(parts)
+        await this.#member?.join(this.#status())
+        return
+      } catch (thrown) {
+        if (thrown instanceof CatchmentError && thrown.code === 'refused') {
+          this.#fail(thrown)
+          return
+        }
+        this.#around.log.debug('ZooKeeper cannot be reached yet', { reason: asError(thrown).message })
+        await sleep(this.#around.clock, reportIntervalMs, signal)
+      }
+    }
+  }
+
+  async #openMember({ directory, load, assignment }: Omit<Parts, 'server'>): Promise<void> {
+    const { clock, random, log } = this.#around
+    this.#session ??= await openSession({
+      servers: this.settings.zookeeper,
+      sessionTimeoutMs: this.settings.sessionTimeout,
+      clock,
+      random,
+      log: (message, fields) => {
+        log.info(message, fields)
+      },
+    })
+    this.#member ??= await Member.open({
       id: this.settings.id,
-      session,
+      session: this.#session,
       paths: treePaths(this.settings.root),
       directory,
       log,
@@ -254,9 +293,6 @@ class RunningCollector implements Collector {
         this.#fail(error)
       },
     })
-    const opened = member
-    this.#teardown.add('the membership', () => opened.close())
-    return { member, assignment }
   }
 
   async #openDoor(parts: Omit<Parts, 'server'>): Promise<HttpServer> {
@@ -274,6 +310,7 @@ class RunningCollector implements Collector {
         mirror: settings.mirror ?? join(settings.data, 'out'),
         metrics: this.#metrics,
         state: () => this.#state,
+        session: () => this.#session?.state ?? 'lost',
       }),
     })
     this.#teardown.add('the HTTP server', () => server.close(this.#broken ? 0 : requestGraceMs))
@@ -311,7 +348,7 @@ class RunningCollector implements Collector {
       try {
         this.#parts?.load.tick(clock.monotonicMs())
         this.#parts?.retention.check()
-        await this.#parts?.member.report(this.#status())
+        await this.#member?.report(this.#status())
       } catch (thrown) {
         log.debug('the status could not be written', { reason: asError(thrown).message })
       }
@@ -328,8 +365,6 @@ interface Stored {
 
 interface Parts extends Stored {
   readonly directory: DataDirectory
-  readonly session: ZooKeeperSession
-  readonly member: Member
   readonly assignment: Assignment
   readonly load: LoadMeter
   readonly ingest: Ingest

@@ -1,7 +1,7 @@
 // What assigners and operators ask a collector.
 
 import type { CollectorState, CollectorStatusAnswer, LoadAnswer } from '@catchment/protocol'
-import type { ZooKeeperSession } from '@catchment/coordination'
+import type { SessionState } from '@catchment/coordination'
 import type { Metrics, Route } from '@catchment/runtime'
 import type { Assignment } from './assignment.ts'
 import type { LoadMeter } from './decide/load.ts'
@@ -11,7 +11,7 @@ import type { Store } from './store.ts'
 
 export interface ControlParts {
   readonly id: string
-  readonly session: ZooKeeperSession
+  readonly session: () => SessionState
   readonly assignment: Assignment
   readonly load: LoadMeter
   readonly store: Store
@@ -37,10 +37,10 @@ export function controlRoutes(parts: ControlParts): Route[] {
       method: 'GET',
       path: '/readyz',
       handle: () => {
-        const ready = parts.state() === 'serving' && session.state === 'connected'
+        const ready = parts.state() === 'serving' && session() === 'connected'
         return ready
           ? { text: 'ready\n' }
-          : { status: 503, text: `not ready: ${parts.state()}, ZooKeeper session ${session.state}\n` }
+          : { status: 503, text: `not ready: ${parts.state()}, ZooKeeper session ${session()}\n` }
       },
     },
   ]
@@ -55,7 +55,7 @@ function statusAnswer(parts: ControlParts): CollectorStatusAnswer {
   return {
     id,
     state: state(),
-    session: session.state,
+    session: session(),
     appliedEpoch: assignment.list.epoch,
     groups: servedGroups(assignment.list),
     load: load.total(),

@@ -79,6 +79,21 @@ describe('startCollector', () => {
     await until(async () => !(await to.send([frame({ from: 0, to: 10 })])).stale, 'fresh again')
   })
 
+  test('started while ZooKeeper is away it serves the last known list as stale, and joins when it is back', async () => {
+    await assign({ owned: { web: { since: 3, load: 0 } }, epoch: 3 })
+    await start()
+    await collector?.stop()
+    zookeeper.pause()
+    const to = await start(1000)
+    const answer = await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })
+    expect(answer).toMatchObject({ stale: true, epoch: 3, results: [{ outcome: 'stored' }] })
+    expect((await to.get('/readyz')).status).toBe(503)
+    zookeeper.resume()
+    await until(async () => (await to.get('/readyz')).status === 200, 'the session')
+    await until(async () => (await status())?.starts === 2, 'the status')
+    expect((await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).stale).toBe(false)
+  })
+
   test('another data directory is refused while the first lives', async () => {
     await start()
     const second = startCollector(settings({ data: join(folder.path, 'other') }), surroundings)
@@ -98,9 +113,9 @@ describe('startCollector', () => {
   })
 })
 
-async function start(): Promise<Sender> {
+async function start(sessionTimeout = 2000): Promise<Sender> {
   await sender?.close()
-  collector = await startCollector(settings({}), surroundings)
+  collector = await startCollector(settings({ sessionTimeout }), surroundings)
   sender = new Sender(collector.url)
   return sender
 }
