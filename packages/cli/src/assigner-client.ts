@@ -31,7 +31,7 @@ export interface Whereabouts {
 }
 
 /** Looked up anew at each request: an `up` that is started again may have another port. Throws CatchmentError `usage`, `no-assigner`. */
-export function locateAssigner(setting: string | undefined): Whereabouts {
+function locateAssigner(setting: string | undefined): Whereabouts {
   if (setting !== undefined) {
     const urls = setting.split(',').map((url) => url.trim())
     for (const url of urls)

@@ -16,11 +16,11 @@ import { realClock } from '@catchment/runtime'
 import type { Role } from '../src/decide/supervision.ts'
 import { layoutOf, membersOf, type LaunchPlan } from '../src/up/launch.ts'
 import { Supervisor, type Announcer, type Running } from '../src/up/supervisor.ts'
+import { fakePrograms } from './fakes/programs.ts'
 import { readyLines } from './ready-lines.ts'
 
-const fakes = new URL('./fakes/', import.meta.url)
 const catchment = new URL('./fakes/catchment.ts', import.meta.url).pathname
-const find = (role: Role): string => new URL(`${role}.ts`, fakes).pathname
+const find = (role: Role): string => fakePrograms[role]
 
 const isUp = (line: string): boolean => line.includes('"program":"catchment"')
 

@@ -11,7 +11,7 @@ export interface Member {
   readonly role: Role
 }
 
-export type MemberState =
+type MemberState =
   | { readonly name: 'waiting' }
   | { readonly name: 'starting'; readonly restart: boolean }
   | { readonly name: 'ready' }
@@ -54,7 +54,7 @@ export interface Decision {
 }
 
 /** All programs together are ready within this, or `up` gives up. */
-export const startTimeoutMs = 30_000
+const startTimeoutMs = 30_000
 /** How long a dead program stays away: long enough to watch its groups move, and short of the grace. */
 export const restartDelayMs = 10_000
 /** Who ends when, and when what has not ended is killed, counted from the beginning of the end. */

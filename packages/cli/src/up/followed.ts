@@ -7,7 +7,7 @@ import { isAbsolute, join, relative, resolve } from 'node:path'
 import { realClock, type Clock } from '@catchment/runtime'
 
 /** Past these the look ends: its numbers then say "at least". */
-export const filesLookedAtMax = 2_000
+const filesLookedAtMax = 2_000
 const lookMsMax = 1_000
 
 export interface Followed {

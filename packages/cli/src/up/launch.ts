@@ -3,8 +3,8 @@
 import { join } from 'node:path'
 import type { Member } from '../decide/supervision.ts'
 
-export const sessionTimeoutMs = 4_000
-export const treeRoot = '/logs'
+const sessionTimeoutMs = 4_000
+const treeRoot = '/logs'
 
 export interface Layout {
   readonly data: string

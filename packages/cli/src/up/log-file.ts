@@ -2,7 +2,7 @@ import { closeSync, fstatSync, openSync, renameSync, writeSync } from 'node:fs'
 import { asError } from '@catchment/runtime'
 
 /** What the log of one program may hold; at it the file becomes `<file>.1` and the one before that is gone. */
-export const logBytesMax = 16 * 1024 * 1024
+const logBytesMax = 16 * 1024 * 1024
 
 /**
  * A program's log, bounded: at most two files of `bytesMax`. Written before the call returns. What cannot be written (a

@@ -6,7 +6,7 @@ import { placesOf, type Place } from './places.ts'
 import { counted } from './units.ts'
 
 /** More moves than this are told as numbers. */
-export const movesToldMax = 20
+const movesToldMax = 20
 
 interface Move {
   readonly group: string

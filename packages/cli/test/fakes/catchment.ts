@@ -1,8 +1,8 @@
 // `catchment` with small programs in place of the real ones.
 
 import { realClock, runProgram } from '@catchment/runtime'
-import type { Role } from '../../src/decide/supervision.ts'
 import { upCommand } from '../../src/up/command.ts'
+import { fakePrograms } from './programs.ts'
 
 await runProgram({
   name: 'catchment',
@@ -10,7 +10,7 @@ await runProgram({
   version: '0.0.0',
   commands: [
     upCommand({
-      find: (role: Role) => new URL(`${role}.ts`, import.meta.url).pathname,
+      find: (role) => fakePrograms[role],
       clock: realClock,
       preferredPort: Number(process.env['FAKE_PREFERRED_PORT'] ?? 0),
     }),

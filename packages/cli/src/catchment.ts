@@ -1,0 +1,30 @@
+// The command: every verb, and the front of every program.
+
+import { realClock, runProgram } from '@catchment/runtime'
+import { handOverCommand } from './hand-over.ts'
+import { findProgram } from './programs.ts'
+import { upCommand } from './up/command.ts'
+import { explainCommand } from './verbs/explain.ts'
+import { rebalanceCommand } from './verbs/rebalance.ts'
+import { statusCommand } from './verbs/status.ts'
+import { treeCommand } from './verbs/tree.ts'
+
+/** Runs what the command line says and sets the exit code. */
+export async function runCatchment(): Promise<void> {
+  await runProgram({
+    name: 'catchment',
+    help: 'Collects the logs of a fleet of hosts: agents follow files, collectors keep them, an assigner decides who serves whom.',
+    version: '0.1.0',
+    commands: [
+      upCommand({ find: findProgram, clock: realClock }),
+      treeCommand(),
+      statusCommand(),
+      explainCommand(),
+      rebalanceCommand(),
+      handOverCommand('assigner', findProgram),
+      handOverCommand('collector', findProgram),
+      handOverCommand('agent', findProgram),
+      handOverCommand('zookeeper', findProgram),
+    ],
+  })
+}
