@@ -166,6 +166,7 @@ class RunningAgent implements Agent {
       openFiles: HeldFile.open,
       memoryBytes: this.#reading.heldBytes,
       backlogBytes: this.#loads.backlogBytes,
+      checkpointsDurable: this.#checkpoints.settled,
       unreadable: this.#follower.unreadable.size,
       groups: Object.fromEntries([...this.#resolver.groups].slice(0, 1000)),
       counters: this.counters.all(),

@@ -14,6 +14,8 @@ export interface CheckpointLog {
   put(record: StreamRecord): Promise<void>
   advance(stream: string, to: { checkpoint: number; mark: Mark; sizeBytes: number }): void
   forget(stream: string): void
+  /** Whether everything said so far is durable. */
+  readonly settled: boolean
   /** Resolves when everything said so far is durable. */
   flush(): Promise<void>
   /** Writes nothing more; what is not durable is lost, as in a crash. */
@@ -74,6 +76,10 @@ class AppendingLog implements CheckpointLog {
     this.#log = opened.log
     this.#fileBytes = opened.bytes.length
     this.#torn = opened.bytes.length > 0 && opened.bytes.at(-1) !== 10
+  }
+
+  get settled(): boolean {
+    return this.#writing === undefined && this.#advanced.size === 0 && this.#pending.length === 0
   }
 
   put(record: StreamRecord): Promise<void> {

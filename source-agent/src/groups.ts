@@ -1,5 +1,5 @@
 import { dirname } from 'node:path'
-import { encodeGroupName } from '@catchment/protocol'
+import { encodeGroupName, memberIdSchema } from '@catchment/protocol'
 
 export interface GroupTemplate {
   readonly template: string
@@ -19,7 +19,8 @@ export function groupOf(template: GroupTemplate, path: string): string {
 /** Any host's name as an id: other characters become `-`. */
 export function idOfHost(host: string): string {
   const id = host.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)
-  return id.replace(/^[.-]+/, '').replace(/[.-]+$/, '') || 'host'
+  const trimmed = id.replace(/^[.-]+/, '').replace(/[.-]+$/, '')
+  return memberIdSchema.safeParse(trimmed).success ? trimmed : 'host'
 }
 
 /** FNV-1a, 32 bits: stable over versions and machines. */

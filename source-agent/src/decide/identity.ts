@@ -39,8 +39,7 @@ export const headBytesToMove = 64
 export function judge(known: FileIdentity, offset: number, looked: Looked): Verdict {
   const contentMatches = looked.sizeBytes >= offset && looked.headMatches && looked.tailMatches
   if (sameInode(known, looked)) return contentMatches ? 'same' : 'truncated'
-  const tells = known.headBytes >= headBytesToMove && offset >= known.headBytes
-  return contentMatches && tells ? 'moved' : 'other'
+  return contentMatches && known.headBytes >= headBytesToMove ? 'moved' : 'other'
 }
 
 export function sameInode(
