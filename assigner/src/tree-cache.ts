@@ -22,7 +22,7 @@ import {
   type Policy,
   type TreePaths,
 } from '@catchment/protocol'
-import { asError, Background, fullJitter, sleep, type Log } from '@catchment/runtime'
+import { asError, Background, fullJitter, sleep, type Log, type Timer } from '@catchment/runtime'
 
 export interface CachedCollector {
   readonly list: CollectorList
@@ -48,6 +48,8 @@ interface Node<T> {
   dirty: boolean
   value: T | undefined
   version: number
+  /** Of the last change that was read: what has not changed keeps its identity. */
+  mzxid: string
   unreadable: boolean
 }
 
@@ -59,6 +61,8 @@ interface CollectorNodes {
 
 const emptyManifest: Manifest = { epoch: 0, at: 0, why: 'nothing has been assigned yet', term: 0 }
 const readsAtOnceMax = 256
+/** Everything is read again now and then, whatever the watches say. */
+const rereadIntervalMs = 60_000
 const backoff = { baseMs: 50, maxMs: 2_000 }
 
 export class TreeCache {
@@ -77,6 +81,7 @@ export class TreeCache {
   #generation: number
   #mode: 'idle' | 'reading' | 'closed' = 'idle'
   #due = false
+  #timer: Timer | undefined
   readonly #waiters: { resolve: (snapshot: Snapshot) => void; reject: (error: Error) => void; sync: boolean }[] = []
 
   /** `onSnapshot` is called after every reading, changed or not. */
@@ -102,6 +107,15 @@ export class TreeCache {
     this.#unsubscribe = session.onState((state) => {
       if (state === 'connected') this.#wake()
     })
+    this.#rereadLater()
+  }
+
+  #rereadLater(): void {
+    this.#timer = this.#session.clock.after(rereadIntervalMs, () => {
+      this.#forget()
+      this.#wake()
+      this.#rereadLater()
+    })
   }
 
   /** Resolves with what a reading finds that begins after this call. `sync`: nothing older than this call. */
@@ -115,6 +129,7 @@ export class TreeCache {
 
   async close(): Promise<void> {
     this.#mode = 'closed'
+    this.#timer?.cancel()
     this.#unsubscribe()
     for (const { reject } of this.#waiters.splice(0)) reject(new Error('the tree is not followed any more'))
     await this.#background.close()
@@ -169,7 +184,7 @@ export class TreeCache {
     }
   }
 
-  /** A new session has no watches: everything is read again. */
+  /** Everything is read again: a new session has no watches. */
   #forget(): void {
     this.#childrenDirty = { collectors: true, candidates: true }
     for (const node of this.#nodes()) node.dirty = true
@@ -257,6 +272,7 @@ export class TreeCache {
   async #awaitNode(node: Node<unknown>, options: ReadOptions): Promise<void> {
     node.value = undefined
     node.version = -1
+    node.mzxid = ''
     node.unreadable = false
     try {
       if ((await this.#session.exists(node.path, options)) !== undefined) node.dirty = true
@@ -267,6 +283,8 @@ export class TreeCache {
   }
 
   #decode(node: Node<unknown>, data: Buffer, stat: Stat): void {
+    if (node.mzxid === stat.mzxid) return
+    node.mzxid = stat.mzxid
     try {
       node.value = node.decode(data, stat)
       node.unreadable = false
@@ -311,7 +329,7 @@ export class TreeCache {
 }
 
 function json<T>(path: string, decode: (data: Buffer, stat: Stat) => T): Node<T> {
-  return { path, decode, dirty: true, value: undefined, version: -1, unreadable: false }
+  return { path, decode, dirty: true, value: undefined, version: -1, mzxid: '', unreadable: false }
 }
 
 function prune(nodes: Map<string, unknown>, names: readonly string[]): void {
