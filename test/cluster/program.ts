@@ -19,6 +19,11 @@ const mains = {
 } as const
 export type ProgramKind = keyof typeof mains
 
+/** The file that starts a program. */
+export function mainOf(kind: ProgramKind): string {
+  return join(house, mains[kind])
+}
+
 const readySchema = z.object({
   program: z.string(),
   ready: z.literal(true),
@@ -46,7 +51,7 @@ export class Program {
 
   /** Starts a program and waits for its ready line. Its log goes to `logPath`, appended. */
   static async start(kind: ProgramKind, args: readonly string[], logPath: string): Promise<Program> {
-    const words = [...nodeFlags, join(house, mains[kind]), ...args, '--json', '--exit-with-stdin']
+    const words = [...nodeFlags, mainOf(kind), ...args, '--json', '--exit-with-stdin']
     const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'pipe'] })
     const log = createWriteStream(logPath, { flags: 'a' })
     child.stderr.pipe(log)
@@ -96,7 +101,7 @@ export class Program {
   }
 }
 
-const nodeFlags = ['--disable-warning=ExperimentalWarning']
+export const nodeFlags = ['--disable-warning=ExperimentalWarning']
 
 async function readyLine(child: ChildProcess, kind: ProgramKind, logPath: string): Promise<Ready> {
   if (child.stdout === null) throw new Error(`${kind} has no standard output`)
