@@ -38,7 +38,8 @@ import { parseJson, type ByteRange } from '@catchment/protocol'
 import { codeOf, withFileLock } from '@catchment/runtime'
 import { subtracted, united } from './decide/intervals.ts'
 
-const lockTimeoutMs = 5000
+/** The wait blocks the event loop: less than what heartbeats bear. Past it delivery starts over and tries again. */
+const lockTimeoutMs = 1000
 const lineSchema = z.object({ from: z.number().int().nonnegative(), to: z.number().int().nonnegative() })
 
 /** Runs `work` while no other collector changes `.missing` or `.gaps` of this mirror. Throws CatchmentError `in-use`. */

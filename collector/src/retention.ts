@@ -6,7 +6,7 @@ import type { DeliveryLoop } from './delivery.ts'
 import type { Store } from './store.ts'
 
 export interface RetentionOptions {
-  readonly store: Store
+  readonly store: Pick<Store, 'segments' | 'dataBytes' | 'snapshotUpTo' | 'removeOldest'>
   readonly delivery: Pick<DeliveryLoop, 'cursor'>
   /** Above it segments are deleted: less than where admission ends, so that room is made before it is wanted. */
   readonly keptBytesMax: number

@@ -161,4 +161,32 @@ describe('Retention', () => {
     const [first, last] = [frame({ from: 0, to: 1000, plain: true }), frame({ from: 20_000, to: 20_010 })]
     expect(await put(first, last)).toEqual(['duplicate', 'stored'])
   })
+
+  test('keeps a segment whose ranges are in no durable snapshot, or that is not delivered', async () => {
+    await open(wide)
+    const removed: string[] = []
+    const segments = [{ sequence: 7, path: '/7', bytes: 500 }]
+    const full = {
+      segments,
+      dataBytes: 500,
+      snapshotUpTo: 6,
+      removeOldest: () => Promise.resolve(void removed.push(segments.shift()?.path ?? '')),
+    }
+    const delivered = { cursor: { segment: 7, offset: 499 } }
+    const options = { keptBytesMax: 100, log: quiet, metrics: createMetrics(), delivery: delivered }
+    const checked = new Retention({ ...options, store: full })
+    checked.check()
+    full.snapshotUpTo = 7
+    checked.check()
+    delivered.cursor = { segment: 7, offset: 500 }
+    full.snapshotUpTo = 6
+    checked.check()
+    await checked.close()
+    expect(removed).toEqual([])
+    full.snapshotUpTo = 7
+    const again = new Retention({ ...options, metrics: createMetrics(), store: full })
+    again.check()
+    await again.close()
+    expect(removed).toEqual(['/7'])
+  })
 })

@@ -45,6 +45,18 @@ describe('Mirror', () => {
     await mirror.reset()
   })
 
+  test('a gap that another collector noted is not announced as missing', async () => {
+    const first = await Mirror.open(folder.path)
+    await first.write([delivery({ from: 0, to: 20 }), delivery({ from: 20, to: 30 }, 'NULs')])
+    await first.flush()
+    const second = await Mirror.open(folder.path)
+    await second.write([delivery({ from: 30, to: 40 })])
+    await second.flush()
+    await expect(stat(`${file()}.missing`)).rejects.toMatchObject({ code: 'ENOENT' })
+    await first.reset()
+    await second.reset()
+  })
+
   test('collectors that fill one file in any order, and crash, leave it whole and nothing missing', async () => {
     const wish = fc.record({
       cuts: fc.uniqueArray(fc.integer({ min: 1, max: 399 }), { maxLength: 14 }),
