@@ -6,19 +6,10 @@ import type { BigIntStats } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { asError, type Clock, type Log, type Random } from '@catchment/runtime'
 import type { CheckpointLog } from './checkpoint-log.ts'
+import { Copies } from './copies.ts'
 import type { Counters } from './counters.ts'
 import { headBytesMax, looksRotated, sameInode } from './decide/identity.ts'
-import {
-  beginsLike,
-  inodeKey,
-  openQuietly,
-  judgeFile,
-  namesBeforeRotation,
-  regularFileAt,
-  rotatedSiblings,
-  whoIs,
-  type Found,
-} from './file-looks.ts'
+import { inodeKey, openQuietly, judgeFile, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
 import { beginFollowed, headOf, isDone, tailBefore, type Followed } from './followed.ts'
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
@@ -44,8 +35,6 @@ const busyMs = 10_000
 const idleTicksMax = 40
 /** A file without a name that nobody has written to for this long is over. */
 const deletedQuietMs = 10_000
-/** So long a new file that begins like the one it may be a copy of is left alone: copytruncate copies, then truncates. */
-const copyHoldMs = 5000
 
 export class Follower {
   readonly #options: FollowerOptions
@@ -53,11 +42,12 @@ export class Follower {
   readonly #byInode = new Map<string, Followed>()
   readonly #byPath = new Map<string, Followed>()
   readonly #all = new Set<Followed>()
-  readonly #copies = new Map<string, number>()
+  readonly #copies: Copies
   readonly unreadable = new Set<string>()
 
   constructor(options: FollowerOptions) {
     this.#options = options
+    this.#copies = new Copies(options.clock)
   }
 
   get size(): number {
@@ -108,7 +98,8 @@ export class Follower {
       this.#foundAgain(known, path)
       return
     }
-    if (this.#all.size >= limits.streamsMax || (settled && this.#mayBeCopy(found))) return
+    if (this.#all.size >= limits.streamsMax || (settled && this.#copies.mayBe(found, (path) => this.#byPath.get(path))))
+      return
     const offset = from === 'end' ? Number(stat.size) : 0
     const followed = this.begin({ path, at: path, stat, offset })
     if (settled) this.#options.loads.appended(followed.group, Number(stat.size))
@@ -331,23 +322,6 @@ export class Follower {
     this.look(known)
   }
 
-  /** True while `found` may be the copy that copytruncate makes before it truncates. */
-  #mayBeCopy(found: Found): boolean {
-    const nowMs = this.#options.clock.monotonicMs()
-    const original = namesBeforeRotation(found.path)
-      .map((path) => this.#byPath.get(path))
-      .find((followed) => followed !== undefined && beginsLike(found.path, followed))
-    if (original === undefined) {
-      this.#copies.delete(found.path)
-      return false
-    }
-    const sinceMs = this.#copies.get(found.path) ?? nowMs
-    this.#copies.set(found.path, sinceMs)
-    if (nowMs - sinceMs < copyHoldMs) return true
-    this.#copies.delete(found.path)
-    return false
-  }
-
   /** Goes on in the copy of a truncated file, where there is one. */
   #attachCopy(followed: Followed): boolean {
     const read = { offset: followed.readOffset, mark: { bytes: followed.tail.length, crc: crc32(followed.tail) } }
@@ -365,7 +339,7 @@ export class Follower {
       followed.standing = 'rotated'
       followed.sizeBytes = Math.max(followed.readOffset, Number(stat.size))
       this.#byInode.set(inodeKey(stat), followed)
-      this.#copies.delete(path)
+      this.#copies.taken(path)
       this.#options.log.info('going on in the copy', { path: followed.path, lies: path, stream: followed.stream })
       this.look(followed)
       return true

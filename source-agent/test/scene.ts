@@ -93,8 +93,13 @@ export class Scene {
   async arrives(name: string, contents: readonly string[]): Promise<void> {
     const wanted = JSON.stringify([...contents].sort())
     const now = (): string => JSON.stringify(this.generations(name).toSorted())
-    await this.until(() => now() === wanted, `${name}: ${wanted.slice(0, 300)}`).catch((thrown: unknown) => {
-      throw new Error(`${String(thrown)}, but ${now().slice(0, 300)}; log ${JSON.stringify(this.logged.slice(-8))}`)
+    await this.until(() => now() === wanted, name).catch((thrown: unknown) => {
+      const lengths = (texts: readonly (string | undefined)[]): string =>
+        texts.map((text) => text?.length ?? 'holes').join()
+      const told = this.logged.filter(({ level }) => level !== 'debug').slice(-12)
+      throw new Error(
+        `${thrown instanceof Error ? thrown.message : ''}: lengths ${lengths(contents)}, but ${lengths(this.generations(name))}; log ${JSON.stringify(told)}`,
+      )
     })
   }
 

@@ -118,8 +118,22 @@ class Ranges {
     return stored(from, range?.from ?? from, to)
   }
 
+  checkDisjoint(): void {
+    const sorted = this.ranges.toSorted((a, b) => a.from - b.from)
+    for (const [n, range] of sorted.entries())
+      if (range.to > (sorted[n + 1]?.from ?? Infinity)) throw new Error('twice')
+  }
+
   holds(at: number): boolean {
     return this.ranges.some(({ from, to }) => from <= at && at < to)
+  }
+}
+
+function checkNamed(collectors: ReadonlyMap<string, Ranges>, named: ReadonlySet<string>, size: number): void {
+  for (let at = 0; at < size; at += 1) {
+    const holders = [...collectors].filter(([, ranges]) => ranges.holds(at)).map(([id]) => id)
+    const told = holders.filter((id) => named.has(`${id} ${at}`)).length
+    if (told < holders.length - 1) throw new Error(`byte ${at} is at ${holders.join()}, and only ${told} are named`)
   }
 }
 
@@ -138,61 +152,68 @@ const action = fc.oneof(
   { weight: 2, arbitrary: fc.record({ do: fc.constant('checkpoint' as const) }) },
 )
 
+/** A sender, three collectors, and what was recorded durably. */
+class Play {
+  readonly size = 400
+  readonly collectors = new Map(['A', 'B', 'C'].map((id) => [id, new Ranges()]))
+  readonly named = new Set<string>()
+  sender = assign(beginSender(stream), 'A')
+  durable = recordOf(this.sender)
+  #now = 0
+
+  turn(bytes: number, frames: number, fate: string): void {
+    this.#now += 100_000
+    if (nextTurn(this.sender, this.#now).type === 'record') {
+      this.durable = recordOf(this.sender)
+      this.sender = recorded(this.sender, this.sender.collector)
+    }
+    const next = nextTurn(this.sender, this.#now)
+    if (next.type !== 'send' || next.from >= this.size) return
+    const end = Math.min(this.size, next.endMax ?? this.size)
+    const parts: SentFrame[] = []
+    for (let from = next.from; from < end && parts.length < frames; from += bytes)
+      parts.push({ from, to: Math.min(end, from + bytes), named: next.names[parts.length]?.at })
+    this.sender = sent(this.sender, parts)
+    for (const name of next.names) for (let at = name.from; at < name.to; at += 1) this.named.add(`${name.at} ${at}`)
+    this.#end(fate, next, parts)
+  }
+
+  #end(fate: string, next: { collector: string; declare: boolean }, parts: readonly SentFrame[]): void {
+    const circumstances = { nowMs: this.#now, chance: 0.5, sizeBytes: this.size }
+    const collector = this.collectors.get(next.collector) ?? new Ranges()
+    if (fate === 'refused') this.sender = refused(this.sender, 0).sender
+    else if (fate === 'request lost') this.sender = unanswered(this.sender, fate, circumstances).sender
+    else {
+      const results = parts.map((part, index) => collector.take(part, next.declare && index === 0))
+      const answers = fate === 'answered'
+      this.sender = (
+        answers ? answered(this.sender, results, circumstances) : unanswered(this.sender, fate, circumstances)
+      ).sender
+    }
+  }
+
+  checkKept(): void {
+    for (let at = 0; at < this.sender.checkpoint; at += 1)
+      if (![...this.collectors.values()].some((collector) => collector.holds(at))) throw new Error(`byte ${at} is lost`)
+  }
+}
+
 test('sender loses no byte, holds none twice at one collector, and names every byte that two may hold', () => {
   fc.assert(
     fc.property(fc.array(action, { maxLength: 60 }), (actions) => {
-      const size = 400
-      const collectors = new Map(['A', 'B', 'C'].map((id) => [id, new Ranges()]))
-      const named = new Set<string>()
-      let now = 0
-      let sender = assign(beginSender(stream), 'A')
-      let durable = recordOf(sender)
-      const step = (bytes: number, frames: number, fate: string): void => {
-        now += 100_000
-        if (nextTurn(sender, now).type === 'record') {
-          durable = recordOf(sender)
-          sender = recorded(sender, sender.collector)
-        }
-        const next = nextTurn(sender, now)
-        if (next.type !== 'send' || next.from >= size) return
-        const end = Math.min(size, next.endMax ?? size)
-        const parts: SentFrame[] = []
-        for (let from = next.from; from < end && parts.length < frames; from += bytes)
-          parts.push({ from, to: Math.min(end, from + bytes), named: next.names[parts.length]?.at })
-        sender = sent(sender, parts)
-        const circumstances = { nowMs: now, chance: 0.5, sizeBytes: size }
-        if (fate === 'refused') sender = refused(sender, 0).sender
-        else {
-          const to = collectors.get(next.collector)
-          const results =
-            fate === 'request lost' ? [] : parts.map((part, index) => to?.take(part, next.declare && index === 0))
-          for (const name of next.names) for (let at = name.from; at < name.to; at += 1) named.add(`${name.at} ${at}`)
-          const answers = results.filter((result) => result !== undefined)
-          sender = (
-            fate === 'answered' ? answered(sender, answers, circumstances) : unanswered(sender, fate, circumstances)
-          ).sender
-        }
-      }
+      const play = new Play()
       for (const one of actions) {
-        if (one.do === 'turn') step(one.bytes, one.frames, one.fate)
-        else if (one.do === 'move') sender = assign(sender, one.to)
-        else if (one.do === 'checkpoint') durable = { ...durable, checkpoint: sender.checkpoint }
-        else sender = assign(resumeSender(durable, size), one.to)
-        for (let at = 0; at < sender.checkpoint; at += 1)
-          if (![...collectors.values()].some((collector) => collector.holds(at))) throw new Error(`byte ${at} is lost`)
+        if (one.do === 'turn') play.turn(one.bytes, one.frames, one.fate)
+        else if (one.do === 'move') play.sender = assign(play.sender, one.to)
+        else if (one.do === 'checkpoint') play.durable = { ...play.durable, checkpoint: play.sender.checkpoint }
+        else play.sender = assign(resumeSender(play.durable, play.size), one.to)
+        play.checkKept()
       }
-      for (let turns = 0; turns < 600 && sender.checkpoint < size; turns += 1) step(25, 2, 'answered')
-      expect(sender.checkpoint).toBe(size)
-      for (const { ranges } of collectors.values())
-        for (const a of ranges)
-          for (const b of ranges) if (a !== b && a.from < b.to && b.from < a.to) throw new Error('twice')
-      const ids = [...collectors.keys()]
-      for (let at = 0; at < size; at += 1) {
-        const holders = ids.filter((id) => collectors.get(id)?.holds(at))
-        const told = holders.filter((id) => named.has(`${id} ${at}`)).length
-        if (told < holders.length - 1) throw new Error(`byte ${at} is at ${holders.join()}, and only ${told} are named`)
-      }
+      for (let turns = 0; turns < 600 && play.sender.checkpoint < play.size; turns += 1) play.turn(25, 2, 'answered')
+      expect(play.sender.checkpoint).toBe(play.size)
+      for (const collector of play.collectors.values()) collector.checkDisjoint()
+      checkNamed(play.collectors, play.named, play.size)
     }),
-    { numRuns: 1500 },
+    { numRuns: 1000 },
   )
 })
