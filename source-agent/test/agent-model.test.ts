@@ -169,9 +169,25 @@ test('every generation arrives byte for byte, whatever happens to the file and t
       }
     }),
     {
-      numRuns: 2,
+      numRuns: 3,
       endOnFailure: true,
-      examples: [[['delete', 'append much', 'rotate', 'crash', 'lose answers', 'delete', 'append much', 'truncate']]],
+      examples: [
+        [
+          [
+            'delete',
+            'copytruncate',
+            'delete',
+            'append much',
+            'rotate',
+            'crash',
+            'lose answers',
+            'lose answers',
+            'delete',
+            'append much',
+            'truncate',
+          ],
+        ],
+      ],
     },
   )
 })

@@ -39,7 +39,8 @@ export const headBytesToMove = 64
 export function judge(known: FileIdentity, offset: number, looked: Looked): Verdict {
   const contentMatches = looked.sizeBytes >= offset && looked.headMatches && looked.tailMatches
   if (sameInode(known, looked)) return contentMatches ? 'same' : 'truncated'
-  return contentMatches && known.headBytes >= headBytesToMove ? 'moved' : 'other'
+  const wholeKnown = offset > 0 && known.headBytes === offset && looked.sizeBytes === offset
+  return contentMatches && (known.headBytes >= headBytesToMove || wholeKnown) ? 'moved' : 'other'
 }
 
 export function sameInode(
