@@ -168,7 +168,9 @@ class RunningCollector implements Collector {
 
   /** Ends whatever has been started. */
   async abandon(): Promise<void> {
-    await this.#background.close()
+    // Background work may wait for a ZooKeeper that is away: it ends when the session is closed.
+    const background = this.#background.close()
+    this.#teardown.add('background work', () => background)
     this.#teardown.add('the session', () => this.#session?.close())
     this.#teardown.add('the membership', () => this.#member?.close())
     await this.#teardown.close()

@@ -7,8 +7,10 @@ import {
   defineCommand,
   numberSetting,
   optionalTextSetting,
+  parseListen,
   realClock,
   realRandom,
+  refuseInsecure,
   runProgram,
   textSetting,
   toggleSetting,
@@ -53,6 +55,7 @@ const command = defineCommand({
   help: 'Stores what its groups send, durably, and delivers it.',
   settings,
   run: async (given, context) => {
+    refuseInsecure(parseListen(given.listen).host, given.insecure)
     const log = createLog({ program: 'collector', level: given.logLevel }).with({ id: given.id })
     const collector = await startCollector(given, { clock: realClock, random: realRandom, log, disk: realDisk })
     const { url } = collector

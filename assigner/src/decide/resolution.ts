@@ -16,7 +16,7 @@ export interface Resolution {
   readonly pending: ResolveAnswer['pending']
   /** Nobody owns these yet: to be created. */
   readonly unknown: readonly string[]
-  /** These are still with the collector that refused. */
+  /** These are still with the collector that refused, and it is still where it was looked for. */
   readonly unchanged: readonly string[]
 }
 
@@ -28,12 +28,13 @@ export function resolve(request: ResolveRequest, standpoint: Standpoint): Resolu
   const pending: ResolveAnswer['pending'] = []
   const unknown: string[] = []
   const unchanged: string[] = []
-  for (const { group, refusedBy } of request.groups) {
+  for (const asked of request.groups) {
+    const { group } = asked
     const server = standpoint.index.serverOf(group)
     const view = server === undefined ? undefined : standpoint.collectors.get(server)
     if (server !== undefined && view?.status !== undefined && view.living) {
       assigned.push({ group, collector: server, url: view.status.url, epoch: view.list.epoch })
-      if (refusedBy === server) unchanged.push(group)
+      if (asked.refusedBy === server && isThere(asked.refusedUrl, view.status.url)) unchanged.push(group)
     } else {
       const known = standpoint.index.isKnown(group)
       if (!known && group !== impossibleName) unknown.push(group)
@@ -41,6 +42,11 @@ export function resolve(request: ResolveRequest, standpoint: Standpoint): Resolu
     }
   }
   return { assigned, pending, unknown, unchanged }
+}
+
+/** A collector that was looked for elsewhere has started again meanwhile: the agent is told where. */
+function isThere(lookedFor: string | undefined, url: string): boolean {
+  return lookedFor === undefined || lookedFor === url
 }
 
 /** The newest epoch that the agent says it has seen. */

@@ -27,11 +27,19 @@ export const resolveWaitMsMax = 30_000
 /**
  * POST /v1/resolve of an assigner: where do these groups go? `refusedBy` and `epoch`: the collector that refused or did
  * not answer, and the newest epoch the agent has seen; the answer waits up to `waitMs` for something newer or other.
+ * `refusedUrl`: where that collector was looked for; when it lives elsewhere by now there is nothing to wait for.
  */
 export const resolveRequestSchema = z.object({
   agent: agentIdentitySchema.optional(),
   groups: z
-    .array(z.object({ group: groupNameSchema, epoch: epochSchema.optional(), refusedBy: memberIdSchema.optional() }))
+    .array(
+      z.object({
+        group: groupNameSchema,
+        epoch: epochSchema.optional(),
+        refusedBy: memberIdSchema.optional(),
+        refusedUrl: z.url().optional(),
+      }),
+    )
     .min(1)
     .max(resolveGroupsMax),
   waitMs: z.number().int().min(0).max(resolveWaitMsMax).default(0),
