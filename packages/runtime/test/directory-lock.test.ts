@@ -74,7 +74,7 @@ describe('withFileLock', () => {
 
   test('waits, then throws in-use; a killed holder frees it; an error of the work does too', async () => {
     const path = join(directory.path, 'lock')
-    const child = await holder('file', path)
+    await using child = await holder('file', path)
     expect(() => withFileLock(path, 50, () => 'mine')).toThrow(
       expect.objectContaining({ code: 'in-use', retryable: true, message: `waited 50 ms for the lock ${path}` }),
     )
