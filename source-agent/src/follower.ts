@@ -10,7 +10,7 @@ import { Copies } from './copies.ts'
 import type { Counters } from './counters.ts'
 import { headBytesMax, looksRotated, sameInode } from './decide/identity.ts'
 import { inodeKey, openQuietly, judgeFile, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
-import { beginFollowed, headOf, isDone, tailBefore, type Followed } from './followed.ts'
+import { beginFollowed, headOf, isDone, tailBefore, toRecord, type Followed } from './followed.ts'
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
@@ -116,6 +116,8 @@ export class Follower {
     this.#options.counters.add('generations', 1)
     this.#options.log.debug('a new generation', { path, lies: at, stream })
     this.add(followed)
+    // Known from now on: rotated while no agent runs, it is found again.
+    if (this.#all.has(followed)) void this.#options.checkpoints.put(toRecord(followed))
     return followed
   }
 
@@ -160,14 +162,15 @@ export class Follower {
       size: followed.sizeBytes,
     })
     const stat = file === undefined ? regularFileAt(at) : file.stat()
-    const wasAt = followed.standing === 'live' ? path : at
+    const wasLive = followed.standing === 'live'
     followed.file = undefined
     this.#byInode.delete(`${identity.device}:${identity.inode}`)
     if (this.#byPath.get(path) === followed) this.#byPath.delete(path)
     if (!this.#attachCopy(followed)) this.#over(followed, 'truncated before it could be read')
-    if (stat === undefined) file?.release()
+    // A rotated name that is written anew is a copy of something, or a new file: discovery tells.
+    if (stat === undefined || !wasLive) file?.release()
     else {
-      const next = this.begin({ path, at: wasAt, stat, offset: 0, ...(file !== undefined && { file }) })
+      const next = this.begin({ path, at: path, stat, offset: 0, ...(file !== undefined && { file }) })
       this.#options.loads.appended(next.group, Number(stat.size))
     }
   }
@@ -299,7 +302,7 @@ export class Follower {
   unseenGenerations(known: Pick<Followed, 'path' | 'identity'>, siblings: readonly Found[]): void {
     const bornNs = BigInt(known.identity.bornNs)
     for (const { path: at, stat } of siblings) {
-      if (stat.birthtimeNs <= bornNs || this.#byInode.has(inodeKey(stat)) || bornNs === 0n) continue
+      if (stat.birthtimeNs < bornNs || this.#byInode.has(inodeKey(stat)) || bornNs === 0n) continue
       this.begin({ path: known.path, at, stat, offset: 0 })
     }
     const numbers = siblings.map(({ path }) => /\.(\d+)$/.exec(path)?.[1]).filter((text) => text !== undefined)

@@ -60,7 +60,7 @@ const settings = {
   logLevel: choiceSetting({ help: 'what is logged', choices: ['debug', 'info', 'warn', 'error'], default: 'info' }),
 }
 
-const stopGraceMs = 5000
+const stopGraceMs = 3000
 
 async function run(given: SettingsOf<typeof settings>, context: RunContext): Promise<void> {
   const { id, group, shards, follow, exclude, data, from, partialFlushMs, requestTimeoutMs, rescanMs } = given
