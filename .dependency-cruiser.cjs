@@ -71,8 +71,8 @@ module.exports = {
       name: 'decisions-are-pure',
       comment: 'a decision is replayed from a seed: it imports decisions and the protocol, never I/O',
       severity: 'error',
-      from: { path: '^(packages/placement/src|[a-z-]+/src/decide)/' },
-      to: { pathNot: ['^packages/(placement|protocol)/src/', '^[a-z-]+/src/decide/'] },
+      from: { path: ['^packages/placement/src/', '/src/decide/'] },
+      to: { pathNot: ['^packages/(placement|protocol)/src/', '/src/decide/'] },
     },
     {
       name: 'protocol-is-pure',

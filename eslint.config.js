@@ -62,7 +62,7 @@ export default tseslint.config(
     },
   },
   { files: ['packages/runtime/src/settings.ts'], rules: { 'no-restricted-properties': 'off' } },
-  { files: ['packages/placement/src/**/*.ts', 'packages/protocol/src/**/*.ts', '*/src/decide/**/*.ts'], rules: pure },
+  { files: ['packages/placement/src/**/*.ts', 'packages/protocol/src/**/*.ts', '**/src/decide/**/*.ts'], rules: pure },
   {
     files: ['**/test/**/*.ts'],
     plugins: { jest },

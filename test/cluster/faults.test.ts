@@ -8,7 +8,7 @@ import { seededRandom, startRealZooKeeper, tempDirectory } from '@catchment/test
 import { Cluster, type Member } from './cluster.ts'
 import { checkSegments, matchGenerations, readMirrors } from './oracle.ts'
 import { full } from '../full.ts'
-import { until } from './until.ts'
+import { pause, until } from './until.ts'
 import { Writer } from './writer.ts'
 
 const seconds = full ? 300 : 60
@@ -166,8 +166,4 @@ async function stop(cluster: Cluster): Promise<void> {
   if (stopped.has(cluster)) return
   stopped.add(cluster)
   await cluster.stop()
-}
-
-function pause(ms: number): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, ms))
 }

@@ -16,6 +16,11 @@ export async function until<T>(
     }
     if (performance.now() - started > withinMs)
       throw new Error(`waited ${withinMs} ms for ${what}; last error: ${last}`)
-    await new Promise((resolve) => setTimeout(resolve, everyMs))
+    await pause(everyMs)
   }
+}
+
+/** The rhythm of a schedule that is made of time, such as "a kill every two seconds"; never a guess at how long something takes. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms))
 }

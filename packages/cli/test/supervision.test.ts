@@ -80,9 +80,9 @@ describe('the start', () => {
     const story = new Story().ready('zookeeper', 'a1')
     story.take()
     expect(story.exited('c1').take()).toEqual(['fail c1', 'terminate host'])
-    expect(story.exited('host').take()).toEqual(['terminate c2'])
-    expect(story.exited('c2').exited('a1').exited('zookeeper').take()).toEqual([
-      'terminate a1',
+    expect(story.exited('host').take()).toEqual(['terminate a1'])
+    expect(story.exited('a1').exited('c2').exited('zookeeper').take()).toEqual([
+      'terminate c2',
       'terminate zookeeper',
       'stopped',
     ])
@@ -124,13 +124,13 @@ describe('a death', () => {
 })
 
 describe('the end', () => {
-  test('goes agent, collectors, assigner, ZooKeeper, each after the one before has ended', () => {
+  test('goes agent, assigner, collectors, ZooKeeper, each after the one before has ended', () => {
     const story = Story.up().on({ type: 'stop' })
     expect(story.take()).toEqual(['terminate host'])
-    expect(story.exited('host').take()).toEqual(['terminate c1', 'terminate c2'])
+    expect(story.exited('host').take()).toEqual(['terminate a1'])
+    expect(story.exited('a1').take()).toEqual(['terminate c1', 'terminate c2'])
     expect(story.exited('c2').take()).toEqual([])
-    expect(story.exited('c1').take()).toEqual(['terminate a1'])
-    expect(story.exited('a1').take()).toEqual(['terminate zookeeper'])
+    expect(story.exited('c1').take()).toEqual(['terminate zookeeper'])
     expect(story.exited('zookeeper').take()).toEqual(['stopped'])
     expect(nextDeadlineMs(story.state)).toBeUndefined()
   })

@@ -1,6 +1,7 @@
 // A directory that one process uses at a time. The lock is the kernel's, taken by SQLite on a database of its own: it
 // ends with the process, whatever ends it, so no stale lock is ever guessed at. A file beside it says who holds it.
 
+import { closeSync, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
@@ -59,6 +60,7 @@ export function withFileLock<T>(path: string, timeoutMs: number, work: () => T):
 function takeLock(path: string, timeoutMs: number): DatabaseSync | undefined {
   let database: DatabaseSync | undefined
   try {
+    closeSync(openSync(path, 'a', 0o600)) // SQLite would make it readable by all
     database = new DatabaseSync(path)
     database.exec(`PRAGMA busy_timeout = ${timeoutMs}; PRAGMA journal_mode = MEMORY; BEGIN EXCLUSIVE`)
     return database

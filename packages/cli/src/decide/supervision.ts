@@ -59,9 +59,9 @@ const startTimeoutMs = 30_000
 export const restartDelayMs = 10_000
 /** Who ends when, and when what has not ended is killed, counted from the beginning of the end. */
 const stopStages: readonly { readonly role: Role; readonly killAfterMs: number }[] = [
-  { role: 'agent', killAfterMs: 2_500 },
-  { role: 'collector', killAfterMs: 5_000 },
-  { role: 'assigner', killAfterMs: 6_000 },
+  { role: 'agent', killAfterMs: 3_500 },
+  { role: 'assigner', killAfterMs: 4_000 }, // before the collectors: it must not lend groups of those that leave
+  { role: 'collector', killAfterMs: 6_500 },
   { role: 'zookeeper', killAfterMs: 7_000 },
 ]
 /** Past this nobody is waited for, not even for the dead; every program ends by itself when its parent is gone. */
