@@ -80,7 +80,7 @@ export class Program {
     if (!this.running) return true
     this.#child.kill('SIGTERM')
     const late = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)
-    if (this.running) await this.#exited
+    await this.#exited
     clearTimeout(late)
     return this.#child.signalCode !== 'SIGKILL'
   }

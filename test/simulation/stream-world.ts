@@ -119,7 +119,7 @@ export class StreamWorld {
   #disk: SenderRecord = recordOf(beginSender(stream))
   #inFlight: Request | undefined
   /** Sent and not yet arrived; those at the front need not arrive first. */
-  #network: Request[] = []
+  readonly #network: Request[] = []
   #reached = 0
 
   constructor(random: Random) {
