@@ -76,9 +76,11 @@ export class Resolver {
   }
 
   /** `group` has no accepting collector, or a collector heard of a newer epoch. */
-  want(group: string, want: Wanted): void {
+  want(group: string, refusal: Pick<Wanted, 'epoch' | 'refusedBy'>): void {
+    const want = { ...refusal, refusedUrl: refusal.refusedBy && this.#urls.get(refusal.refusedBy) }
     const known = this.#wanted.get(group)
-    if (known !== undefined && known.refusedBy === want.refusedBy && known.epoch >= want.epoch) return
+    const same = known?.refusedBy === want.refusedBy && known?.refusedUrl === want.refusedUrl
+    if (known !== undefined && same && known.epoch >= want.epoch) return
     this.#wanted.set(group, want)
     this.#interrupt.abort(new Error('more to ask for'))
     this.#wake()
@@ -154,6 +156,7 @@ export class Resolver {
       group,
       ...(want.epoch > 0 && { epoch: want.epoch }),
       ...(want.refusedBy !== undefined && { refusedBy: want.refusedBy }),
+      ...(want.refusedUrl !== undefined && { refusedUrl: want.refusedUrl }),
     }))
     const interrupt = this.#interrupt.signal
     this.asked += 1
@@ -187,7 +190,9 @@ export class Resolver {
     }
     const known = this.#routes
     this.#routes = learned.routes
-    for (const { collector, url } of this.#routes.values()) this.#urls.set(collector, url)
+    // Of what was answered alone: routes of other groups may still hold the URL of a former start.
+    const settled = new Set(learned.settled)
+    for (const { group, collector, url } of answer.assigned) if (settled.has(group)) this.#urls.set(collector, url)
     if (learned.changed.length > 0) this.#changed(learned.changed, known)
   }
 

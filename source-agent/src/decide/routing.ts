@@ -15,6 +15,8 @@ export type Routes = ReadonlyMap<string, Route>
 export interface Wanted {
   readonly epoch: number
   readonly refusedBy: string | undefined
+  /** Where `refusedBy` was looked for: an assigner that knows it elsewhere by now answers at once. */
+  readonly refusedUrl?: string | undefined
 }
 
 export interface Learned {

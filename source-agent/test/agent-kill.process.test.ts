@@ -5,9 +5,10 @@ import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
+import { full } from '../../test/full.ts'
 import { Scene } from './scene.ts'
 
-const kills = 3
+const kills = full ? 10 : 3
 /** What may be in flight and prepared, and what a checkpoint interval lets through at the pace of this test. */
 const resentBytesMax = 8 * 1024 * 1024
 
