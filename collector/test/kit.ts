@@ -62,7 +62,7 @@ export function frame(wish: FrameWish): Buffer {
     newRange: wish.newRange ?? from === 0,
     partialLine: false,
     gap: gap !== undefined,
-    unconfirmed: undefined,
+    unconfirmed: [],
     group: wish.group ?? 'web',
     source: 'host-1',
     path: wish.path ?? '/var/log/app.log',

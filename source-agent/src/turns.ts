@@ -1,7 +1,7 @@
 // From a stream's prepared frames to the turn that leaves, and from an advanced checkpoint to what is left of them.
 
-import { encodeFrameHeader, framePathBytesMax, type Unconfirmed } from '@catchment/protocol'
-import type { NextTurn, SentFrame } from './decide/sender.ts'
+import { encodeFrameHeader, framePathBytesMax } from '@catchment/protocol'
+import { unconfirmedIn, type NextTurn, type SentFrame } from './decide/sender.ts'
 import { markOf, tailBefore, type Followed } from './followed.ts'
 import type { HeldFile } from './held-file.ts'
 import { cutFrame, type PreparedFrame } from './prepared-frame.ts'
@@ -38,11 +38,10 @@ export function takeTurn(
     const length = prepared.gap ? 0 : prepared.to - prepared.from
     if (frames.length > 0 && !fits(limits, rawBytes + length, wireBytes + payload.length)) break
     const frame = cutFrame(prepared, prepared.from, Math.min(end, prepared.to))
-    const named = turn.names[frames.length]
     const cutPayload = frame.payload ?? payload
-    const header = headerOf(followed, frame, { source, declare: turn.declare && frames.length === 0, named })
+    const header = headerOf(followed, frame, { source, declare: turn.declare && frames.length === 0 })
     parts.push(header, cutPayload)
-    frames.push({ from: frame.from, to: frame.to, named: named?.at })
+    frames.push({ from: frame.from, to: frame.to })
     wireBytes += header.length + cutPayload.length
     rawBytes += length
   }
@@ -79,7 +78,7 @@ function fits(limits: TurnLimits, rawBytes: number, wireBytes: number): boolean 
 function headerOf(
   followed: Followed,
   frame: PreparedFrame,
-  given: { source: string; declare: boolean; named: Unconfirmed | undefined },
+  given: { source: string; declare: boolean },
 ): Buffer {
   const { stream, group, path } = followed
   const { payload, codec, lines, partialLine, gap, rawCrc, readAt } = frame
@@ -92,7 +91,7 @@ function headerOf(
     beforeCrc: frame.before.crc,
     afterCrc: frame.after.crc,
     newRange: given.declare,
-    unconfirmed: given.named,
+    unconfirmed: unconfirmedIn(followed.sender, frame.from, frame.to),
     source: given.source,
     path: shortened(path),
   }

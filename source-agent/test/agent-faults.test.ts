@@ -44,7 +44,7 @@ describe('an agent loses nothing', () => {
     await scene.arrives('a.log', [linesOf(100) + linesOf(50, 100)])
   })
 
-  test('when its collector dies with an answer owed: the first frame elsewhere names what is in doubt', async () => {
+  test('when its collector dies with an answer owed: frames elsewhere name what is in doubt', async () => {
     await writeFile(scene.path('a.log'), linesOf(100))
     scene.collectors[0].fault = () => 'drop-answer'
     await scene.start()
@@ -56,6 +56,16 @@ describe('an agent loses nothing', () => {
     await scene.until(() => scene.collectors[1].storedBytes > 0, 'bytes at the second collector')
     const [held] = [...scene.collectors[1].streams.values()]
     expect(held?.unconfirmed).toEqual([{ from: 0, to: linesOf(100).length, at: 'c1' }])
+  })
+
+  test('when its collector lives on at another port, in the same epoch: it is told so at once', async () => {
+    await writeFile(scene.path('a.log'), 'one\n')
+    await scene.start()
+    await scene.arrives('a.log', ['one\n'])
+    await scene.collectors[0].stop()
+    await scene.collectors[0].start()
+    await appendFile(scene.path('a.log'), 'two\n')
+    await scene.arrives('a.log', ['one\ntwo\n']) // sooner than the 20 s that a resolve may wait for news
   })
 
   test('and ships where it last did while no assigner answers', async () => {

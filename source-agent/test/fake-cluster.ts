@@ -165,7 +165,7 @@ export class FakeCollector {
     range.to = start + rawBytes
     range.afterCrc = header.afterCrc
     range.parts.push({ from: start, bytes: raw })
-    if (header.unconfirmed !== undefined) held.unconfirmed.push(header.unconfirmed)
+    held.unconfirmed.push(...header.unconfirmed)
     this.storedBytes += rawBytes
     this.streams.set(header.stream, held)
     return range
@@ -212,7 +212,10 @@ export class FakeAssigner {
     this.asked += 1
     if (this.nonsense) return { assigned: 'all of them' }
     const request = resolveRequestSchema.parse(body)
-    const refused = request.groups.some(({ refusedBy, group }) => refusedBy === this.#of(group)?.collector.id)
+    const refused = request.groups.some(({ refusedBy, refusedUrl, group }) => {
+      const served = this.#of(group)?.collector
+      return refusedBy === served?.id && (refusedUrl === undefined || refusedUrl === served?.url)
+    })
     if (refused && request.waitMs > 0)
       await new Promise<void>((resolve) => {
         this.#changed.push(resolve)

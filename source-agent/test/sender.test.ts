@@ -12,6 +12,7 @@ import {
   resumeSender,
   sent,
   unanswered,
+  unconfirmedIn,
   type Sender,
   type SentFrame,
 } from '../src/decide/sender.ts'
@@ -19,7 +20,7 @@ import {
 const stream = '0123456789abcdef0123456789abcdef'
 const given = { nowMs: 1000, chance: 0.5, sizeBytes: 1000 }
 const ready = (sender: Sender): Sender => recorded(assign(sender, 'A'), 'A')
-const turn = (from: number, to: number, named?: string): SentFrame[] => [{ from, to, named }]
+const turn = (from: number, to: number): SentFrame[] => [{ from, to }]
 const stored = (start: number, from: number, to: number): FrameResult => ({
   ...{ stream, start, outcome: 'stored' as const, status: 200 as const, durable: { from, to } },
 })
@@ -61,20 +62,23 @@ describe('sender', () => {
     expect(nextTurn(cut, 2000)).toMatchObject({ from: 50, endMax: 100 })
   })
 
-  test('names what was sent and never answered in the first frame elsewhere, until it is durable there', () => {
+  test('names, in every frame elsewhere, which of its bytes were sent and never answered', () => {
     const silent = unanswered(sent(ready(beginSender(stream)), turn(0, 40)), 'silence', given).sender
     const moved = recorded(assign(silent, 'B'), 'B')
-    expect(nextTurn(moved, 2000)).toMatchObject({ names: [{ from: 0, to: 40, at: 'A' }], declare: true })
-    const partly = answered(sent(moved, turn(0, 10, 'A')), [stored(0, 0, 10)], given).sender
-    expect(nextTurn(partly, 2000)).toMatchObject({ names: [] })
-    expect(nextTurn(recorded(assign(partly, 'C'), 'C'), 2000)).toMatchObject({ names: [{ from: 10, to: 40, at: 'A' }] })
+    expect(nextTurn(moved, 2000)).toMatchObject({ declare: true })
+    expect(unconfirmedIn(moved, 0, 90)).toEqual([{ from: 0, to: 40, at: 'A' }])
+    const partly = answered(sent(moved, turn(0, 10)), [stored(0, 0, 10)], given).sender
+    expect(unconfirmedIn(partly, 10, 30)).toEqual([{ from: 10, to: 30, at: 'A' }])
+    expect(unconfirmedIn(partly, 40, 50)).toEqual([])
+    expect(unconfirmedIn(assign(partly, 'A'), 10, 30)).toEqual([])
   })
 
   test('does not go on elsewhere before the request in flight has ended', () => {
     const moving = recorded(assign(sent(ready(beginSender(stream)), turn(0, 40)), 'B'), 'B')
     expect(nextTurn(moving, 2000)).toEqual({ type: 'wait', untilMs: undefined })
     const ended = answered(moving, [stored(0, 0, 40)], given).sender
-    expect(nextTurn(ended, 2000)).toMatchObject({ collector: 'B', from: 40, declare: true, names: [] })
+    expect(nextTurn(ended, 2000)).toMatchObject({ collector: 'B', from: 40, declare: true })
+    expect(unconfirmedIn(ended, 40, 90)).toEqual([])
   })
 
   test('asks where the group went when it is misdirected, and holds', () => {
@@ -95,7 +99,7 @@ describe('sender', () => {
 
   test('doubts everything behind the checkpoint at the recorded collector after a restart', () => {
     const resumed = resumeSender(recordOf(ready(beginSender(stream, 5))), 90)
-    expect(nextTurn(recorded(assign(resumed, 'B'), 'B'), 0)).toMatchObject({ names: [{ from: 5, to: 90, at: 'A' }] })
+    expect(unconfirmedIn(assign(resumed, 'B'), 0, 200)).toEqual([{ from: 5, to: 90, at: 'A' }])
   })
 })
 
@@ -156,6 +160,7 @@ const action = fc.oneof(
 class Play {
   readonly size = 400
   readonly collectors = new Map(['A', 'B', 'C'].map((id) => [id, new Ranges()]))
+  /** `A 7`: a frame that A stored names byte 7 as unconfirmed. */
   readonly named = new Set<string>()
   sender = assign(beginSender(stream), 'A')
   durable = recordOf(this.sender)
@@ -172,9 +177,8 @@ class Play {
     const end = Math.min(this.size, next.endMax ?? this.size)
     const parts: SentFrame[] = []
     for (let from = next.from; from < end && parts.length < frames; from += bytes)
-      parts.push({ from, to: Math.min(end, from + bytes), named: next.names[parts.length]?.at })
+      parts.push({ from, to: Math.min(end, from + bytes) })
     this.sender = sent(this.sender, parts)
-    for (const name of next.names) for (let at = name.from; at < name.to; at += 1) this.named.add(`${name.at} ${at}`)
     this.#end(fate, next, parts)
   }
 
@@ -184,12 +188,21 @@ class Play {
     if (fate === 'refused') this.sender = refused(this.sender, 0).sender
     else if (fate === 'request lost') this.sender = unanswered(this.sender, fate, circumstances).sender
     else {
-      const results = parts.map((part, index) => collector.take(part, next.declare && index === 0))
+      const results = parts.map((part, index) => {
+        const result = collector.take(part, next.declare && index === 0)
+        if (result.outcome === 'stored') this.#name(part)
+        return result
+      })
       const answers = fate === 'answered'
       this.sender = (
         answers ? answered(this.sender, results, circumstances) : unanswered(this.sender, fate, circumstances)
       ).sender
     }
+  }
+
+  #name({ from, to }: SentFrame): void {
+    for (const doubt of unconfirmedIn(this.sender, from, to))
+      for (let at = doubt.from; at < doubt.to; at += 1) this.named.add(`${doubt.at} ${at}`)
   }
 
   checkKept(): void {

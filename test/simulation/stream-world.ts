@@ -21,6 +21,7 @@ import {
   resumeSender,
   sent,
   unanswered,
+  unconfirmedIn,
   type Circumstances,
   type Sender,
   type SenderRecord,
@@ -32,7 +33,7 @@ const stream = '0123456789abcdef0123456789abcdef'
 type CollectorName = 'A' | 'B'
 
 interface Frame extends OfferedFrame {
-  readonly unconfirmed: Unconfirmed | undefined
+  readonly unconfirmed: readonly Unconfirmed[]
 }
 
 interface Request {
@@ -209,9 +210,7 @@ export class StreamWorld {
   checkDoubles(): number {
     const held = this.#held()
     const named = Object.values(this.#collectors).flatMap((collector) =>
-      collector.log.flatMap(({ unconfirmed }) =>
-        unconfirmed === undefined ? [] : [{ ...unconfirmed, by: collector.name }],
-      ),
+      collector.log.flatMap(({ unconfirmed }) => unconfirmed.map((range) => ({ ...range, by: collector.name }))),
     )
     const doubled = [...held.A].filter((byte) => held.B.has(byte))
     for (const byte of doubled)
@@ -244,7 +243,7 @@ export class StreamWorld {
     const sentFrames: SentFrame[] = []
     for (let from = turn.from; from < end && frames.length < 3;) {
       const to = Math.min(end, from + 1 + this.#pick(8))
-      const unconfirmed = turn.names[frames.length]
+      const unconfirmed = unconfirmedIn(this.#sender, from, to)
       frames.push({
         ...seams(from, to),
         stream,
@@ -253,7 +252,7 @@ export class StreamWorld {
         newRange: turn.declare && frames.length === 0,
         unconfirmed,
       })
-      sentFrames.push({ from, to, named: unconfirmed?.at })
+      sentFrames.push({ from, to })
       from = to
     }
     this.#sender = sent(this.#sender, sentFrames)

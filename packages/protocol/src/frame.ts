@@ -1,27 +1,28 @@
 // The frame: the unit that travels and is stored. A header and a compressed run of whole lines of one stream. A collector
 // checks and stores it as it came and never expands it; only a sink does.
 //
-//   0  magic "CTCF"            36  raw length u64 (of a gap: its length)    84  unconfirmed from u64
-//   4  version u8              44  encoded length u32                       92  unconfirmed to u64
-//   5  codec u8                48  lines u32                               100  group length u16
-//   6  flags u8                52  first read at u64, ms since 1970        102  source length u16
-//   7  reserved u8, 0          60  last read at u64                        104  path length u16
-//   8  header length u32       68  crc32 of the raw bytes u32              106  unconfirmed-at length u16
-//  12  stream, 16 bytes        72  crc32 of the encoded bytes u32          108  the four texts, UTF-8
-//  28  start u64               76  crc32 of the ≤ 64 bytes before start    end - 4  crc32 of all of the header before
-//                              80  crc32 of the last ≤ 64 raw bytes        then the payload
+//   0  magic "CTCF"            36  raw length u64 (of a gap: its length)    84  group length u16
+//   4  version u8              44  encoded length u32                       86  source length u16
+//   5  codec u8                48  lines u32                                88  path length u16
+//   6  flags u8                52  first read at u64, ms since 1970         90  length of the unconfirmed ranges u16
+//   7  reserved u8, 0          60  last read at u64                         92  group, source, path (UTF-8), and per
+//   8  header length u32       68  crc32 of the raw bytes u32                   unconfirmed range: from u64, to u64,
+//  12  stream, 16 bytes        72  crc32 of the encoded bytes u32               length u8 and id of the collector
+//  28  start u64               76  crc32 of the ≤ 64 bytes before start     end - 4  crc32 of all of the header before
+//                              80  crc32 of the ≤ 64 bytes before the end   then the payload
 //
-// All numbers are little-endian. Offsets count raw bytes of the stream.
+// All numbers are little-endian. Offsets count raw bytes of the stream; the bytes before an offset are those of the stream,
+// whichever frames they travelled in.
 
 import { crc32 } from 'node:zlib'
 import { ProtocolError } from './errors.ts'
 import {
   groupNameBytesMax,
   isGroupName,
+  isMemberId,
+  isStreamId,
   memberIdBytesMax,
-  memberIdSchema,
   streamIdBytes,
-  streamIdSchema,
 } from './ids.ts'
 
 export const frameMagic = Buffer.from('CTCF')
@@ -34,10 +35,20 @@ export const gapReasonBytesMax = 1024
 /** How many bytes before a frame, and at its end, its checks cover. */
 export const seamBytes = 64
 
-const fixedBytes = 108
+/** How many collectors a frame can name that may hold some of its bytes. */
+export const unconfirmedMax = 16
+
+const fixedBytes = 92
+const lengthsOffset = 84
+const unconfirmedFixedBytes = 17
 const checksumBytes = 4
 export const frameHeaderBytesMax =
-  fixedBytes + groupNameBytesMax + 2 * memberIdBytesMax + framePathBytesMax + checksumBytes
+  fixedBytes +
+  groupNameBytesMax +
+  memberIdBytesMax +
+  framePathBytesMax +
+  unconfirmedMax * (unconfirmedFixedBytes + memberIdBytesMax) +
+  checksumBytes
 
 const codecs = ['none', 'zstd'] as const
 export type FrameCodec = (typeof codecs)[number]
@@ -47,11 +58,10 @@ const flagPartialLine = 2
 const flagGap = 4
 const flagsKnown = flagNewRange | flagPartialLine | flagGap
 
-/** Bytes of a stream that were sent to a collector and never answered, named in the first frame sent elsewhere. */
+/** Bytes of this very frame that were sent to another collector too and never answered: it may hold them as well. */
 export interface Unconfirmed {
   readonly from: number
   readonly to: number
-  /** The collector that may hold them. */
   readonly at: string
 }
 
@@ -73,7 +83,7 @@ export interface FrameHeader {
   readonly encodedCrc: number
   /** crc32 of the at most 64 stream bytes before `start`; 0 at the start of a stream and behind a gap. */
   readonly beforeCrc: number
-  /** crc32 of the last at most 64 raw bytes: the next frame's `beforeCrc` must equal it; of a gap: 0. */
+  /** crc32 of the at most 64 stream bytes before the frame's end: the next one's `beforeCrc`; of a gap: 0. */
   readonly afterCrc: number
   /** Sent on the first frame to a collector after a move, a restart or a rewind: it may begin a range of its own. */
   readonly newRange: boolean
@@ -81,7 +91,8 @@ export interface FrameHeader {
   readonly partialLine: boolean
   /** The payload is no log: it is the reason (UTF-8) why `rawBytes` bytes could not be shipped. */
   readonly gap: boolean
-  readonly unconfirmed: Unconfirmed | undefined
+  /** At most `unconfirmedMax`. */
+  readonly unconfirmed: readonly Unconfirmed[]
   readonly group: string
   readonly source: string
   /** The path of the followed file on its source. */
@@ -101,16 +112,14 @@ export interface DecodedFrame {
 
 /** The header's bytes, the checksum of `payload` included. Throws ProtocolError when a field breaks its limit. */
 export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buffer {
-  const texts = [fields.group, fields.source, fields.path, fields.unconfirmed?.at ?? ''].map((text) =>
-    Buffer.from(text),
-  )
+  const texts = [...[fields.group, fields.source, fields.path].map((text) => Buffer.from(text)), encodeUnconfirmed(fields)]
   const headerBytes = texts.reduce((sum, text) => sum + text.length, fixedBytes + checksumBytes)
   if (headerBytes > frameHeaderBytesMax)
     throw new ProtocolError(
       'bad-length',
       `a frame's header has at most ${frameHeaderBytesMax} bytes, not ${headerBytes}`,
     )
-  if (!streamIdSchema.safeParse(fields.stream).success)
+  if (!isStreamId(fields.stream))
     throw new ProtocolError('bad-value', `a stream's id is 32 hexadecimal digits, not "${fields.stream}"`)
   const header = Buffer.alloc(headerBytes)
   frameMagic.copy(header)
@@ -129,11 +138,9 @@ export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buf
   header.writeUInt32LE(crc32(payload), 72)
   writeU32(header, fields.beforeCrc, 76)
   writeU32(header, fields.afterCrc, 80)
-  writeU64(header, fields.unconfirmed?.from ?? 0, 84)
-  writeU64(header, fields.unconfirmed?.to ?? 0, 92)
   let at = fixedBytes
   for (const [index, text] of texts.entries()) {
-    header.writeUInt16LE(text.length, 100 + 2 * index)
+    header.writeUInt16LE(text.length, lengthsOffset + 2 * index)
     at += text.copy(header, at)
   }
   header.writeUInt32LE(crc32(header.subarray(0, at)), at)
@@ -154,7 +161,7 @@ export function decodeFrameHeader(buffer: Buffer, offset: number): DecodedFrame 
   if (version !== frameVersion)
     throw new ProtocolError('bad-version', `frame version ${version}, this program knows ${frameVersion}`)
   const headerBytes = buffer.readUInt32LE(offset + 8)
-  const textBytes = [0, 1, 2, 3].map((index) => buffer.readUInt16LE(offset + 100 + 2 * index))
+  const textBytes = [0, 1, 2, 3].map((index) => buffer.readUInt16LE(offset + lengthsOffset + 2 * index))
   const expected = textBytes.reduce((sum, bytes) => sum + bytes, fixedBytes + checksumBytes)
   if (headerBytes !== expected || headerBytes > frameHeaderBytesMax)
     throw new ProtocolError(
@@ -184,7 +191,7 @@ export function decodeFrame(buffer: Buffer, offset: number): DecodedFrame {
   return frame
 }
 
-/** crc32 of the last at most 64 of `bytes`: what the next frame's `beforeCrc` must equal. 0 for no bytes. */
+/** crc32 of the last at most 64 of `bytes`, which are the stream's up to some offset. 0 for no bytes. */
 export function seamCrc(bytes: Uint8Array): number {
   return bytes.length === 0 ? 0 : crc32(bytes.subarray(Math.max(0, bytes.length - seamBytes)))
 }
@@ -199,10 +206,8 @@ function readFields(buffer: Buffer, offset: number, textBytes: readonly number[]
   const flags = buffer.readUInt8(offset + 6)
   const texts: string[] = []
   let at = offset + fixedBytes
-  for (const bytes of textBytes) texts.push(buffer.toString('utf8', at, (at += bytes)))
-  const [group = '', source = '', path = '', unconfirmedAt = ''] = texts
-  const from = readU64(buffer, offset + 84)
-  const to = readU64(buffer, offset + 92)
+  for (const bytes of textBytes.slice(0, 3)) texts.push(buffer.toString('utf8', at, (at += bytes)))
+  const [group = '', source = '', path = ''] = texts
   if (codec === undefined) throw new ProtocolError('bad-value', `codec ${buffer.readUInt8(offset + 5)} is not known`)
   if ((flags & ~flagsKnown) !== 0 || buffer.readUInt8(offset + 7) !== 0)
     throw new ProtocolError('bad-value', `flags ${flags} are not known`)
@@ -222,7 +227,7 @@ function readFields(buffer: Buffer, offset: number, textBytes: readonly number[]
     newRange: (flags & flagNewRange) !== 0,
     partialLine: (flags & flagPartialLine) !== 0,
     gap: (flags & flagGap) !== 0,
-    unconfirmed: from === 0 && to === 0 && unconfirmedAt === '' ? undefined : { from, to, at: unconfirmedAt },
+    unconfirmed: decodeUnconfirmed(buffer, at, at + (textBytes[3] ?? 0)),
     group,
     source,
     path,
@@ -235,12 +240,37 @@ function checkFields(header: FrameHeader): void {
   checkLengths(header)
   if (!isGroupName(header.group)) throw new ProtocolError('bad-value', `"${header.group}" is not a group's name`)
   if (!isMemberId(header.source)) throw new ProtocolError('bad-value', `"${header.source}" is not a source's id`)
-  const { unconfirmed } = header
-  if (unconfirmed !== undefined && (unconfirmed.from >= unconfirmed.to || !isMemberId(unconfirmed.at)))
-    throw new ProtocolError(
-      'bad-value',
-      `an unconfirmed range from ${unconfirmed.from} to ${unconfirmed.to} at "${unconfirmed.at}"`,
-    )
+  if (header.unconfirmed.length > unconfirmedMax)
+    throw new ProtocolError('bad-length', `a frame names at most ${unconfirmedMax} unconfirmed ranges`)
+  for (const { from, to, at } of header.unconfirmed)
+    if (from >= to || from < header.start || to > header.start + header.rawBytes || !isMemberId(at))
+      throw new ProtocolError('bad-value', `an unconfirmed range of this frame from ${from} to ${to} at "${at}"`)
+}
+
+function encodeUnconfirmed({ unconfirmed }: FrameFields): Buffer {
+  return Buffer.concat(
+    unconfirmed.map(({ from, to, at }) => {
+      const id = Buffer.from(at)
+      if (id.length > memberIdBytesMax) throw new ProtocolError('bad-value', `"${at}" is not a collector's id`)
+      const fixed = Buffer.alloc(unconfirmedFixedBytes)
+      writeU64(fixed, from, 0)
+      writeU64(fixed, to, 8)
+      fixed.writeUInt8(id.length, 16)
+      return Buffer.concat([fixed, id])
+    }),
+  )
+}
+
+function decodeUnconfirmed(buffer: Buffer, begin: number, end: number): Unconfirmed[] {
+  const ranges: Unconfirmed[] = []
+  for (let at = begin; at < end; ) {
+    const idAt = at + unconfirmedFixedBytes
+    const next = idAt > end ? Infinity : idAt + buffer.readUInt8(idAt - 1)
+    if (next > end) throw new ProtocolError('bad-length', 'an unconfirmed range passes the end of the frame header')
+    ranges.push({ from: readU64(buffer, at), to: readU64(buffer, at + 8), at: buffer.toString('utf8', idAt, next) })
+    at = next
+  }
+  return ranges
 }
 
 function checkLengths(header: FrameHeader): void {
@@ -262,10 +292,6 @@ function checkPayloadLength({ gap, codec, rawBytes, encodedBytes }: FrameHeader)
     throw new ProtocolError('bad-length', `a payload has ${min} to ${max} bytes, this one ${encodedBytes}`)
   if (gap ? codec !== 'none' : codec === 'none' && encodedBytes !== rawBytes)
     throw new ProtocolError('bad-length', `${encodedBytes} bytes of codec ${codec} cannot hold ${rawBytes} raw bytes`)
-}
-
-function isMemberId(text: string): boolean {
-  return memberIdSchema.safeParse(text).success
 }
 
 function flagsOf(fields: FrameFields): number {

@@ -9,6 +9,7 @@ export const memberIdBytesMax = 64
 export const streamIdBytes = 16
 
 const groupPart = /^(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+$/
+const streamId = /^[0-9a-f]{32}$/
 const memberId = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
 const plainBytes = new Set(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'))
 
@@ -33,14 +34,20 @@ export const groupNameSchema = z.string().refine(isGroupName, {
   error: `a group's name is 1 to ${groupNameBytesMax} bytes of [A-Za-z0-9._/~-], everything else as %XX, without an empty, . or .. part`,
 })
 
-/** 1 to 64 bytes that name a collector, an assigner, an agent or a source. */
-export const memberIdSchema = z
-  .string()
-  .max(memberIdBytesMax)
-  .regex(memberId, { error: 'an id is 1 to 64 of [A-Za-z0-9._-] and begins and ends with a letter, a digit or _' })
-  .refine((text) => !isInherited(text), { error: 'an id is no name that every JavaScript object has' })
+/** True for what may name a collector, an assigner, an agent or a source. Cheap: it is asked of every frame. */
+export function isMemberId(text: string): boolean {
+  return text.length <= memberIdBytesMax && memberId.test(text) && !isInherited(text)
+}
 
-export const streamIdSchema = z.string().regex(/^[0-9a-f]{32}$/, { error: 'a stream id is 32 hexadecimal digits' })
+export const memberIdSchema = z.string().refine(isMemberId, {
+  error: `an id is 1 to ${memberIdBytesMax} of [A-Za-z0-9._-], begins and ends with a letter, a digit or _, and is no name that every JavaScript object has`,
+})
+
+export function isStreamId(text: string): boolean {
+  return streamId.test(text)
+}
+
+export const streamIdSchema = z.string().refine(isStreamId, { error: 'a stream id is 32 hexadecimal digits' })
 
 /** The number of a change of the assignment; it only grows. */
 export const epochSchema = z.number().int().nonnegative()

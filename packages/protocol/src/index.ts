@@ -58,6 +58,7 @@ export {
   gapReasonBytesMax,
   seamBytes,
   seamCrc,
+  unconfirmedMax,
   type DecodedFrame,
   type FrameCodec,
   type FrameFields,

@@ -2,7 +2,7 @@
 
 import fc from 'fast-check'
 import { zstdCompressSync, crc32 } from 'node:zlib'
-import { encodeFrameHeader, seamCrc, type FrameFields } from '../src/index.ts'
+import { encodeFrameHeader, seamCrc, unconfirmedMax, type FrameFields } from '../src/index.ts'
 
 const u32 = fc.integer({ min: 0, max: 0xffffffff })
 const time = fc.integer({ min: 0, max: 2 ** 45 })
@@ -29,7 +29,7 @@ export const plainFields: FrameFields = {
   newRange: false,
   partialLine: false,
   gap: false,
-  unconfirmed: undefined,
+  unconfirmed: [],
   group: 'web/0',
   source: 'host-1',
   path: '/var/log/app.log',
@@ -44,28 +44,34 @@ const commonFields = fc.record({
   beforeCrc: u32,
   newRange: fc.boolean(),
   partialLine: fc.boolean(),
-  unconfirmed: fc.option(
-    fc
-      .record({ from: fc.integer({ min: 0, max: 2 ** 40 }), bytes: fc.integer({ min: 1, max: 2 ** 40 }), at: memberId })
-      .map(({ from, bytes, at }) => ({ from, to: from + bytes, at })),
-    { nil: undefined },
-  ),
+  doubted: fc.array(memberId, { maxLength: unconfirmedMax }),
   group: groupName,
   source: memberId,
   path: fc.string({ unit: 'grapheme', minLength: 1, maxLength: 100 }),
 })
 
+/** With the doubted collectors as unconfirmed ranges within the frame. */
+function placed<T extends { start: number; doubted: string[] }>(
+  common: T,
+  rawBytes: number,
+): Omit<T, 'doubted'> & Pick<FrameFields, 'unconfirmed'> {
+  const { doubted, ...rest } = common
+  const end = common.start + rawBytes
+  const unconfirmed = doubted.map((at, index) => ({ from: Math.min(end - 1, common.start + index), to: end, at }))
+  return { ...rest, unconfirmed }
+}
+
 const logFrame = fc
   .tuple(commonFields, fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.constantFrom('none', 'zstd'))
   .map(([common, raw, codec]) => ({
-    fields: { ...common, rawBytes: raw.length, codec, rawCrc: crc32(raw), afterCrc: seamCrc(raw), gap: false },
+    fields: { ...placed(common, raw.length), rawBytes: raw.length, codec, rawCrc: crc32(raw), afterCrc: seamCrc(raw), gap: false },
     payload: codec === 'zstd' ? zstdCompressSync(raw) : Buffer.from(raw),
   }))
 
 const gapFrame = fc
   .tuple(commonFields, fc.integer({ min: 1, max: 2 ** 52 }), fc.string({ maxLength: 200 }))
   .map(([common, rawBytes, reason]) => ({
-    fields: { ...common, rawBytes, codec: 'none' as const, rawCrc: 0, afterCrc: 0, gap: true },
+    fields: { ...placed(common, rawBytes), rawBytes, codec: 'none' as const, rawCrc: 0, afterCrc: 0, gap: true },
     payload: Buffer.from(reason),
   }))
 

@@ -11,6 +11,7 @@ import {
   frameRawBytesMax,
   ProtocolError,
   seamCrc,
+  unconfirmedMax,
   type FrameFields,
 } from '../src/index.ts'
 import { anyFrame, frameOf, plainFields } from './arbitraries.ts'
@@ -33,7 +34,10 @@ describe('encodeFrameHeader and decodeFrame', () => {
   })
 
   test('any single flipped bit of a frame is detected', () => {
-    const frame = encode({ unconfirmed: { from: 3, to: 9, at: 'c2' } })
+    const frame = encode({ unconfirmed: [
+        { from: 100, to: 103, at: 'c2' },
+        { from: 101, to: 107, at: 'c3' },
+      ] })
     for (let bit = 0; bit < frame.length * 8; bit += 1) {
       const flipped = Buffer.from(frame)
       flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
@@ -71,7 +75,7 @@ describe('encodeFrameHeader and decodeFrame', () => {
   test('a header with a right checksum and any field beyond its limits is refused', () => {
     const resealed = (change: (header: Buffer) => void): Buffer => {
       const payload = Buffer.from('a line\n')
-      const frame = encode({}, payload)
+      const frame = encode({ unconfirmed: [{ from: 100, to: 103, at: 'c2' }] }, payload)
       const header = frame.subarray(0, frame.length - payload.length)
       change(header)
       header.writeUInt32LE(crc32(header.subarray(0, -4)), header.length - 4)
@@ -95,7 +99,7 @@ describe('encodeFrameHeader and decodeFrame', () => {
       ['raw length 0', (header) => header.writeUInt32LE(0, 36)],
       ['raw length past its limit', (header) => header.writeUInt32LE(frameRawBytesMax + 1, 36)],
       ['encoded length 4 GiB', (header) => header.writeUInt32LE(0xffffffff, 44)],
-      ['unconfirmed range without a collector', (header) => header.writeUInt32LE(7, 92)],
+      ['unconfirmed range that passes the header', (header) => header.writeUInt8(200, header.length - 4 - 'c2'.length - 1)],
     ]
     for (const [what, change] of refused)
       expect([what, codeThrown(() => decodeFrame(resealed(change), 0))]).not.toEqual([what, undefined])
@@ -134,9 +138,12 @@ describe('encodeFrameHeader and decodeFrame', () => {
       { path: '' },
       { path: 'p'.repeat(70_000) },
       { gap: true, codec: 'zstd' },
-      { unconfirmed: { from: 0, to: 0, at: 'c1' } },
-      { unconfirmed: { from: 5, to: 5, at: 'c1' } },
-      { unconfirmed: { from: 0, to: 5, at: '' } },
+      { unconfirmed: [{ from: 100, to: 100, at: 'c1' }] },
+      { unconfirmed: [{ from: 99, to: 105, at: 'c1' }] },
+      { unconfirmed: [{ from: 100, to: 108, at: 'c1' }] },
+      { unconfirmed: [{ from: 100, to: 105, at: '' }] },
+      { unconfirmed: [{ from: 100, to: 105, at: 'c'.repeat(65) }] },
+      { unconfirmed: Array.from({ length: unconfirmedMax + 1 }, () => ({ from: 100, to: 105, at: 'c1' })) },
     ]
     for (const changes of wrong) {
       let thrown: unknown

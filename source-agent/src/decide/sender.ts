@@ -7,14 +7,9 @@
 //  - Before the first frame leaves for a collector, a durable record says so (`record`): after a crash the agent knows who
 //    may hold bytes that it cannot remember having sent.
 //  - The first frame of a turn to a collector after a move, a restart or a rewind declares a new range, until one is durable.
-//  - A doubt (bytes that another collector may hold) is named, one a frame, to every collector that is sent any of them.
+//  - A doubt (bytes that a collector may hold) is named by every frame that carries some of those bytes elsewhere.
 
-import type { ByteRange, FrameResult, Unconfirmed } from '@catchment/protocol'
-
-/** Bytes sent to `at` and never answered. `namedTo`: the collector that has durably been told. */
-export interface Doubt extends Unconfirmed {
-  readonly namedTo?: string
-}
+import { unconfirmedMax, type ByteRange, type FrameResult, type Unconfirmed } from '@catchment/protocol'
 
 /** What must survive a crash, besides the file's identity. */
 export interface SenderRecord {
@@ -28,8 +23,6 @@ export interface SenderRecord {
 export interface SentFrame {
   readonly from: number
   readonly to: number
-  /** The doubt that the frame names, by its collector. */
-  readonly named: string | undefined
 }
 
 export interface Sender {
@@ -42,7 +35,8 @@ export interface Sender {
   readonly recorded: string | undefined
   readonly declare: boolean
   readonly inFlight: { readonly collector: string; readonly frames: readonly SentFrame[] } | undefined
-  readonly doubts: readonly Doubt[]
+  /** Bytes sent to somebody and never answered. */
+  readonly doubts: readonly Unconfirmed[]
   /** The next turn ends here: behind it the collector already holds bytes. */
   readonly endMax: number | undefined
   /** Nothing is sent before this instant of the caller's monotonic clock. */
@@ -78,8 +72,6 @@ export type NextTurn =
       readonly endMax: number | undefined
       /** By the first frame of the turn alone. */
       readonly declare: boolean
-      /** To be named by the turn's frames, one each, in this order. */
-      readonly names: readonly Unconfirmed[]
     }
   | { readonly type: 'wait'; readonly untilMs: number | undefined }
 
@@ -93,7 +85,7 @@ export interface Circumstances {
   readonly sizeBytes: number
 }
 
-export const doubtsMax = 16
+export const doubtsMax = unconfirmedMax
 const backoffBaseMs = 100
 const backoffMaxMs = 5000
 /** No collector's Retry-After puts a stream to sleep for longer. */
@@ -124,11 +116,11 @@ export function resumeSender(record: SenderRecord, sizeBytes: number): Sender {
 }
 
 export function recordOf(sender: Sender): SenderRecord {
-  const { stream, checkpoint } = sender
+  const { stream, checkpoint, doubts } = sender
   // While a turn is in flight the record names who has it, although the stream has been assigned elsewhere meanwhile: a
   // crash now must leave the doubt with the right one.
   const collector = sender.inFlight?.collector ?? sender.collector
-  return { stream, checkpoint, collector, doubts: sender.doubts.map(({ from, to, at }) => ({ from, to, at })) }
+  return { stream, checkpoint, collector, doubts }
 }
 
 /** The record with `collector` has become durable. */
@@ -139,8 +131,7 @@ export function recorded(sender: Sender, collector: string | undefined): Sender 
 /** Its group is served by `collector`. A move takes effect for the next turn; what is in flight ends first. */
 export function assign(sender: Sender, collector: string): Sender {
   if (collector === sender.collector) return sender
-  const doubts = sender.doubts.map(({ from, to, at }) => ({ from, to, at }))
-  return { ...sender, collector, declare: true, endMax: undefined, holdUntilMs: 0, failures: 0, doubts }
+  return { ...sender, collector, declare: true, endMax: undefined, holdUntilMs: 0, failures: 0 }
 }
 
 export function nextTurn(sender: Sender, nowMs: number): NextTurn {
@@ -148,10 +139,14 @@ export function nextTurn(sender: Sender, nowMs: number): NextTurn {
   if (sender.inFlight !== undefined || collector === undefined) return { type: 'wait', untilMs: undefined }
   if (sender.recorded !== collector) return { type: 'record' }
   if (nowMs < sender.holdUntilMs) return { type: 'wait', untilMs: sender.holdUntilMs }
-  const names = sender.doubts
-    .filter((doubt) => doubt.at !== collector && doubt.namedTo !== collector && doubt.to > checkpoint)
-    .map(({ from, to, at }) => ({ from: Math.max(from, checkpoint), to, at }))
-  return { type: 'send', collector, from: checkpoint, endMax: sender.endMax, declare: sender.declare, names }
+  return { type: 'send', collector, from: checkpoint, endMax: sender.endMax, declare: sender.declare }
+}
+
+/** Which of the bytes [from, to) other collectors than the present one may hold: what a frame of them names. */
+export function unconfirmedIn(sender: Sender, from: number, to: number): Unconfirmed[] {
+  return sender.doubts
+    .filter((doubt) => doubt.at !== sender.collector && doubt.from < to && doubt.to > from)
+    .map((doubt) => ({ from: Math.max(from, doubt.from), to: Math.min(to, doubt.to), at: doubt.at }))
 }
 
 /** The turn has left: contiguous frames that begin at the checkpoint. */
@@ -213,7 +208,7 @@ function strayRanges(frames: readonly SentFrame[], results: readonly FrameResult
 }
 
 function withDoubts(sender: Sender, strays: readonly SentFrame[], at: string): Sender {
-  const doubts = strays.reduce<readonly Doubt[]>(
+  const doubts = strays.reduce<readonly Unconfirmed[]>(
     (all, { from, to }) => addDoubt(all, { from, to, at }).doubts,
     sender.doubts,
   )
@@ -277,16 +272,13 @@ function durable(
   happened: Happened & { range: ByteRange; again: boolean },
   given: Circumstances,
 ): Step {
-  const { frame, range, collector, moved } = happened
+  const { frame, range, moved } = happened
   if (range.from > frame.from || range.to < frame.to)
     return {
       sender: backedOff(sender, given),
       effects: [{ type: 'again', from: frame.from, to: frame.to, why: 'a durable range that does not hold it' }],
     }
-  // A duplicate was not stored, and neither was the doubt that it named.
-  const named = happened.again ? undefined : frame.named
-  const doubts = sender.doubts.map((doubt) => (doubt.at === named ? { ...doubt, namedTo: collector } : doubt))
-  const next = { ...sender, doubts: moved ? sender.doubts : doubts, declare: moved ? sender.declare : false }
+  const next = { ...sender, declare: moved ? sender.declare : false }
   const step = contains(range, sender.checkpoint) ? advance(next, range, given) : still(next)
   if (!happened.again) return step
   return { sender: step.sender, effects: [...step.effects, { type: 'duplicate', bytes: frame.to - frame.from }] }
@@ -357,9 +349,9 @@ function heldBack(sender: Sender, retryAfterMs: number, given: Circumstances): S
 }
 
 function addDoubt(
-  doubts: readonly Doubt[],
+  doubts: readonly Unconfirmed[],
   doubt: Unconfirmed,
-): { doubts: readonly Doubt[]; effects: readonly SenderEffect[] } {
+): { doubts: readonly Unconfirmed[]; effects: readonly SenderEffect[] } {
   const same = doubts.find((other) => other.at === doubt.at)
   const merged =
     same === undefined
