@@ -25,6 +25,7 @@ import { Reading } from './reading.ts'
 import { recover } from './recovery.ts'
 import { Resolver } from './resolver.ts'
 import { Shipping } from './shipping.ts'
+import { Unreadable } from './unreadable.ts'
 import { startWatcher, type Watcher } from './watcher.ts'
 
 export interface AgentOptions {
@@ -83,12 +84,13 @@ class RunningAgent implements Agent {
   #rescan: () => void = () => undefined
   #rescanAsked = false
   readonly #hinted = new Set<string>()
-  #unreadableTold = ''
+  readonly #unreadable: Unreadable
 
   constructor(options: AgentOptions, checkpoints: CheckpointLog) {
     const { clock, random, log, directory, assigners, identity: agent, requestTimeoutMs } = options
     this.#options = options
     this.#checkpoints = checkpoints
+    this.#unreadable = new Unreadable(clock, log)
     this.#background = new Background((name, error) => {
       log.error('background work failed', { name, reason: error.stack ?? error.message })
     })
@@ -150,7 +152,7 @@ class RunningAgent implements Agent {
     await recover({ clock, log, checkpoints, counters, follower: this.#follower }, first.found)
     for (const found of first.found) this.#follower.discover(found, from, false)
     if (this.#follower.size === 0) log.warn('no file matches yet, waiting for some', { follow: this.#options.follow })
-    this.#tellUnreadable(first)
+    this.#unreadable.tell(new Set([...first.unreadable, ...this.#follower.unreadable]))
     this.#watch(first)
     this.#background.run('resolving', (signal) => this.#resolver.run(signal))
     this.#background.run('looking', (signal) => this.#looks(signal))
@@ -233,7 +235,7 @@ class RunningAgent implements Agent {
       const seen = await this.#walk()
       signal.throwIfAborted()
       for (const found of seen.found) this.#follower.discover(found)
-      this.#tellUnreadable(seen)
+      this.#unreadable.tell(new Set([...seen.unreadable, ...this.#follower.unreadable]))
       this.#watch(seen)
       await sleep(clock, hintScanMs, signal)
     }
@@ -286,22 +288,6 @@ class RunningAgent implements Agent {
         if (!this.#background.signal.aborted) for (const hinted of paths) this.#follower.hint(hinted)
       })
     this.#hinted.add(path)
-  }
-
-  /** One sentence for all of them, again only when they have changed. */
-  #tellUnreadable(seen: Walk): void {
-    const all = [...new Set([...seen.unreadable, ...this.#follower.unreadable])]
-    const told = all.join('\n')
-    if (told === this.#unreadableTold) return
-    this.#unreadableTold = told
-    const [first] = all
-    if (first === undefined) this.#options.log.info('everything that matches can be read now')
-    else
-      this.#options.log.warn('some files cannot be read; they are tried again', {
-        count: all.length,
-        first,
-        help: `let the user that runs the agent read them: add it to the files' group (often adm), or setfacl -m u:USER:r`,
-      })
   }
 
   async #statuses(signal: AbortSignal): Promise<void> {

@@ -31,7 +31,10 @@ interface Walking extends WalkOptions {
 export async function walk(options: WalkOptions): Promise<Walk> {
   const walking: Walking = { ...options, found: new Map(), directories: [], unreadable: [] }
   for (const glob of options.globs) {
-    const real = await realpath(glob.base).catch(() => undefined)
+    const real = await realpath(glob.base).catch((thrown: unknown) => {
+      if (codeOf(thrown) === 'EACCES') walking.unreadable.push(glob.base)
+      return undefined // else not there yet
+    })
     if (real !== undefined) await walkDirectory(walking, glob, { path: glob.base, real, depth: 0, above: [] })
   }
   return { ...walking, found: [...walking.found.values()], directories: [...new Set(walking.directories)] }

@@ -4,7 +4,7 @@
 import { basename } from 'node:path'
 import type { BigIntStats } from 'node:fs'
 import { crc32 } from 'node:zlib'
-import { asError, type Clock, type Log, type Random } from '@catchment/runtime'
+import { asError, codeOf, type Clock, type Log, type Random } from '@catchment/runtime'
 import type { CheckpointLog } from './checkpoint-log.ts'
 import { Copies } from './copies.ts'
 import type { Counters } from './counters.ts'
@@ -143,8 +143,9 @@ export class Follower {
       if (file === undefined) return undefined
       if (sameInode(followed.identity, whoIs(file.stat()))) followed.file = file
       else file.release()
-    } catch {
-      this.unreadable.add(followed.at) // summed up for people; tried again with the next look
+    } catch (thrown) {
+      // Summed up for people; tried again with the next look.
+      if (codeOf(thrown) !== 'ENOENT') this.unreadable.add(followed.at)
     }
     return followed.file
   }
@@ -191,6 +192,7 @@ export class Follower {
     if (this.#byInode.get(`${device}:${inode}`) === followed) this.#byInode.delete(`${device}:${inode}`)
     if (this.#byPath.get(followed.path) === followed) this.#byPath.delete(followed.path)
     this.#wheel.remove(followed)
+    this.unreadable.delete(followed.at)
     followed.file?.release()
     followed.file = undefined
     this.#options.loads.backlog(followed.group, followed.sender.checkpoint - followed.sizeBytes)
@@ -230,7 +232,14 @@ export class Follower {
       return
     }
     if (!here) this.#displaced(followed, own, named)
+    this.#tryAgain(followed)
     this.#options.reading().wake(followed)
+  }
+
+  /** It could not be opened: as soon as it can, it is read, however long partial lines wait. */
+  #tryAgain(followed: Followed): void {
+    if (followed.partial?.bytes !== Infinity || followed.file !== undefined) return
+    if (this.hold(followed) !== undefined) followed.partial = undefined
   }
 
   /** Takes note of growth. False when the file holds other bytes than those that were read. */

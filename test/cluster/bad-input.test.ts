@@ -215,7 +215,7 @@ function asNobody(kind: ProgramKind, words: readonly string[]): [string, string[
 }
 
 function chownAll(directory: string, user: number): void {
-  chmodSync(directory, 0o755)
+  for (const closed of [directory, join(directory, 'data')]) chmodSync(closed, 0o755)
   for (const name of ['logs-of-mine', 'data/unprivileged']) chownSync(join(directory, name), user, user)
 }
 
