@@ -3,7 +3,7 @@
 // truncated meanwhile takes nothing with it that was read.
 
 import { crc32 } from 'node:zlib'
-import { beginSender, resumeSender, type Sender } from './decide/sender.ts'
+import { beginSender, recordOf, resumeSender, type Sender } from './decide/sender.ts'
 import { headBytesMax, type FileIdentity } from './decide/identity.ts'
 import { noMark, type Mark, type StreamRecord } from './checkpoint-record.ts'
 import type { HeldFile } from './held-file.ts'
@@ -93,12 +93,11 @@ export function resumeFollowed(record: StreamRecord, at: string, file: HeldFile 
 }
 
 export function toRecord(followed: Followed): StreamRecord {
-  const { stream, path, at, group, identity, mark, sizeBytes, sender } = followed
+  const { path, at, group, identity, mark, sizeBytes } = followed
+  const { stream, checkpoint, collector, doubts } = recordOf(followed.sender)
   return {
-    ...{ stream, path, at, group, identity, mark, sizeBytes },
-    checkpoint: sender.checkpoint,
-    ...(sender.collector !== undefined && { collector: sender.collector }),
-    doubts: sender.doubts.map(({ from, to, at: where }) => ({ from, to, at: where })),
+    ...{ stream, path, at, group, identity, mark, sizeBytes, checkpoint, doubts: [...doubts] },
+    ...(collector !== undefined && { collector }),
   }
 }
 

@@ -169,7 +169,7 @@ export class StreamWorld {
         this.#syncs(this.#collector())
       },
       () => {
-        this.#disk = recordOf(this.#sender)
+        this.#disk = { ...this.#disk, checkpoint: this.#sender.checkpoint }
       },
       () => {
         this.#nowMs += 1000

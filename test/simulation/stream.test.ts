@@ -1,6 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { seededRandom } from '@catchment/testing'
-import { full } from '../full.ts'
+import { full, seededRandom } from '@catchment/testing'
 import { StreamWorld } from './stream-world.ts'
 
 const seeds = full ? 50_000 : 2_000

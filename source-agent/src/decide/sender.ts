@@ -115,11 +115,13 @@ export function resumeSender(record: SenderRecord, sizeBytes: number): Sender {
   return { ...sender, doubts: addDoubt(sender.doubts, { from: checkpoint, to: sizeBytes, at: collector }).doubts }
 }
 
+/**
+ * What to make durable when `nextTurn` says `record`. Until the next such moment only the checkpoint in the durable record
+ * may be advanced: were the collector written anew while another has bytes in flight, a crash would leave the doubt with
+ * the wrong one.
+ */
 export function recordOf(sender: Sender): SenderRecord {
-  const { stream, checkpoint, doubts } = sender
-  // While a turn is in flight the record names who has it, although the stream has been assigned elsewhere meanwhile: a
-  // crash now must leave the doubt with the right one.
-  const collector = sender.inFlight?.collector ?? sender.collector
+  const { stream, checkpoint, collector, doubts } = sender
   return { stream, checkpoint, collector, doubts }
 }
 
