@@ -205,6 +205,7 @@ export class Shipping {
     const { log, counters, resolver } = this.#options
     switch (effect.type) {
       case 'advanced':
+        log.debug('acknowledged', { group: followed.group, stream: followed.stream, from: effect.from, to: effect.to })
         this.#advance(followed, effect)
         break
       case 'duplicate':
