@@ -1,3 +1,6 @@
+import { missingRealZooKeeper } from './packages/testing/src/missing-zookeeper.ts'
+import { patienceMs } from './packages/testing/src/patience.ts'
+
 const shared = {
   testEnvironment: 'node',
   injectGlobals: false, // tests import { test, expect } from '@jest/globals'
@@ -8,16 +11,32 @@ const shared = {
     globalsCleanup: 'off', // 'soft' warns and 'on' crashes once undici is loaded
   },
 }
-const project = (displayName, testMatch) => ({ ...shared, displayName, testMatch: [`<rootDir>/${testMatch}`] })
+const rooms = '{packages/*,assigner,collector,source-agent}/test'
+const project = (displayName, testMatch, more = {}) => ({
+  ...shared,
+  displayName,
+  testMatch: testMatch.map((pattern) => pattern.replace(/^!?/, '$&<rootDir>/')),
+  ...more,
+})
+
+// The suites of the ZooKeeper client, which run as units on our own server, on the real one.
+const conformance = project('conformance', ['packages/coordination/test/{session,recipes,election}.test.ts'], {
+  globals: { catchmentZooKeeper: 'real' },
+})
+const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env.CI === 'true'
 
 export default {
-  randomize: true,
-  testTimeout: 30_000,
+  randomize: true, // the seed stands in the last lines; `--seed N` repeats it
+  testTimeout: 2 * patienceMs,
   maxWorkers: 2, // clusters of processes do not share a machine well
+  reporters: ['default', '<rootDir>/test/summary.js'],
   projects: [
-    project('unit', '{packages/*,assigner,collector,source-agent}/test/**/*.test.ts'),
-    project('architecture', 'test/architecture/**/*.test.ts'),
-    project('simulation', 'test/simulation/**/*.test.ts'),
-    project('cluster', 'test/cluster/**/*.test.ts'),
-  ],
+    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts']),
+    project('architecture', ['test/architecture/**/*.test.ts']),
+    project('simulation', ['test/simulation/**/*.test.ts']),
+    // Those below start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does not.
+    project('process', [`${rooms}/**/*.process.test.ts`]),
+    project('cluster', ['test/cluster/**/*.test.ts']),
+    expectsRealZooKeeper && conformance,
+  ].filter(Boolean),
 }

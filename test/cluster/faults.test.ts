@@ -4,10 +4,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, describe, expect, test } from '@jest/globals'
-import { seededRandom, startRealZooKeeper, tempDirectory } from '@catchment/testing'
+import { expectsRealZooKeeper, full, seededRandom, startRealZooKeeper, tempDirectory } from '@catchment/testing'
 import { Cluster, type Member } from './cluster.ts'
 import { checkSegments, matchGenerations, readMirrors } from './oracle.ts'
-import { full } from '../full.ts'
 import { pause, until } from './until.ts'
 import { Writer } from './writer.ts'
 
@@ -22,41 +21,48 @@ afterEach(async () => {
   for (const step of undo.splice(0).toReversed()) await step()
 })
 
-describe.each(['embedded', 'real'] as const)('the cluster on the %s ZooKeeper', (server) => {
-  test(
-    'loses, doubles and reorders nothing while members are killed every two seconds',
-    async () => {
-      const { cluster, writers } = await begin(server)
-      const kills = await killForAWhile(cluster, writers)
-      for (const member of [...cluster.assigners, ...cluster.collectors, cluster.agent])
-        if (!member.alive) await member.start()
+const onReal = expectsRealZooKeeper() ? describe : describe.skip
+const servers = [
+  ['embedded', describe],
+  ['real', onReal],
+] as const
 
-      const generations = writers.flatMap((writer) => writer.generations())
-      const matched = await until(
-        'every mirror to equal its file',
-        60_000,
-        () => {
-          const { mirrors, sidecars } = readMirrors(cluster.mirror)
-          if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
-          return matchGenerations(generations, mirrors)
-        },
-        500,
-      )
-      await stop(cluster)
+for (const [server, where] of servers)
+  where(`the cluster on the ${server} ZooKeeper`, () => {
+    test(
+      'loses, doubles and reorders nothing while members are killed every two seconds',
+      async () => {
+        const { cluster, writers } = await begin(server)
+        const kills = await killForAWhile(cluster, writers)
+        for (const member of [...cluster.assigners, ...cluster.collectors, cluster.agent])
+          if (!member.alive) await member.start()
 
-      const { doubled } = await checkSegments(
-        cluster.collectors.map((collector) => cluster.data(collector.id)),
-        matched,
-      )
-      expect(resentBeyondWindow(cluster)).toEqual([])
-      expect(doubled).toBeLessThanOrEqual(kills.length * windowBytes * writers.length)
-      expectTermsGrew(cluster, kills)
-      expect(kills.filter((kill) => kill.role === 'collector').length).toBeGreaterThanOrEqual(5)
-      expect(kills.filter((kill) => kill.role === 'agent').length).toBeGreaterThanOrEqual(3)
-    },
-    (seconds + 180) * 1000,
-  )
-})
+        const generations = writers.flatMap((writer) => writer.generations())
+        const matched = await until(
+          'every mirror to equal its file',
+          60_000,
+          () => {
+            const { mirrors, sidecars } = readMirrors(cluster.mirror)
+            if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
+            return matchGenerations(generations, mirrors)
+          },
+          500,
+        )
+        await stop(cluster)
+
+        const { doubled } = await checkSegments(
+          cluster.collectors.map((collector) => cluster.data(collector.id)),
+          matched,
+        )
+        expect(resentBeyondWindow(cluster)).toEqual([])
+        expect(doubled).toBeLessThanOrEqual(kills.length * windowBytes * writers.length)
+        expectTermsGrew(cluster, kills)
+        expect(kills.filter((kill) => kill.role === 'collector').length).toBeGreaterThanOrEqual(5)
+        expect(kills.filter((kill) => kill.role === 'agent').length).toBeGreaterThanOrEqual(3)
+      },
+      (seconds + 180) * 1000,
+    )
+  })
 
 /** What an agent may have sent of one stream without an answer, and so may send again: its window, in raw bytes. */
 const windowBytes = 4 * 1024 * 1024

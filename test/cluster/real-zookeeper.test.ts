@@ -1,11 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
-import { hasRealZooKeeper, startRealZooKeeper, tempDirectory } from '@catchment/testing'
-import { environment } from '@catchment/runtime'
+import { expectsRealZooKeeper, startRealZooKeeper, tempDirectory } from '@catchment/testing'
 
-// Where it is not installed there is nothing to hold against it; in CI that is a failure and no excuse.
-const whereInstalled = hasRealZooKeeper() || environment()['CI'] === 'true' ? describe : describe.skip
+const whereInstalled = expectsRealZooKeeper() ? describe : describe.skip
 
-whereInstalled('startRealZooKeeper', () => {
+whereInstalled('startRealZooKeeper: the real ZooKeeper', () => {
   test('serves on loopback when it says so, ends with stop, keeps its data', async () => {
     await using directory = await tempDirectory()
     await using server = await startRealZooKeeper({ directory: directory.path, sessionTimeoutMsMin: 500 })

@@ -1,5 +1,7 @@
+import { afterAll } from '@jest/globals'
 import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
 import { realClock, realRandom } from '@catchment/runtime'
+import { startRealZooKeeper, tempDirectory } from '@catchment/testing'
 import { openSession, type SessionState, type ZooKeeperSession } from '../src/index.ts'
 import { Proxy } from './proxy.ts'
 
@@ -21,23 +23,37 @@ export interface Client {
 
 let counter = 0
 
+// The project `conformance` of jest.config.js says so: the same suite on the real ZooKeeper, one server for a file.
+const onReal = 'catchmentZooKeeper' in globalThis
+const undo: (() => Promise<void>)[] = []
+afterAll(async () => {
+  for (const step of undo.splice(0).toReversed()) await step()
+})
+
+let realPort: Promise<number> | undefined
+async function startReal(): Promise<number> {
+  const directory = await tempDirectory()
+  undo.push(() => directory.remove())
+  const real = await startRealZooKeeper({ directory: directory.path, sessionTimeoutMsMin: 500 })
+  undo.push(() => real.stop())
+  return real.port
+}
+
 /**
- * Runs `story` on an embedded server, or, with REAL_ZOOKEEPER_PORT set, on the server at that port, below a root of its own.
- * Closes whatever it opened.
+ * Runs `story` on an embedded server of its own, or on the real ZooKeeper, below a root of its own. Closes whatever it
+ * opened.
  */
 export function inWorld(story: (world: World) => Promise<void>): () => Promise<void> {
   return async () => {
-    const realPort = process.env['REAL_ZOOKEEPER_PORT']
-    const server =
-      realPort === undefined
-        ? await startServer({
-            listen: { host: '127.0.0.1', port: 0 },
-            clock: realClock,
-            random: realRandom,
-            sessionTimeoutMs: { min: 500, max: 60_000 },
-          })
-        : undefined
-    const port = server?.port ?? Number(realPort)
+    const server = onReal
+      ? undefined
+      : await startServer({
+          listen: { host: '127.0.0.1', port: 0 },
+          clock: realClock,
+          random: realRandom,
+          sessionTimeoutMs: { min: 500, max: 60_000 },
+        })
+    const port = server?.port ?? (await (realPort ??= startReal()))
     const opened: { close(): Promise<void> }[] = []
     counter += 1
     const root = `/test-${process.pid}-${Date.now()}-${counter}`

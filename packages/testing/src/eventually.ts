@@ -1,4 +1,5 @@
 import { asError, realClock, sleep } from '@catchment/runtime'
+import { patienceMs } from './patience.ts'
 
 const probeIntervalMs = 20
 
@@ -10,7 +11,7 @@ const probeIntervalMs = 20
 export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
-  timeoutMs = 10_000,
+  timeoutMs = patienceMs,
 ): Promise<Exclude<T, undefined | false>> {
   const deadlineMs = realClock.monotonicMs() + timeoutMs
   let last: Error | undefined

@@ -3,9 +3,11 @@ export { seededRandom } from './seeded-random.ts'
 export { collectingLog, type CollectingLog, type LogEntry } from './collecting-log.ts'
 export { tempDirectory, type TempDirectory } from './temp-directory.ts'
 export { eventually } from './eventually.ts'
+export { full } from './full.ts'
+export { patienceMs } from './patience.ts'
 export { startProcess, type ChildProcess, type ProcessEnd } from './process.ts'
 export {
-  hasRealZooKeeper,
+  expectsRealZooKeeper,
   startRealZooKeeper,
   type RealZooKeeper,
   type RealZooKeeperOptions,

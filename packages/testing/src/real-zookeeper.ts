@@ -1,20 +1,22 @@
 // The real ZooKeeper, as Debian packages it: what our own server is held against.
 
-import { existsSync } from 'node:fs'
 import { mkdir, writeFile } from 'node:fs/promises'
 import { connect, createServer } from 'node:net'
 import { join } from 'node:path'
+import { environment } from '@catchment/runtime'
 import { startProcess, type ChildProcess } from './process.ts'
 import { eventually } from './eventually.ts'
+import { missingRealZooKeeper, silentLoggerJar, zooKeeperJar } from './missing-zookeeper.ts'
 
-const zooKeeperJar = '/usr/share/java/zookeeper.jar'
-const silentLoggerJar = '/usr/share/java/slf4j-nop.jar'
 const readyWithinMs = 60_000
 const wordAnswerMs = 2000
 
-/** True where `startRealZooKeeper` can work; `apt-get install zookeeper` makes it so. */
-export function hasRealZooKeeper(): boolean {
-  return existsSync(zooKeeperJar)
+/**
+ * Whether tests are to be held against the real ZooKeeper: where it is installed, and in CI, where its absence is a
+ * failure and no excuse.
+ */
+export function expectsRealZooKeeper(): boolean {
+  return missingRealZooKeeper() === undefined || environment()['CI'] === 'true'
 }
 
 export interface RealZooKeeper extends AsyncDisposable {
@@ -38,7 +40,8 @@ export interface RealZooKeeperOptions {
 
 /** One real ZooKeeper server of its own on a free port of loopback, ready to serve. Rejects where it is not installed. */
 export async function startRealZooKeeper(options: RealZooKeeperOptions): Promise<RealZooKeeper> {
-  if (!hasRealZooKeeper()) throw new Error(`there is no ${zooKeeperJar}: install Debian's package zookeeper`)
+  const missing = missingRealZooKeeper()
+  if (missing !== undefined) throw new Error(missing)
   const port = await freePort()
   await mkdir(join(options.directory, 'data'), { recursive: true })
   await writeFile(join(options.directory, 'zoo.cfg'), configuration(options, port))

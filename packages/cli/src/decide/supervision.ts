@@ -2,7 +2,7 @@
 //
 //   waiting ──▶ starting ──▶ ready ──▶ dead ──(10 s)──▶ starting …
 //                  └──(died before it was ready, while `up` itself starts)──▶ the whole start has failed
-//   any ──▶ ending ──▶ ended, stage by stage: agent, collectors, assigners, ZooKeeper
+//   any ──▶ ending ──▶ ended, stage by stage: agent, assigners, collectors, ZooKeeper
 
 export type Role = 'zookeeper' | 'assigner' | 'collector' | 'agent'
 

@@ -4,13 +4,14 @@ import { afterEach, beforeEach, expect, test } from '@jest/globals'
 import { openSession } from '@catchment/coordination'
 import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
 import { emptyCollectorList, encodeZnode, treePaths, type ByteRange } from '@catchment/protocol'
+import { full } from '@catchment/testing'
 import { realClock, realRandom } from '@catchment/runtime'
 import { subtracted, united } from '../src/decide/intervals.ts'
 import { readStoredFrames } from '../src/segment-reader.ts'
 import { frame, place, Sender, streamBytes, temporary, until } from './kit.ts'
 import { startProcess, type CollectorProcess } from './process.ts'
 
-const kills = Number(process.env['KILLS'] ?? 3)
+const kills = full ? 40 : 3
 const streams = ['1', '2', '3', '4'].map((digit) => digit.repeat(32))
 
 let folder: Awaited<ReturnType<typeof temporary>>
