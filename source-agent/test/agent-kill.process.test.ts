@@ -5,6 +5,7 @@ import { once } from 'node:events'
 import { appendFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { expect, test } from '@jest/globals'
+import { full } from '@catchment/testing'
 import { Scene } from './scene.ts'
 
 const kills = full ? 10 : 3
