@@ -1,8 +1,10 @@
 // Reads blocks of the files that have something to read, one stream after the other in fair turns, and stops when the
 // memory for unacknowledged bytes is used up: the files are the buffer.
 
+import { crc32 } from 'node:zlib'
 import { asError, type Clock, type Log } from '@catchment/runtime'
 import { cutBlock, type Cut } from './decide/block.ts'
+import type { FileIdentity } from './decide/identity.ts'
 import { createFairness, dequeue, enqueue, nextToServe, served } from './decide/fairness.ts'
 import type { Counters } from './counters.ts'
 import type { Followed } from './followed.ts'
@@ -151,9 +153,12 @@ export class Reading {
       return
     }
     const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(blockBytes + seamBytes)
-    const { tail } = followed
+    const { tail, identity } = followed
     const bytes = await file.read(buffer, blockBytes + tail.length, readOffset - tail.length)
-    const unchanged = bytes >= tail.length && buffer.compare(tail, 0, tail.length, 0, tail.length) === 0
+    const unchanged =
+      bytes >= tail.length &&
+      buffer.compare(tail, 0, tail.length, 0, tail.length) === 0 &&
+      (readOffset > 0 || hasHead(identity, buffer.subarray(0, bytes)))
     // A look may have found meanwhile that the file holds another generation: then these bytes are not this stream's.
     if (followed.file !== file || followed.readOffset !== readOffset) this.#buffers.push(buffer)
     else if (!unchanged) {
@@ -227,4 +232,9 @@ export class Reading {
     followed.partial = undefined
     served(this.#fairness, followed.stream, frame.to - frame.from)
   }
+}
+
+/** Where a file begins no bytes lie before: there its known head tells. */
+function hasHead({ headBytes, headCrc }: FileIdentity, data: Buffer): boolean {
+  return data.length >= headBytes && crc32(data.subarray(0, headBytes)) === headCrc
 }
