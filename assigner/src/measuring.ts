@@ -72,11 +72,9 @@ export class Measuring {
   #judge(id: string, answer: Answer<unknown>): void {
     const { membership } = this.#observation
     if (answer.kind === 'silent') return
-    const refused = answer.kind === 'refused'
-    if (membership.isRefused(id) === refused) return
-    if (refused) membership.refused(id)
-    else membership.answered(id)
-    this.#observation.look()
+    const nowMs = this.#collectors.clock.monotonicMs()
+    const news = answer.kind === 'refused' ? membership.refused(id, nowMs) : membership.answered(id, nowMs)
+    if (news) this.#observation.look()
   }
 
   #take(collector: string, { groups }: LoadAnswer): void {

@@ -60,11 +60,11 @@ describe('Membership', () => {
   test('a refused port is gone until it answers, or a newer incarnation writes the status', () => {
     const watch = new Watch('c1', 'c2')
     watch.look()
-    watch.membership.refused('c1')
-    watch.membership.refused('c2')
+    watch.membership.refused('c1', watch.nowMs)
+    watch.membership.refused('c2', watch.nowMs)
     watch.look(1)
     expect(watch.living).toEqual([])
-    watch.membership.answered('c1')
+    watch.membership.answered('c1', watch.nowMs)
     watch.statuses.set('c2', statusOf('c2', { incarnation: 'two' }))
     watch.look(1)
     expect(watch.living).toEqual(['c1', 'c2'])
@@ -78,18 +78,19 @@ describe('Membership', () => {
 
   test('three of four within a session timeout freeze; enough returning thaws', () => {
     const watch = new Watch('c1', 'c2', 'c3', 'c4')
-    watch.look()
+    const owners = ['c1', 'c2', 'c3', 'c4']
+    watch.look(0, owners)
     watch.statuses.delete('c1')
     watch.statuses.delete('c2')
-    watch.look(100)
+    watch.look(100, owners)
     expect(watch.membership.frozen).toBeUndefined()
     watch.statuses.delete('c3')
-    watch.look(3_000)
+    watch.look(3_000, owners)
     expect([...(watch.membership.frozen?.missing ?? [])].sort()).toEqual(['c1', 'c2', 'c3'])
-    watch.look(600_000)
+    watch.look(600_000, owners)
     expect(watch.membership.frozen).toBeDefined()
     watch.statuses.set('c1', statusOf('c1'))
-    watch.look(1)
+    watch.look(1, owners)
     expect(watch.membership.frozen).toBeUndefined()
   })
 
@@ -115,6 +116,36 @@ describe('Membership', () => {
     expect(watch.membership.frozen?.missing.size).toBe(3)
     watch.membership.thaw()
     watch.look(1, ['c1', 'c2', 'c3', 'c4'])
+    expect(watch.membership.frozen).toBeUndefined()
+  })
+
+  test('a port that refuses and answers in turn moves its groups ever more seldom, not at every poll', () => {
+    const watch = new Watch('c1', 'c2')
+    watch.look()
+    let flaps = 0
+    for (let poll = 0; poll < 1_800; poll += 1) {
+      const before = watch.living.includes('c1')
+      if (poll % 2 === 0) watch.membership.refused('c1', watch.nowMs)
+      else watch.membership.answered('c1', watch.nowMs)
+      watch.look(2_000)
+      if (before !== watch.living.includes('c1')) flaps += 1
+    }
+    expect(flaps).toBeLessThan(20)
+    for (let poll = 0; poll < 300; poll += 1) {
+      watch.membership.answered('c1', watch.nowMs)
+      watch.look(2_000)
+    }
+    expect(watch.living).toEqual(['c1', 'c2'])
+  })
+
+  test('a freeze ends when those who are missing own nothing any more: another assigner has thawed it', () => {
+    const watch = new Watch('c1', 'c2', 'c3', 'c4')
+    const owners = ['c1', 'c2', 'c3', 'c4']
+    watch.look(0, owners)
+    for (const id of ['c1', 'c2', 'c3']) watch.statuses.delete(id)
+    watch.look(100, owners)
+    expect(watch.membership.frozen).toBeDefined()
+    watch.look(100, ['c4'])
     expect(watch.membership.frozen).toBeUndefined()
   })
 })

@@ -1,7 +1,9 @@
 // Who lives, as the leader sees it. A status in the tree is necessary and not enough: a collector with a stuck disk keeps
 // its session, and one whose process was killed keeps its status until the session expires. So a status also counts as
 // gone when it is not rewritten for three report intervals (monotonic time), when it says `stopping`, and when the
-// collector's port refuses connections, until a newer incarnation writes it or the port answers again.
+// collector's port refuses connections, until a newer incarnation writes it or the port answers again. A killed process
+// never answers again as the same incarnation: one that does is alive behind a network that refuses now and then. So that
+// its groups do not move at every poll, each further refusal must be answered for twice as long before it counts.
 
 import type { CollectorStatus } from '@catchment/protocol'
 
@@ -26,7 +28,13 @@ interface Known {
   incarnation: string
   freshAtMs: number
   refusedIncarnation: string | undefined
+  /** How often this incarnation went from answering to refusing, and when it refused last. */
+  refusals: number
+  refusedAtMs: number
 }
+
+/** A port that refuses again is distrusted for longer each time, up to this. */
+const distrustMsMax = 10 * 60_000
 
 /** A freeze needs this many at once: in a small cluster half of it is one or two machines, and their groups must move. */
 export const freezeMissingMin = 3
@@ -66,6 +74,7 @@ export class Membership {
     const waited = new Set([...owners].filter((id) => settling && !statuses.has(id) && !this.#seen.has(id)))
     const unseen = settling ? [] : [...owners].filter((id) => !living.has(id) && !this.#seen.has(id))
     this.#countDepartures(living, unseen, nowMs)
+    this.#endFreezeOver(owners)
     for (const id of [...living, ...unseen]) this.#seen.add(id)
     this.#living = living
     return waited
@@ -77,20 +86,25 @@ export class Membership {
     for (const known of this.#known.values()) known.freshAtMs = nowMs
   }
 
-  /** The collector's port refused a connection. */
-  refused(id: string): void {
+  /** The collector's port refused a connection. True when that is news. */
+  refused(id: string, nowMs: number): boolean {
     const known = this.#known.get(id)
-    if (known !== undefined) known.refusedIncarnation = known.incarnation
+    if (known === undefined) return false
+    known.refusedAtMs = nowMs
+    if (known.refusedIncarnation !== undefined) return false
+    known.refusedIncarnation = known.incarnation
+    known.refusals += 1
+    return true
   }
 
-  /** The collector's port answered. */
-  answered(id: string): void {
+  /** The collector's port answered. True when it counts as living for it. */
+  answered(id: string, nowMs: number): boolean {
     const known = this.#known.get(id)
-    if (known !== undefined) known.refusedIncarnation = undefined
-  }
-
-  isRefused(id: string): boolean {
-    return this.#known.get(id)?.refusedIncarnation !== undefined
+    if (known?.refusedIncarnation === undefined) return false
+    const distrustMs = known.refusals < 2 ? 0 : this.#staleAfterMs * 2 ** Math.min(known.refusals - 2, 20)
+    if (nowMs - known.refusedAtMs < Math.min(distrustMs, distrustMsMax)) return false
+    known.refusedIncarnation = undefined
+    return true
   }
 
   /** An operator says go: those who are missing now are gone. */
@@ -119,13 +133,17 @@ export class Membership {
         incarnation: status.incarnation,
         freshAtMs: nowMs,
         refusedIncarnation: undefined,
+        refusals: 0,
+        refusedAtMs: -Infinity,
       })
       return
     }
     if (known.revision !== revision) known.freshAtMs = nowMs
     known.revision = revision
+    if (known.incarnation === status.incarnation) return
     known.incarnation = status.incarnation
-    if (known.refusedIncarnation !== status.incarnation) known.refusedIncarnation = undefined
+    known.refusedIncarnation = undefined
+    known.refusals = 0
   }
 
   #counts(id: string, nowMs: number): boolean {
@@ -146,6 +164,11 @@ export class Membership {
     for (const { id } of this.#departures) missing.add(id)
     const of = Math.max(this.#frozen?.of ?? 0, living.size + missing.size)
     this.#frozen = missing.size >= freezeMissingMin && missing.size * 2 > of ? { missing, of } : undefined
+  }
+
+  /** A freeze keeps groups where they are. When the missing own none, another assigner was told go: there is nothing to keep. */
+  #endFreezeOver(owners: ReadonlySet<string>): void {
+    if (this.#frozen !== undefined && ![...this.#frozen.missing].some((id) => owners.has(id))) this.thaw()
   }
 }
 
