@@ -11,16 +11,16 @@ const shared = {
     globalsCleanup: 'off', // 'soft' warns and 'on' crashes once undici is loaded
   },
 }
-const rooms = '{packages/*,assigner,collector,source-agent}/test'
+const rooms = '<rootDir>/{packages/*,assigner,collector,source-agent}/test'
 const project = (displayName, testMatch, more = {}) => ({
   ...shared,
   displayName,
-  testMatch: testMatch.map((pattern) => pattern.replace(/^!?/, '$&<rootDir>/')),
+  testMatch,
   ...more,
 })
 
 // The suites of the ZooKeeper client, which run as units on our own server, on the real one.
-const conformance = project('conformance', ['packages/coordination/test/{session,recipes,election}.test.ts'], {
+const conformance = project('conformance', ['<rootDir>/packages/coordination/test/{session,recipes,election}.test.ts'], {
   globals: { catchmentZooKeeper: 'real' },
 })
 const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env.CI === 'true'
@@ -32,11 +32,11 @@ export default {
   reporters: ['default', '<rootDir>/test/summary.js'],
   projects: [
     project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts']),
-    project('architecture', ['test/architecture/**/*.test.ts']),
-    project('simulation', ['test/simulation/**/*.test.ts']),
+    project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),
+    project('simulation', ['<rootDir>/test/simulation/**/*.test.ts']),
     // Those below start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does not.
     project('process', [`${rooms}/**/*.process.test.ts`]),
-    project('cluster', ['test/cluster/**/*.test.ts']),
+    project('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),
     expectsRealZooKeeper && conformance,
   ].filter(Boolean),
 }
