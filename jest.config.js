@@ -20,9 +20,13 @@ const project = (displayName, testMatch, more = {}) => ({
 })
 
 // The suites of the ZooKeeper client, which run as units on our own server, on the real one.
-const conformance = project('conformance', ['<rootDir>/packages/coordination/test/{session,recipes,election}.test.ts'], {
-  globals: { catchmentZooKeeper: 'real' },
-})
+const conformance = project(
+  'conformance',
+  ['<rootDir>/packages/coordination/test/{session,recipes,election}.test.ts'],
+  {
+    globals: { catchmentZooKeeper: 'real' },
+  },
+)
 const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env.CI === 'true'
 
 export default {
