@@ -4,32 +4,26 @@
 
 import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { crc32, zstdDecompressSync } from 'node:zlib'
 import type { FrameHeader } from '@catchment/protocol'
-import {
-  asError,
-  Background,
-  CatchmentError,
-  codeOf,
-  sleep,
-  type Clock,
-  type Log,
-  type Metrics,
-} from '@catchment/runtime'
+import { asError, Background, codeOf, sleep, type Clock, type Log, type Metrics } from '@catchment/runtime'
 import { readCursor, writeCursor, type Cursor } from './cursor.ts'
 import type { Disk, DiskFile } from './disk.ts'
+import { Expander, type PackedFrame } from './expander.ts'
 import type { Delivery, Mirror } from './mirror.ts'
 import { segmentHeaderBytes } from './segment-format.ts'
 import type { Segment } from './segment-log.ts'
 import { lostRange } from './segment-recovery.ts'
 import { scanSegment, type ScanItem } from './segment-scan.ts'
 
-/** Raw bytes that are expanded and written together. */
-const batchRawBytesMax = 8 * 1024 * 1024
+/** Raw bytes that are expanded and written together; a last frame may pass it. */
+const batchRawBytesMax = 4 * 1024 * 1024
 /** How long written bytes may wait for their fdatasync, and how many. */
 export const flushIntervalMs = 200
 export const unflushedBytesMax = 128 * 1024 * 1024
 const failureRetryMs = 1000
+
+/** What stands in a segment, before it is expanded; undefined where nobody knows what was lost. */
+type Found = (Delivery & { kind: 'gap' }) | (PackedFrame & { kind: 'packed'; place: string }) | undefined
 
 export interface DeliveryOptions {
   readonly data: string
@@ -47,6 +41,7 @@ export interface DeliveryOptions {
 export class DeliveryLoop {
   readonly #options: DeliveryOptions
   readonly #background: Background
+  readonly #expander = new Expander()
   readonly #delivered
   readonly #corrupt
   readonly #quarantined
@@ -119,6 +114,7 @@ export class DeliveryLoop {
     await this.#flushing
     await this.#file?.handle.close()
     await this.#options.mirror.reset()
+    await this.#expander.close()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -184,16 +180,13 @@ export class DeliveryLoop {
     const { segment, from } = next
     const file = await this.#open(segment)
     const to = segment.bytes // it grows meanwhile
-    let batch: Delivery[] = []
+    let batch: Found[] = []
     let rawBytes = 0
     for await (const item of scanSegment(file, { from, to, payloads: true })) {
-      const delivery = item.kind === 'frame' ? await this.#expand(item, segment) : this.#damaged(item, segment)
-      if (delivery !== undefined) {
-        batch.push(delivery)
-        rawBytes += delivery.kind === 'bytes' ? delivery.raw.length : 0
-      }
+      batch.push(item.kind === 'frame' ? this.#frame(item, segment) : this.#damaged(item, segment))
+      if (item.kind === 'frame' && !item.header.gap) rawBytes += item.header.rawBytes
       if (rawBytes >= batchRawBytesMax || item.to === to) {
-        await this.#write(batch, rawBytes)
+        await this.#write(await this.#expand(batch))
         this.#position = { segment: segment.sequence, offset: item.to }
         batch = []
         rawBytes = 0
@@ -203,27 +196,42 @@ export class DeliveryLoop {
     return true
   }
 
-  async #write(batch: readonly Delivery[], rawBytes: number): Promise<void> {
+  async #write(batch: readonly Delivery[]): Promise<void> {
     for (const { delivery, error } of await this.#options.mirror.write(batch))
       await this.#quarantine(delivery.header, error.message)
+    const rawBytes = batch.reduce((sum, one) => sum + (one.kind === 'bytes' ? one.raw.length : 0), 0)
     this.#delivered.add(rawBytes)
     this.#unflushedBytes += rawBytes
     this.#unflushedSinceMs ??= this.#options.clock.monotonicMs()
   }
 
-  async #expand(item: ScanItem & { kind: 'frame' }, segment: Segment): Promise<Delivery> {
-    const { header, payload } = item
+  #frame({ header, payload, from }: ScanItem & { kind: 'frame' }, segment: Segment): Found {
     if (header.gap) return { kind: 'gap', header, reason: payload.toString('utf8') }
-    try {
-      return { kind: 'bytes', header, raw: expandPayload(header, payload) }
-    } catch (thrown) {
-      const reason = `the frame at ${item.from} of ${segment.path} cannot be expanded: ${asError(thrown).message}`
-      await this.#quarantine(header, reason)
-      return { kind: 'gap', header, reason: 'quarantined by the collector: it cannot be expanded' }
-    }
+    return { kind: 'packed', header, payload, place: `the frame at ${from} of ${segment.path}` }
   }
 
-  #damaged(item: ScanItem & { kind: 'damaged' | 'torn' }, segment: Segment): Delivery | undefined {
+  /** A frame that cannot be expanded becomes a gap. */
+  async #expand(found: readonly Found[]): Promise<Delivery[]> {
+    const results = (await this.#expander.expandAll(found.filter((one) => one?.kind === 'packed'))).values()
+    const deliveries: Delivery[] = []
+    for (const one of found) {
+      if (one === undefined) continue
+      if (one.kind === 'gap') {
+        deliveries.push(one)
+        continue
+      }
+      const { header, place } = one
+      const raw = results.next().value
+      if (Buffer.isBuffer(raw)) deliveries.push({ kind: 'bytes', header, raw })
+      else {
+        await this.#quarantine(header, `${place} cannot be expanded: ${raw?.message ?? 'nothing was said of it'}`)
+        deliveries.push({ kind: 'gap', header, reason: 'quarantined by the collector: it cannot be expanded' })
+      }
+    }
+    return deliveries
+  }
+
+  #damaged(item: ScanItem & { kind: 'damaged' | 'torn' }, segment: Segment): Found {
     this.#corrupt.add(item.to - item.from)
     this.#options.log.error('a segment is corrupt: what was stored there is not delivered', {
       path: segment.path,
@@ -287,15 +295,4 @@ function remainder(segment: Segment, position: Cursor): number {
   const from =
     segment.sequence === position.segment ? Math.max(segmentHeaderBytes, position.offset) : segmentHeaderBytes
   return Math.max(0, segment.bytes - from)
-}
-
-/** The raw bytes of a frame, never more than its header says. Throws when they are not what the header says. */
-export function expandPayload(header: FrameHeader, payload: Buffer): Buffer {
-  const raw =
-    header.codec === 'none' ? Buffer.from(payload) : zstdDecompressSync(payload, { maxOutputLength: header.rawBytes })
-  if (raw.length !== header.rawBytes || crc32(raw) !== header.rawCrc)
-    throw new CatchmentError('corrupt', `it holds ${raw.length} bytes that are not those its header names`, {
-      blame: 'peer',
-    })
-  return raw
 }

@@ -21,7 +21,7 @@ export type ScanItem =
       readonly header: FrameHeader
       readonly from: number
       readonly to: number
-      /** Its payload; empty unless payloads are read. Valid until the next item is asked for. */
+      /** Its payload; empty unless payloads are read. */
       readonly payload: Buffer
     }
   /** Damaged bytes with valid frames behind them. `header`: of the frame whose payload it was, where that is known. */
@@ -128,7 +128,7 @@ class Window {
     const within = offset - this.#base
     if (within < 0 || within + bytes > this.#bytes.length) {
       const wanted = Math.min(this.#end - offset, Math.max(bytes, this.#chunkBytes))
-      const buffer = Buffer.allocUnsafeSlow(wanted) // a new one: what was handed out may still be in use
+      const buffer = Buffer.allocUnsafeSlow(wanted) // a new one: what was handed out is in use
       this.#bytes = buffer.subarray(0, await this.#file.read(buffer, offset))
       this.#base = offset
       return this.#bytes.subarray(0, bytes)

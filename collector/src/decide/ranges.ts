@@ -23,7 +23,8 @@ export const streamsMax = 1_000_000
 export const rangesPerStreamMax = 10_000
 
 /** What the table needs of a frame's header. */
-export type OfferedFrame = Pick<FrameHeader, 'stream' | 'start' | 'rawBytes' | 'newRange' | 'beforeCrc' | 'afterCrc'>
+export type OfferedFrame = Pick<FrameHeader, 'stream' | 'start' | 'rawBytes' | 'newRange' | 'beforeCrc' | 'afterCrc'> &
+  Partial<Pick<FrameHeader, 'gap'>>
 
 /** Names one frame that is pending. */
 export type Ticket = number
@@ -232,7 +233,8 @@ function refusedBeside(state: StreamRanges, frame: OfferedFrame): Verdict | unde
   if (after !== undefined && after.from < end)
     return { kind: 'overlap', boundary: after.from, inside: false, waitFor: pendingWithin(state, after) }
   if (before?.to === frame.start) {
-    if (before.afterCrc === frame.beforeCrc) return undefined
+    // A gap brings no bytes that could be another file's; its agent may not know what lies before it.
+    if (before.afterCrc === frame.beforeCrc || frame.gap === true) return undefined
     return { kind: 'diverged', waitFor: pendingWithin(state, before) }
   }
   return frame.newRange && state.held.length < rangesPerStreamMax ? undefined : expectedAfter(state)
