@@ -2,7 +2,7 @@ import { missingRealZooKeeper } from './packages/testing/src/missing-zookeeper.t
 import { patienceMs } from './packages/testing/src/patience.ts'
 
 const shared = {
-  testEnvironment: 'node',
+  testEnvironment: '<rootDir>/test/environment.js',
   injectGlobals: false, // tests import { test, expect } from '@jest/globals'
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': '<rootDir>/test/strip-types.js' },

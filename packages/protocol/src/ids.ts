@@ -12,6 +12,10 @@ const groupPart = /^(?:[A-Za-z0-9._~-]|%[0-9A-F]{2})+$/
 const streamId = /^[0-9a-f]{32}$/
 const memberId = /^[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?$/
 const plainBytes = new Set(Buffer.from('ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._~-'))
+/** Every byte as it stands in a name. */
+const encodedBytes = Array.from({ length: 256 }, (_, byte) =>
+  plainBytes.has(byte) ? String.fromCharCode(byte) : percent(byte),
+)
 
 /**
  * Names are keys of JSON objects, here and at every reader: what every JavaScript object seems to have already
@@ -79,8 +83,8 @@ export function encodePathPart(text: string): string {
   let encoded = ''
   for (const [index, byte] of bytes.entries()) {
     const dot = byte === 0x2e && index > 0 && index < bytes.length - 1
-    const tilde = byte === 0x7e
-    encoded += (plainBytes.has(byte) && byte !== 0x2e && !tilde) || dot ? String.fromCharCode(byte) : percent(byte)
+    const special = (byte === 0x2e && !dot) || byte === 0x7e
+    encoded += special ? percent(byte) : (encodedBytes[byte] ?? '')
   }
   return encoded.length <= 120 ? encoded : shortened(encoded, 120)
 }
@@ -88,7 +92,7 @@ export function encodePathPart(text: string): string {
 function encodePart(part: string): string {
   if (part === '.' || part === '..') return part.replaceAll('.', '%2E')
   let encoded = ''
-  for (const byte of Buffer.from(part)) encoded += plainBytes.has(byte) ? String.fromCharCode(byte) : percent(byte)
+  for (const byte of Buffer.from(part)) encoded += encodedBytes[byte] ?? ''
   return encoded
 }
 
@@ -112,8 +116,8 @@ function hash64(text: string): string {
   for (const byte of Buffer.from(text)) {
     const xored = (low ^ byte) >>> 0
     const product = xored * 0x1b3
-    high = (high * 0x1b3 + xored * 256 + Math.floor(product / 2 ** 32)) % 2 ** 32
     low = product % 2 ** 32
+    high = (high * 0x1b3 + xored * 256 + (product - low) / 2 ** 32) % 2 ** 32
   }
   return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
 }
