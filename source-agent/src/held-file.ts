@@ -27,21 +27,15 @@ export class HeldFile {
     return fstatSync(this.#fd, { bigint: true })
   }
 
-  /** How many bytes were read into the start of `buffer`; fewer than asked for at the end of the file. */
+  /**
+   * How many bytes were read into the start of `buffer`; fewer than asked for at the end of the file. One read and no
+   * second one to fill the rest: between two the file may be truncated and written anew, and their bytes belong to two
+   * generations.
+   */
   async read(buffer: Buffer, length: number, position: number): Promise<number> {
     this.retain()
     try {
-      let filled = 0
-      while (filled < length) {
-        const bytes = await this.#readOnce(buffer, {
-          offset: filled,
-          length: length - filled,
-          position: position + filled,
-        })
-        if (bytes === 0) break
-        filled += bytes
-      }
-      return filled
+      return await this.#readOnce(buffer, length, position)
     } finally {
       this.release()
     }
@@ -64,9 +58,9 @@ export class HeldFile {
     closeSync(this.#fd)
   }
 
-  #readOnce(buffer: Buffer, at: { offset: number; length: number; position: number }): Promise<number> {
+  #readOnce(buffer: Buffer, length: number, position: number): Promise<number> {
     return new Promise((resolve, reject) => {
-      read(this.#fd, buffer, at.offset, at.length, at.position, (error, bytes) => {
+      read(this.#fd, buffer, 0, length, position, (error, bytes) => {
         if (error === null) resolve(bytes)
         else reject(error)
       })
