@@ -1,38 +1,28 @@
 // A run of whole lines, compressed and ready to travel. What depends on the collector (a new range, a doubt to name) is
 // written into its header when it leaves.
 
-import { promisify } from 'node:util'
-import { constants, crc32, zstdCompress, zstdCompressSync, zstdDecompressSync } from 'node:zlib'
+import { crc32, zstdDecompressSync } from 'node:zlib'
 import { frameRawBytesMax, seamBytes, seamCrc, type FrameCodec } from '@catchment/protocol'
 import { countLines } from './decide/block.ts'
+import type { Encoded } from './encode.ts'
 import { noMark, type Mark } from './checkpoint-record.ts'
 
 export interface PreparedFrame {
   readonly from: number
   readonly to: number
-  readonly lines: number
   readonly readAt: number
-  readonly rawCrc: number
   readonly before: Mark
   readonly after: Mark
   readonly partialLine: boolean
   readonly gap: boolean
-  codec: FrameCodec
-  /** Undefined while it is being compressed. */
+  /** Undefined while it is being compressed; only then the codec, the lines and the checksum count. */
   payload: Buffer | undefined
+  codec: FrameCodec
+  lines: number
+  rawCrc: number
   /** What it counts against the memory budget. */
   heldBytes: number
 }
-
-/** One piece of output for nearly every block: each piece costs a turn through the pool. */
-const chunkSize = 256 * 1024
-const options = { chunkSize, params: { [constants.ZSTD_c_compressionLevel]: 1 } }
-const compressInPool = promisify(zstdCompress)
-/** Shorter payloads are compressed at once: the way to the pool and back costs more. */
-const poolBytesMin = 32 * 1024
-const compressBytesMin = 128
-/** Compression that saves less than a tenth does not pay. */
-const worthwhile = 0.9
 
 /** The frame of `raw`, the bytes at `from`; `tail` are the at most 64 bytes before them. Compression follows. */
 export function prepare(
@@ -43,15 +33,15 @@ export function prepare(
   const frame: PreparedFrame = {
     from: place.from,
     to: place.from + raw.length,
-    lines: countLines(raw) + (place.partialLine ? 1 : 0),
     readAt: place.readAt,
-    rawCrc: crc32(raw),
     before: seam(place.tail),
     after: seam(tail),
     partialLine: place.partialLine,
     gap: false,
-    codec: 'none',
     payload: undefined,
+    codec: 'none',
+    lines: 0,
+    rawCrc: 0,
     heldBytes: raw.length,
   }
   return { frame, tail }
@@ -68,13 +58,13 @@ export function prepareGap(
   return { from, to, readAt, before, ...fixed, payload: Buffer.from(why), heldBytes: 0 }
 }
 
-/** The payload for `raw`: compressed where that pays, else a copy. */
-export async function compress(raw: Buffer): Promise<{ codec: FrameCodec; payload: Buffer }> {
-  if (raw.length >= compressBytesMin) {
-    const payload = raw.length < poolBytesMin ? zstdCompressSync(raw, options) : await compressInPool(raw, options)
-    if (payload.length < raw.length * worthwhile) return { codec: 'zstd', payload }
-  }
-  return { codec: 'none', payload: Buffer.from(raw) }
+/** The frame is ready to travel. */
+export function finish(frame: PreparedFrame, { codec, payload, lines, rawCrc }: Encoded): void {
+  frame.payload = Buffer.from(payload.buffer, payload.byteOffset, payload.length)
+  frame.codec = codec
+  frame.lines = lines + (frame.partialLine ? 1 : 0)
+  frame.rawCrc = rawCrc
+  frame.heldBytes = payload.length
 }
 
 /** The part [from, to) of a frame whose payload is there: what a collector holds already is cut off. */

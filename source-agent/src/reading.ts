@@ -11,7 +11,8 @@ import type { Followed } from './followed.ts'
 import type { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
-import { compress, prepare, prepareGap, type PreparedFrame } from './prepared-frame.ts'
+import { Encoder } from './encoder.ts'
+import { finish, prepare, prepareGap, type PreparedFrame } from './prepared-frame.ts'
 import { seamBytes } from '@catchment/protocol'
 
 export interface ReadingOptions {
@@ -38,6 +39,7 @@ export class Reading {
   readonly #options: ReadingOptions
   readonly #fairness: ReturnType<typeof createFairness>
   readonly #byStream = new Map<string, Followed>()
+  readonly #encoder = new Encoder()
   readonly #buffers: Buffer[] = []
   /** Counts each stream's reads: one that compresses must not end the next one's. */
   readonly #reader = new WeakMap<Followed, number>()
@@ -76,8 +78,10 @@ export class Reading {
     this.#byStream.delete(followed.stream)
   }
 
+  /** Nothing more is read; what is being compressed ends. */
   stop(): void {
     this.#stopped = true
+    if (this.idle) void this.#encoder.close()
   }
 
   get idle(): boolean {
@@ -129,6 +133,7 @@ export class Reading {
       .finally(() => {
         this.#held -= blockBytes
         this.#reads -= 1
+        if (this.#stopped && this.idle) void this.#encoder.close()
         if (followed.reading && this.#reader.get(followed) === read) followed.reading = false
         if (!this.#wants(followed)) {
           dequeue(this.#fairness, id)
@@ -152,7 +157,7 @@ export class Reading {
       followed.partial = { bytes: Infinity, sinceMs: clock.monotonicMs() }
       return
     }
-    const buffer = this.#buffers.pop() ?? Buffer.allocUnsafeSlow(blockBytes + seamBytes)
+    const buffer = this.#buffers.pop() ?? Encoder.memory(blockBytes + seamBytes)
     const { tail, identity } = followed
     const bytes = await file.read(buffer, blockBytes + tail.length, readOffset - tail.length)
     const unchanged =
@@ -186,11 +191,10 @@ export class Reading {
   }
 
   async #compress(followed: Followed, frame: PreparedFrame, raw: Buffer): Promise<void> {
-    const { codec, payload } = await compress(raw)
-    frame.codec = codec
-    frame.payload = payload
-    if (followed.frames.includes(frame)) this.#held += payload.length - frame.heldBytes // else forgotten meanwhile
-    frame.heldBytes = payload.length
+    const encoded = await this.#encoder.encode(raw)
+    const heldBytes = frame.heldBytes
+    finish(frame, encoded)
+    if (followed.frames.includes(frame)) this.#held += frame.heldBytes - heldBytes // else forgotten meanwhile
     this.#options.loads.read(followed.group, raw.length, frame.lines)
     this.#options.onFrame(followed)
   }
