@@ -92,6 +92,14 @@ describe('RangeTable', () => {
     expect(table.offer(offer(10, 20, { beforeCrc: 7 }))).toMatchObject({ kind: 'store' })
   })
 
+  test('a gap brings no bytes of its own: it extends a range whatever seam its agent knows, and overlaps none', () => {
+    const table = new RangeTable()
+    table.offer(offer(0, 10, { newRange: true, afterCrc: 7 }))
+    const gap = (from: number, to: number): OfferedFrame => ({ ...offer(from, to, { beforeCrc: 8 }), gap: true })
+    expect(table.offer(gap(5, 20))).toMatchObject({ kind: 'overlap', boundary: 10 })
+    expect(table.offer(gap(10, 20))).toMatchObject({ kind: 'store' })
+  })
+
   test('expected names the newest range, and nothing for an unknown stream', () => {
     const table = new RangeTable()
     expect(table.offer(offer(5, 9))).toEqual({ kind: 'expected', expected: undefined, waitFor: [] })

@@ -124,6 +124,9 @@ class RunningAgent implements Agent {
       diverged: (followed) => {
         follower.diverged(followed)
       },
+      missingAnswered: (turn, end) => {
+        follower.losses.answered(turn, end)
+      },
       advanced: (followed) => {
         follower.settle(followed)
       },

@@ -11,6 +11,7 @@ const names = [
   'truncations',
   'rotations',
   'lost_bytes',
+  'perhaps_lost_bytes',
   'hole_bytes',
   'unobserved_generations',
   'damaged_checkpoints',

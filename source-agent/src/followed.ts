@@ -39,6 +39,8 @@ export interface Followed {
   partial: { readonly bytes: number; readonly sinceMs: number } | undefined
   /** The rest of a generation that cannot be read any more: shipped as a gap. */
   lostTo: number | undefined
+  /** Where that rest begins, why, and whether a gap over it was sent and never answered. */
+  loss: { readonly from: number; readonly why: string; readonly unanswered: boolean } | undefined
   sender: Sender
   mark: Mark
   recording: boolean
@@ -72,6 +74,7 @@ export function beginFollowed(
     reading: false,
     partial: undefined,
     lostTo: undefined,
+    loss: undefined,
     sender: beginSender(stream, offset),
     mark: markOf(tail),
     recording: false,

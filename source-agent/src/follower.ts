@@ -14,6 +14,7 @@ import { beginFollowed, headOf, isDone, tailBefore, toRecord, type Followed } fr
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
+import { Losses } from './losses.ts'
 import { LookWheel } from './look-wheel.ts'
 import type { Reading } from './reading.ts'
 import type { Shipping } from './shipping.ts'
@@ -44,10 +45,12 @@ export class Follower {
   readonly #all = new Set<Followed>()
   readonly #copies: Copies
   readonly unreadable = new Set<string>()
+  readonly losses: Losses
 
   constructor(options: FollowerOptions) {
     this.#options = options
     this.#copies = new Copies(options.clock)
+    this.losses = new Losses(options.log, options.counters)
   }
 
   get size(): number {
@@ -178,6 +181,11 @@ export class Follower {
 
   /** A collector holds other bytes under this id: everything again, under a new one. */
   diverged(followed: Followed): void {
+    if (followed.standing === 'over') {
+      this.losses.untold(followed)
+      this.remove(followed)
+      return
+    }
     const file = this.hold(followed)
     const stat = file?.stat() ?? regularFileAt(followed.at)
     file?.retain()
@@ -203,21 +211,19 @@ export class Follower {
 
   /** The checkpoint has advanced: is there anything left to do for it? */
   settle(followed: Followed): void {
-    if (followed.standing === 'over' && isDone(followed)) this.remove(followed)
+    if (followed.standing !== 'over') return
+    followed.sizeBytes = Math.max(followed.sizeBytes, followed.sender.checkpoint)
+    if (isDone(followed)) this.remove(followed)
   }
 
-  /** Its bytes cannot be had any more. What was not read is a loss: counted, and shipped as a gap. */
+  /** Its bytes cannot be had any more. What was not read may be a loss: the collector is asked, with a gap. */
   #over(followed: Followed, why: string): void {
-    const { log, counters, reading } = this.#options
     followed.file?.release()
     followed.file = undefined
     followed.standing = 'over'
-    const lost = followed.sizeBytes - followed.readOffset
-    if (lost > 0) {
-      followed.lostTo = followed.sizeBytes
-      counters.add('lost_bytes', lost)
-      log.error('bytes are lost', { path: followed.path, stream: followed.stream, bytes: lost, why })
-      reading().wake(followed)
+    if (followed.sizeBytes > followed.readOffset) {
+      this.losses.suspect(followed, why)
+      this.#options.reading().wake(followed)
     }
     this.settle(followed)
   }

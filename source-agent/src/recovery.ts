@@ -70,21 +70,17 @@ function resume(recovery: Recovery, record: StreamRecord, there: Found, claimed:
   return true
 }
 
-/** Bytes up to the last known size were never shipped, and no file holds them any more. */
+/** No file holds the bytes up to the last known size any more: perhaps the collector does. */
 function lose(recovery: Recovery, record: StreamRecord): void {
-  const { checkpoints, counters, log, follower, clock } = recovery
-  const bytes = record.sizeBytes - record.checkpoint
-  if (bytes <= 0) {
+  const { checkpoints, follower, clock } = recovery
+  if (record.sizeBytes <= record.checkpoint) {
     checkpoints.forget(record.stream)
     return
   }
-  counters.add('lost_bytes', bytes)
-  const why = 'gone while no agent ran'
-  log.error('bytes are lost', { path: record.path, stream: record.stream, bytes, why })
   const followed = resumeFollowed(record, record.at, undefined, clock.monotonicMs())
   followed.standing = 'over'
   followed.sizeBytes = record.sizeBytes
-  followed.lostTo = record.sizeBytes
+  follower.losses.suspect(followed, 'gone while no agent ran')
   follower.add(followed)
 }
 

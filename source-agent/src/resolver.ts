@@ -49,6 +49,8 @@ export class Resolver {
   #interrupt = new AbortController()
   #next = 0
   #unsaved = false
+  #cancelSave: () => void = () => undefined
+  #saving: Promise<void> = Promise.resolve()
   asked = 0
 
   constructor(options: ResolverOptions) {
@@ -97,8 +99,17 @@ export class Resolver {
     }
   }
 
-  /** Asks until `signal` aborts. */
+  /** Asks until `signal` aborts. When it has ended nothing is being saved, and nothing will be but by `save`. */
   async run(signal: AbortSignal): Promise<void> {
+    try {
+      await this.#askOn(signal)
+    } finally {
+      this.#cancelSave()
+      await this.#saving
+    }
+  }
+
+  async #askOn(signal: AbortSignal): Promise<void> {
     const { clock, random } = this.#options
     const policy = fullJitter(random, { baseMs: 200, maxMs: 5000 })
     let delays: Iterator<number, unknown> = policy()
@@ -204,8 +215,8 @@ export class Resolver {
       log.info('a group is served by', { group, from: before, to: now?.collector, url: now?.url, epoch: now?.epoch })
     }
     if (!this.#unsaved)
-      clock.after(saveDelayMs, () => {
-        void this.save()
+      this.#cancelSave = clock.after(saveDelayMs, () => {
+        this.#saving = this.save()
       })
     this.#unsaved = true
     onChanged(changed)

@@ -42,6 +42,8 @@ export interface ShippingOptions {
   readonly freed: (followed: Followed, bytes: number) => void
   /** The collector holds other bytes under the stream's id. */
   readonly diverged: (followed: Followed) => void
+  /** What came of a turn of a stream that has bytes missing; the sender hears of it next. */
+  readonly missingAnswered: (turn: Turn, end: TurnEnd) => void
   /** The checkpoint has advanced. */
   readonly advanced: (followed: Followed) => void
 }
@@ -185,10 +187,11 @@ export class Shipping {
 
   #ended(turn: Turn, end: TurnEnd): void {
     const { followed } = turn
+    if (followed.loss !== undefined) this.#options.missingAnswered(turn, end)
     const given: Circumstances = {
       nowMs: this.#options.clock.monotonicMs(),
       chance: this.#options.random.float(),
-      sizeBytes: followed.sizeBytes,
+      sizeBytes: followed.loss === undefined ? followed.sizeBytes : Infinity, // how many there were is not known
     }
     this.#apply(followed, stepOf(turn, end, given))
     const sentBytes = turn.rawBytes

@@ -75,11 +75,7 @@ function fits(limits: TurnLimits, rawBytes: number, wireBytes: number): boolean 
   return rawBytes <= limits.rawBytesMax && wireBytes <= limits.wireBytesMax
 }
 
-function headerOf(
-  followed: Followed,
-  frame: PreparedFrame,
-  given: { source: string; declare: boolean },
-): Buffer {
+function headerOf(followed: Followed, frame: PreparedFrame, given: { source: string; declare: boolean }): Buffer {
   const { stream, group, path } = followed
   const { payload, codec, lines, partialLine, gap, rawCrc, readAt } = frame
   const fields = {

@@ -149,7 +149,7 @@ export class FakeCollector {
       const newest = held.ranges.at(-1)
       return { ...base, outcome: 'expected', status: 409, ...(newest !== undefined && { expected: newest.to }) }
     }
-    if (range !== undefined && header.beforeCrc !== range.afterCrc)
+    if (range !== undefined && header.beforeCrc !== range.afterCrc && !header.gap)
       return { ...base, outcome: 'diverged', status: 422, durable: rangeOf(range) }
     return { ...base, outcome: 'stored', status: 200, durable: rangeOf(this.#store(held, header, { payload, range })) }
   }
