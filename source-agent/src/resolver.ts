@@ -49,6 +49,8 @@ export class Resolver {
   #interrupt = new AbortController()
   #next = 0
   #unsaved = false
+  #saving: Promise<void> = Promise.resolve()
+  #closed = false
   #cancelSave: () => void = () => undefined
   #saving: Promise<void> = Promise.resolve()
   asked = 0
@@ -128,8 +130,20 @@ export class Resolver {
     }
   }
 
-  async save(): Promise<void> {
-    if (!this.#unsaved) return
+  /** Saves run one after the other: they write through one temporary file. */
+  save(): Promise<void> {
+    this.#saving = this.#saving.then(() => this.#saveNow())
+    return this.#saving
+  }
+
+  /** Saves no more; resolves when nothing is being written. */
+  async close(): Promise<void> {
+    this.#closed = true
+    await this.#saving
+  }
+
+  async #saveNow(): Promise<void> {
+    if (!this.#unsaved || this.#closed) return
     this.#unsaved = false
     const saved = [...this.#routes].map(([group, route]) => ({ group, ...route }))
     try {
