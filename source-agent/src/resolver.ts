@@ -20,6 +20,7 @@ import {
   type HttpClient,
   type Log,
   type Random,
+  type Timer,
 } from '@catchment/runtime'
 import { learn, type Route, type Routes, type Wanted } from './decide/routing.ts'
 
@@ -49,9 +50,7 @@ export class Resolver {
   #interrupt = new AbortController()
   #next = 0
   #unsaved = false
-  #saving: Promise<void> = Promise.resolve()
-  #closed = false
-  #cancelSave: () => void = () => undefined
+  #saveTimer: Timer | undefined
   #saving: Promise<void> = Promise.resolve()
   asked = 0
 
@@ -106,7 +105,7 @@ export class Resolver {
     try {
       await this.#askOn(signal)
     } finally {
-      this.#cancelSave()
+      this.#saveTimer?.cancel()
       await this.#saving
     }
   }
@@ -136,14 +135,8 @@ export class Resolver {
     return this.#saving
   }
 
-  /** Saves no more; resolves when nothing is being written. */
-  async close(): Promise<void> {
-    this.#closed = true
-    await this.#saving
-  }
-
   async #saveNow(): Promise<void> {
-    if (!this.#unsaved || this.#closed) return
+    if (!this.#unsaved) return
     this.#unsaved = false
     const saved = [...this.#routes].map(([group, route]) => ({ group, ...route }))
     try {
@@ -229,8 +222,8 @@ export class Resolver {
       log.info('a group is served by', { group, from: before, to: now?.collector, url: now?.url, epoch: now?.epoch })
     }
     if (!this.#unsaved)
-      this.#cancelSave = clock.after(saveDelayMs, () => {
-        this.#saving = this.save()
+      this.#saveTimer = clock.after(saveDelayMs, () => {
+        void this.save()
       })
     this.#unsaved = true
     onChanged(changed)
