@@ -25,7 +25,7 @@ const cluster = new Cluster({
   directory,
   assigners: 2,
   collectors: 3,
-  agentArgs: ['--id', 'agent-1', '--group', '{file}', '--follow', join(logs, '*.log'), '--log-level', 'debug'],
+  agentArgs: ['--group', '{file}', '--follow', join(logs, '*.log'), '--log-level', 'debug'],
   sessionTimeoutMs,
 })
 const writing = setInterval(() => {

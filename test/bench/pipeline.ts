@@ -75,7 +75,7 @@ async function collect(files: readonly string[], at: string): Promise<Measured> 
     directory: at,
     assigners: 1,
     collectors: 2,
-    agentArgs: ['--id', 'agent-1', '--group', '{file}', '--follow', follow],
+    agentArgs: ['--group', '{file}', '--follow', follow],
   })
   try {
     await cluster.start()

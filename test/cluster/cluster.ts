@@ -3,7 +3,7 @@
 import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, treeAnswerSchema, type TreeAnswer } from '@catchment/protocol'
-import { Program } from './program.ts'
+import { Program, type ProgramKind } from './program.ts'
 
 export interface ClusterOptions {
   /** An empty directory of its own. */
@@ -17,6 +17,8 @@ export interface ClusterOptions {
   readonly graceMs?: number
   readonly root?: string
   readonly collectorArgs?: readonly string[]
+  /** Words before a collector's command. */
+  readonly beforeCollector?: (data: string) => readonly string[]
 }
 
 /** A named member: its process now, or none while it is dead. */
@@ -63,15 +65,15 @@ export class Cluster {
     this.mirror = join(options.directory, 'out')
     for (let i = 1; i <= options.assigners; i += 1) this.assigners.push(this.#assigner(`a${i}`))
     for (let i = 1; i <= options.collectors; i += 1) this.collectors.push(this.#collector(`c${i}`))
-    this.agent = new Member('agent-1', () =>
-      this.#program('agent', 'agent-1', [
-        '--assigner',
-        this.assignerUrls().join(','),
-        ...options.agentArgs,
-        '--data',
-        this.data('agent-1'),
-      ]),
-    )
+    this.agent = this.anAgent('agent-1', options.agentArgs)
+  }
+
+  /** An agent of this cluster, not yet started; but for `agent` its user ends it. */
+  anAgent(id: string, args: readonly string[]): Member {
+    return new Member(id, () => {
+      const common = ['--assigner', this.assignerUrls().join(','), '--id', id, '--data', this.data(id)]
+      return this.#program('agent', id, [...common, ...args])
+    })
   }
 
   async start(): Promise<void> {
@@ -147,20 +149,12 @@ export class Cluster {
   }
 
   #collector(id: string): Member {
-    return new Member(id, () =>
-      this.#program('collector', id, [
-        ...this.#common(id),
-        ...[
-          '--listen',
-          '127.0.0.1:0',
-          '--data',
-          this.data(id),
-          '--mirror',
-          this.mirror,
-          ...(this.options.collectorArgs ?? []),
-        ],
-      ]),
-    )
+    return new Member(id, () => {
+      const { collectorArgs = [], beforeCollector } = this.options
+      const places = ['--listen', '127.0.0.1:0', '--data', this.data(id), '--mirror', this.mirror]
+      const before = beforeCollector?.(this.data(id))
+      return this.#program('collector', id, [...this.#common(id), ...places, ...collectorArgs], before)
+    })
   }
 
   #common(id: string): string[] {
@@ -177,8 +171,8 @@ export class Cluster {
     ]
   }
 
-  #program(kind: Parameters<typeof Program.start>[0], id: string, args: readonly string[]): Promise<Program> {
-    return Program.start(kind, args, this.logOf(id))
+  #program(kind: ProgramKind, id: string, args: readonly string[], before?: readonly string[]): Promise<Program> {
+    return Program.start(kind, args, this.logOf(id), before)
   }
 }
 

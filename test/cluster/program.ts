@@ -6,6 +6,7 @@ import { createWriteStream, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
+import { patienceMs } from '@catchment/testing'
 import { z } from 'zod'
 
 const house = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
@@ -33,9 +34,6 @@ const readySchema = z.object({
 })
 export type Ready = z.infer<typeof readySchema>
 
-/** How long a program may take to get ready on a busy machine of two cores. */
-const readyWithinMs = 30_000
-
 export class Program {
   readonly ready: Ready
   readonly pid: number
@@ -49,10 +47,16 @@ export class Program {
     this.ready = ready
   }
 
-  /** Starts a program and waits for its ready line. Its log goes to `logPath`, appended. */
-  static async start(kind: ProgramKind, args: readonly string[], logPath: string): Promise<Program> {
-    const words = [...nodeFlags, mainOf(kind), ...args, '--json', '--exit-with-stdin']
-    const child = spawn(process.execPath, words, { stdio: ['pipe', 'pipe', 'pipe'] })
+  /** Starts a program, after the words `before`, and waits for its ready line. Its log goes to `logPath`, appended. */
+  static async start(
+    kind: ProgramKind,
+    args: readonly string[],
+    logPath: string,
+    before: readonly string[] = [],
+  ): Promise<Program> {
+    const words = [process.execPath, ...nodeFlags, mainOf(kind), ...args, '--json', '--exit-with-stdin']
+    const [command = '', ...rest] = [...before, ...words]
+    const child = spawn(command, rest, { stdio: ['pipe', 'pipe', 'pipe'] })
     const log = createWriteStream(logPath, { flags: 'a' })
     child.stderr.pipe(log)
     child.stdin.on('error', () => undefined) // it may be killed while we hold its standard input open
@@ -112,8 +116,8 @@ async function readyLine(child: ChildProcess, kind: ProgramKind, logPath: string
       reject(new Error(`${kind} ${why}; its log: ${tail(logPath)}`))
     }
     const late = setTimeout(() => {
-      fail(`was not ready within ${readyWithinMs} ms`)
-    }, readyWithinMs)
+      fail(`was not ready within ${patienceMs} ms`)
+    }, patienceMs)
     child.once('exit', (code, signal) => {
       clearTimeout(late)
       fail(`ended before it was ready (${code ?? signal ?? 'unknown'})`)
