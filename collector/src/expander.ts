@@ -2,9 +2,9 @@
 // collector as much as for the second core: what zlib returns is fresh memory outside of the heap, and every 64 MiB of it
 // make V8 mark the whole heap. The thread's heap is nearly empty, and the main one no longer sees that memory.
 
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
 import type { FrameHeader } from '@catchment/protocol'
-import { asError, CatchmentError } from '@catchment/runtime'
+import { asError, CatchmentError, startThread } from '@catchment/runtime'
 import { expand } from './expand.ts'
 import type { Order } from './expander-thread.ts'
 
@@ -56,9 +56,7 @@ export class Expander {
   }
 
   #ask(orders: readonly Order[]): Promise<readonly (string | undefined)[]> {
-    const thread = (this.#thread ??= new Worker(new URL('./expander-thread.ts', import.meta.url), {
-      workerData: this.#arena,
-    }))
+    const thread = (this.#thread ??= startThread(new URL('./expander-thread.ts', import.meta.url), this.#arena))
     return new Promise((resolve, reject) => {
       const ended = (thrown: unknown): void => {
         this.#thread = undefined

@@ -26,7 +26,7 @@ export function encode(raw: Uint8Array): Encoded {
   return { codec: 'none', payload: new Uint8Array(raw), ...about }
 }
 
-/** ZSTD_compressBound: with room for the worst case zstd works in one pass and copies nothing, a fourth of its time. */
+/** ZSTD_compressBound: with room for the worst case zstd works in one pass, straight from the input. */
 function compressedBytesMax(rawBytes: number): number {
   return rawBytes + (rawBytes >>> 8) + 1024
 }

@@ -3,11 +3,13 @@
 // compressed bytes travel, and those without a copy.
 
 import { availableParallelism } from 'node:os'
-import { Worker } from 'node:worker_threads'
+import type { Worker } from 'node:worker_threads'
+import { startThread } from '@catchment/runtime'
 import { encode, type Encoded } from './encode.ts'
 import type { Order } from './encoder-thread.ts'
 
-const threadsMax = Math.min(2, availableParallelism())
+/** Half of the cores, and no more memory than four take: one compresses some 200 MB/s. */
+const threadsMax = Math.max(1, Math.min(4, Math.floor(availableParallelism() / 2)))
 /** Shorter blocks are compressed at once: the way to a thread and back costs more. */
 const threadBytesMin = 32 * 1024
 
@@ -51,7 +53,7 @@ export class Encoder {
   #thread(): Thread {
     const [least] = this.#threads.toSorted((a, b) => a.waiting.length - b.waiting.length)
     if (least !== undefined && (least.waiting.length === 0 || this.#threads.length >= threadsMax)) return least
-    const worker = new Worker(new URL('./encoder-thread.ts', import.meta.url))
+    const worker = startThread(new URL('./encoder-thread.ts', import.meta.url))
     const thread: Thread = { worker, waiting: [] }
     const ended = (): void => {
       this.#threads = this.#threads.filter((one) => one !== thread)
