@@ -1,16 +1,16 @@
 // What happens to files. The reconcile loop is the truth: every followed file is looked at, the busy ones four times a
 // second, the idle ones with growing pauses; hints of a watcher only make a look come sooner.
 
-import { basename } from 'node:path'
 import type { BigIntStats } from 'node:fs'
 import { crc32 } from 'node:zlib'
 import { asError, codeOf, type Clock, type Log, type Random } from '@catchment/runtime'
 import type { CheckpointLog } from './checkpoint-log.ts'
 import { Copies } from './copies.ts'
 import type { Counters } from './counters.ts'
-import { headBytesMax, looksRotated, sameInode } from './decide/identity.ts'
+import { headBytesMax, sameInode } from './decide/identity.ts'
 import { inodeKey, openQuietly, judgeFile, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
 import { beginFollowed, headOf, isDone, tailBefore, toRecord, type Followed } from './followed.ts'
+import { unseenSince } from './generations.ts'
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
@@ -313,18 +313,11 @@ export class Follower {
     if (isDone(followed) && quietMs >= deletedQuietMs) this.#over(followed, 'deleted')
   }
 
-  /** Between two looks a path may have had several files: those born after the one that was known, beside it. */
+  /** Between two looks a path may have had several files. */
   unseenGenerations(known: Pick<Followed, 'path' | 'identity'>, siblings: readonly Found[]): void {
-    const bornNs = BigInt(known.identity.bornNs)
-    for (const { path: at, stat } of siblings) {
-      if (stat.birthtimeNs < bornNs || this.#byInode.has(inodeKey(stat)) || bornNs === 0n) continue
-      this.begin({ path: known.path, at, stat, offset: 0 })
-    }
-    const numbers = siblings.map(({ path }) => /\.(\d+)$/.exec(path)?.[1]).filter((text) => text !== undefined)
-    const own = siblings.find(({ stat }) => sameInode(known.identity, whoIs(stat)))
-    const ownNumber = Number(/\.(\d+)$/.exec(own?.path ?? '')?.[1] ?? 0)
-    const missing = ownNumber - 1 - numbers.filter((text) => Number(text) >= 1 && Number(text) < ownNumber).length
-    if (missing <= 0) return
+    const { found, missing } = unseenSince(known, siblings, (stat) => this.#byInode.has(inodeKey(stat)))
+    for (const { path: at, stat } of found) this.begin({ path: known.path, at, stat, offset: 0 })
+    if (missing === 0) return
     this.#options.counters.add('unobserved_generations', missing)
     this.#options.log.error('generations were rotated away unseen', { path: known.path, count: missing })
   }
@@ -344,7 +337,9 @@ export class Follower {
   #attachCopy(followed: Followed): boolean {
     const read = { offset: followed.readOffset, mark: { bytes: followed.tail.length, crc: crc32(followed.tail) } }
     for (const { path, stat } of rotatedSiblings(followed.path).reverse()) {
-      if (this.#byInode.has(inodeKey(stat)) || !looksRotated(basename(path), basename(followed.path))) continue
+      const other = this.#byInode.get(inodeKey(stat))
+      if (other !== undefined) this.look(other) // the copy may have been made over an older one, which ends with that
+      if (this.#byInode.has(inodeKey(stat))) continue
       const file = openQuietly(path)
       if (file === undefined) continue
       if (judgeFile(followed.identity, read, file) !== 'moved') {

@@ -22,6 +22,7 @@ const recordsPerTurn = 200
 
 /** Resumes what can be resumed. What was found and is no known stream is left for the caller to discover. */
 export async function recover(recovery: Recovery, found: readonly Found[]): Promise<void> {
+  const newest = [...newestByPath(recovery.checkpoints).values()] // before what is nowhere is forgotten
   const byInode = new Map(found.map((one) => [inodeKey(one.stat), one]))
   const claimed = new Set<string>()
   const absent: StreamRecord[] = []
@@ -39,7 +40,7 @@ export async function recover(recovery: Recovery, found: readonly Found[]): Prom
     if (now !== undefined) candidates.push({ path: record.path, stat: now })
     if (!candidates.some((candidate) => resume(recovery, record, candidate, claimed))) lose(recovery, record)
   }
-  for (const record of newestByPath(recovery.checkpoints).values()) {
+  for (const record of newest) {
     const now = regularFileAt(record.path)
     if (now === undefined || !sameInode(record.identity, whoIs(now)))
       recovery.follower.unseenGenerations(record, rotatedSiblings(record.path))

@@ -149,7 +149,7 @@ export class FakeCollector {
       const newest = held.ranges.at(-1)
       return { ...base, outcome: 'expected', status: 409, ...(newest !== undefined && { expected: newest.to }) }
     }
-    if (range !== undefined && header.beforeCrc !== range.afterCrc && !header.gap)
+    if (range !== undefined && seamDiffers(header, range))
       return { ...base, outcome: 'diverged', status: 422, durable: rangeOf(range) }
     return { ...base, outcome: 'stored', status: 200, durable: rangeOf(this.#store(held, header, { payload, range })) }
   }
@@ -235,6 +235,10 @@ export class FakeAssigner {
     const route = this.routes.get(group)
     return route ?? (this.byDefault === undefined ? undefined : { collector: this.byDefault, epoch: 1 })
   }
+}
+
+function seamDiffers({ beforeCrc, gap }: FrameHeader, range: Held): boolean {
+  return !gap && beforeCrc !== range.afterCrc
 }
 
 function rangeOf({ from, to }: Held): { from: number; to: number } {

@@ -39,7 +39,7 @@ export const headBytesToMove = 64
 export function judge(known: FileIdentity, offset: number, looked: Looked): Verdict {
   const contentMatches = looked.sizeBytes >= offset && looked.headMatches && looked.tailMatches
   if (sameInode(known, looked)) return contentMatches ? 'same' : 'truncated'
-  const wholeKnown = offset > 0 && known.headBytes === offset && looked.sizeBytes === offset
+  const wholeKnown = known.headBytes > 0 && known.headBytes >= offset && looked.sizeBytes === known.headBytes
   return contentMatches && (known.headBytes >= headBytesToMove || wholeKnown) ? 'moved' : 'other'
 }
 
@@ -61,4 +61,10 @@ export function looksRotated(name: string, of: string): boolean {
   return (
     extension !== '' && name.startsWith(stem) && name.endsWith(extension) && /^[.\-_]?\d/.test(name.slice(stem.length))
   )
+}
+
+/** A rotated name that says which: with a number or a date, not `app.log.copy` or `app.log.old`. */
+export function looksNumbered(name: string, of: string): boolean {
+  if (!looksRotated(name, of)) return false
+  return name.startsWith(of) ? /\d/.test(name.slice(of.length)) : true
 }
