@@ -122,11 +122,9 @@ describe('what cannot work ends with exit code 1 and says why', () => {
     expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining(port) })
   })
 
-  test('a ZooKeeper that does not answer is named', async () => {
-    const collector = run('collector', ...server, '--data', await folder())
-    const assigner = run('assigner', ...server, '--listen', '127.0.0.1:0')
-    for (const end of [await collector, await assigner])
-      expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('127.0.0.1:1') })
+  test('a ZooKeeper that does not answer is named by a collector that knows no list', async () => {
+    const end = await run('collector', ...server, '--data', await folder())
+    expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('127.0.0.1:1') })
   })
 
   test('operators’ verbs without an assigner say which address did not answer', async () => {
@@ -136,6 +134,14 @@ describe('what cannot work ends with exit code 1 and says why', () => {
 })
 
 describe('what is unlucky is said and survived', () => {
+  test('an assigner names the ZooKeeper that does not answer, goes on trying, and ends at SIGTERM', async () => {
+    const words = [...nodeFlags, mainOf('assigner'), ...server, '--listen', '127.0.0.1:0']
+    await using assigner = startProcess(process.execPath, words)
+    await until('the warning', patienceMs, () => /answer.*127\.0\.0\.1:1/.exec(assigner.output.stderr) ?? undefined)
+    assigner.signal('SIGTERM')
+    expect(await assigner.ended).toEqual({ code: 0, signal: null })
+  })
+
   let directory: Awaited<ReturnType<typeof tempDirectory>>
   let made: Cluster
   beforeAll(async () => {
