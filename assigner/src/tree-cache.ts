@@ -45,6 +45,8 @@ export interface Snapshot {
 interface Node<T> {
   readonly path: string
   readonly decode: (data: Buffer, stat: Stat) => T
+  /** Left with every read. One for the life of the node: the session keeps each listener until it fires. */
+  readonly watch: (event: WatchEvent) => void
   dirty: boolean
   value: T | undefined
   version: number
@@ -82,6 +84,14 @@ export class TreeCache {
   #mode: 'idle' | 'reading' | 'closed' = 'idle'
   #due = false
   #timer: Timer | undefined
+  readonly #watchChildren = {
+    collectors: (): void => {
+      this.#onChildren('collectors')
+    },
+    candidates: (): void => {
+      this.#onChildren('candidates')
+    },
+  }
   readonly #waiters: { resolve: (snapshot: Snapshot) => void; reject: (error: Error) => void; sync: boolean }[] = []
 
   /** `onSnapshot` is called after every reading, changed or not. */
@@ -98,12 +108,12 @@ export class TreeCache {
       this.#log.error(`${name} ended by a bug`, { reason: error.stack })
     })
     this.#generation = session.generation
-    this.#manifest = json(paths.assignment, (data) =>
+    this.#manifest = this.#node(paths.assignment, (data) =>
       data.length === 0 ? emptyManifest : decodeZnode(manifestSchema, data, paths.assignment),
     )
-    this.#leader = json(paths.leader, (data) => decodeZnode(leaderSchema, data, paths.leader))
+    this.#leader = this.#node(paths.leader, (data) => decodeZnode(leaderSchema, data, paths.leader))
     const policy = paths.configOf('policy')
-    this.#policy = json(policy, (data) => decodeZnode(policySchema, data, policy))
+    this.#policy = this.#node(policy, (data) => decodeZnode(policySchema, data, policy))
     this.#unsubscribe = session.onState((state) => {
       if (state === 'connected') this.#wake()
     })
@@ -216,17 +226,19 @@ export class TreeCache {
         if (!this.#candidates.has(name))
           this.#candidates.set(
             name,
-            json(path, (data) => decodeZnode(candidateSchema, data, path)),
+            this.#node(path, (data) => decodeZnode(candidateSchema, data, path)),
           )
       }
     }
   }
 
+  #onChildren(which: 'collectors' | 'candidates'): void {
+    this.#childrenDirty[which] = true
+    this.#wake()
+  }
+
   async #children(which: 'collectors' | 'candidates', signal: AbortSignal): Promise<string[]> {
-    const watch = (): void => {
-      this.#childrenDirty[which] = true
-      this.#wake()
-    }
+    const watch = this.#watchChildren[which]
     try {
       return (await this.#session.children(this.#paths[which], { watch, signal })).names
     } catch (thrown) {
@@ -235,26 +247,41 @@ export class TreeCache {
     }
   }
 
+  #node<T>(path: string, decode: (data: Buffer, stat: Stat) => T): Node<T> {
+    const watch = (event: WatchEvent): void => {
+      node.dirty = true
+      if (event.type !== 'session-lost') this.#wake()
+    }
+    const node: Node<T> = {
+      path,
+      decode,
+      watch,
+      dirty: true,
+      value: undefined,
+      version: -1,
+      mzxid: '',
+      unreadable: false,
+    }
+    return node
+  }
+
   #collectorNodes(id: string): CollectorNodes {
     const [list, status, admin] = [this.#paths.collector(id), this.#paths.status(id), this.#paths.admin(id)]
     return {
-      list: json(list, (data) =>
+      list: this.#node(list, (data) =>
         data.length === 0 ? emptyCollectorList : decodeZnode(collectorListSchema, data, list),
       ),
-      status: json(status, (data, { mzxid }) => ({
+      status: this.#node(status, (data, { mzxid }) => ({
         status: decodeZnode(collectorStatusSchema, data, status),
         revision: mzxid,
       })),
-      admin: json(admin, (data) => decodeZnode(adminSchema, data, admin).want),
+      admin: this.#node(admin, (data) => decodeZnode(adminSchema, data, admin).want),
     }
   }
 
   /** Marked clean before each call, never after: a watch may fire together with the answer that set it. */
   async #readNode(node: Node<unknown>, signal: AbortSignal): Promise<void> {
-    const watch = (event: WatchEvent): void => {
-      node.dirty = true
-      if (event.type !== 'session-lost') this.#wake()
-    }
+    const { watch } = node
     node.dirty = false
     try {
       const { data, stat } = await this.#session.get(node.path, { watch, signal })
@@ -326,10 +353,6 @@ export class TreeCache {
     const lists = [...this.#collectors.values()].map(({ list }) => list)
     return [this.#manifest, ...lists].filter((node) => node.unreadable).map(({ path }) => path)
   }
-}
-
-function json<T>(path: string, decode: (data: Buffer, stat: Stat) => T): Node<T> {
-  return { path, decode, dirty: true, value: undefined, version: -1, mzxid: '', unreadable: false }
 }
 
 function prune(nodes: Map<string, unknown>, names: readonly string[]): void {
