@@ -184,8 +184,7 @@ class RunningAssigner implements Assigner {
 
   async start(): Promise<void> {
     const { id, log } = this.#options
-    for (const path of [this.#paths.collectors, this.#paths.candidates, this.#paths.journal, this.#paths.config])
-      await this.session.ensurePath(path)
+    await this.#ensureTree()
     this.#teardown.add('the tree', () => this.#cache.close())
     this.#teardown.add('the control loop', () => this.#loop.close())
     this.#teardown.add('the polling of loads', () => this.#measuring.close())
@@ -283,8 +282,14 @@ class RunningAssigner implements Assigner {
     this.#metrics.gauge('assigner_tree_age_seconds', 'Since the tree was last heard of', () => this.#ageMs() / 1000)
   }
 
+  async #ensureTree(): Promise<void> {
+    for (const path of [this.#paths.collectors, this.#paths.candidates, this.#paths.journal, this.#paths.config])
+      await this.session.ensurePath(path)
+  }
+
   /** The first who ever leads writes the policy down; from then on the tree's counts. */
   async #prepare(): Promise<void> {
+    await this.#ensureTree()
     const policy: Policy = { redistribution: this.#options.redistribution }
     try {
       await this.session.create(this.#paths.configOf('policy'), encodeZnode(policy))

@@ -45,6 +45,8 @@ export class ControlLoop {
   /** Passes and demands, one after the other. */
   #chain: Promise<void> = Promise.resolve()
   #queued = false
+  /** Publishes in a row that ended early: the second is not repeated at once. */
+  #failures = 0
   /** What the last pass looked at and found nothing to do in: not looked at again until something differs. */
   #quiet: { revision: number; settled: boolean; untilAt: number } | undefined
 
@@ -162,7 +164,13 @@ export class ControlLoop {
       this.#quiet = { revision, settled, untilAt: decision.graceEndsAt ?? Infinity }
       return
     }
-    if (!(await this.#publishAll(lead, sortedForBatches(decision.changes), decision.why))) this.wakeIn(0)
+    this.#planAgain(await this.#publishAll(lead, sortedForBatches(decision.changes), decision.why))
+  }
+
+  /** What failed once is planned anew at once: the tree was read again. What fails again would fail in a tight loop. */
+  #planAgain(published: boolean): void {
+    if (!published) this.wakeIn(this.#failures === 0 ? 0 : retryDelayMs)
+    this.#failures = published ? 0 : this.#failures + 1
   }
 
   #mayPlan({ unreadable }: Snapshot): boolean {

@@ -10,7 +10,7 @@ import {
   type Leader,
   type TreePaths,
 } from '@catchment/protocol'
-import { asError, Background, sleep, type Log } from '@catchment/runtime'
+import { asError, Background, fullJitter, retry, sleep, type Log } from '@catchment/runtime'
 
 export interface Lead {
   readonly term: number
@@ -112,9 +112,23 @@ export class Leadership {
     const election = this.#election
     this.#election = undefined
     this.#background.run('standing anew', async (signal) => {
-      await election?.resign()
+      if (election !== undefined) await this.#resign(election, signal)
       await sleep(this.#options.session.clock, standAnewMs, signal)
       this.stand()
+    })
+  }
+
+  /** Until it has succeeded: while the session lives, a node left behind is the first in the queue, and nobody leads. */
+  async #resign(election: Election, signal: AbortSignal): Promise<void> {
+    const { session, log } = this.#options
+    const { clock, random } = session
+    await retry(() => election.resign(), {
+      clock,
+      signal,
+      policy: fullJitter(random, { baseMs: standAnewMs, maxMs: 5_000 }),
+      onFailure: (error) => {
+        log.warn('could not resign, again soon', { reason: error.message })
+      },
     })
   }
 

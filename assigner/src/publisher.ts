@@ -21,7 +21,7 @@ import type { Lead } from './leadership.ts'
 import type { Snapshot } from './tree-cache.ts'
 
 /**
- * `deposed`: the fence says that another leads. `outdated`: the tree is not as it was read. `unknown`: the answer never
+ * `deposed`: the fence says that another leads, or somebody has deleted it or the manifest: the lead is to be taken anew. `outdated`: the tree is not as it was read. `unknown`: the answer never
  * came. After each of them everything is read again before anything is planned.
  */
 export type Published =
@@ -50,6 +50,7 @@ export class Publisher {
     plan: { changes: readonly Change[]; why: string; loads: ReadonlyMap<string, Load> },
   ): Promise<Published> {
     const { session, log } = this.#options
+    if (snapshot.manifestVersion < 0) return { outcome: 'deposed' }
     const epoch = snapshot.manifest.epoch + 1
     const at = session.clock.now()
     const lists = new Map([...snapshot.collectors].map(([id, { list }]) => [id, list]))
@@ -60,7 +61,7 @@ export class Publisher {
     try {
       await session.multi(this.#operations(lead, snapshot, batch, manifest), { signal: lead.signal })
     } catch (thrown) {
-      if (isCode(thrown, 'bad-version') && thrown.operationIndex === 0) return { outcome: 'deposed' }
+      if (isCode(thrown, 'bad-version', 'no-node') && thrown.operationIndex === 0) return { outcome: 'deposed' }
       if (isCode(thrown, 'bad-version', 'no-node', 'node-exists')) return { outcome: 'outdated' }
       if (
         thrown instanceof ZooKeeperError &&

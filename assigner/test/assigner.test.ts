@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { eventually } from '@catchment/testing'
 import { explainAnswerSchema, parseJson, rebalanceAnswerSchema, treeAnswerSchema } from '@catchment/protocol'
-import { losingAnswers, paths, TestCluster } from './cluster.ts'
+import { collectingLog, eventually } from '@catchment/testing'
+import { TreeCache } from '../src/tree-cache.ts'
+import { countingWatches, failingSyncs, losingAnswers, paths, TestCluster } from './cluster.ts'
 
 let cluster: TestCluster
 
@@ -130,6 +131,66 @@ describe('two assigners', () => {
     const answer = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
     expect(answer.assigned).toHaveLength(1)
     expect(assigner.term).toBe(8)
+  })
+})
+
+describe('a fence that is gone', () => {
+  test('the leader takes the lead anew instead of trying the same again and again', async () => {
+    const answers = losingAnswers()
+    const assigner = await cluster.assigner('a1', { openSession: answers.openSession })
+    await cluster.collector('c1')
+    await cluster.sees(assigner, 1)
+    await eventually('a1 leads', () => assigner.term === 1)
+    await cluster.session.delete(paths.leader, 'any')
+    const { assigned } = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    expect(assigned).toHaveLength(1)
+    expect(answers.sent).toBeLessThan(5)
+  })
+
+  test('the whole tree was deleted: it is made again, and groups are assigned again', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.sees(assigner, 1)
+    await cluster.resolve(assigner, { groups: names(3), waitMs: 10_000 })
+    const forget = async (path: string): Promise<void> => {
+      for (const name of (await cluster.session.children(path)).names) await forget(`${path}/${name}`)
+      await cluster.session.delete(path, 'any').catch(() => undefined) // somebody has made a child again: so be it
+    }
+    await forget(paths.root)
+    const { assigned } = await cluster.resolve(assigner, { groups: names(3), waitMs: 10_000 })
+    expect(assigned).toHaveLength(3)
+  })
+})
+
+describe('standing anew', () => {
+  test('a resignation that fails is repeated: a candidate that gave up must not stay first in the queue', async () => {
+    const syncs = failingSyncs()
+    const assigner = await cluster.assigner('a1', { openSession: syncs.openSession })
+    await cluster.collector('c1')
+    await eventually('a1 leads', () => assigner.term === 1)
+    const { data } = await cluster.session.get(paths.leader)
+    await cluster.session.set(paths.leader, data, 'any')
+    syncs.failNext()
+    const answer = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    expect(syncs.failed).toBe(1)
+    expect(answer.assigned).toHaveLength(1)
+  })
+})
+
+describe('TreeCache', () => {
+  test('leaves one listener with each node, however often it is read', async () => {
+    await cluster.session.ensurePath(paths.candidates)
+    const counting = countingWatches(cluster.session)
+    await cluster.collector('c1')
+    const cache = new TreeCache(counting.session, paths, { log: collectingLog(), onSnapshot: () => undefined })
+    for (let round = 0; round < 5; round += 1) {
+      const { data } = await cluster.session.get(paths.collector('c1'))
+      await cluster.session.set(paths.collector('c1'), data, 'any')
+      await cluster.session.create(`${paths.collectors}/n${round}`, new Uint8Array())
+      await cache.refresh({ sync: true })
+    }
+    expect(counting.mostOfOnePath()).toBe(1)
+    await cache.close()
   })
 })
 

@@ -5,6 +5,7 @@ import {
   openSession,
   ZooKeeperError,
   type Membership,
+  type ReadOptions,
   type SessionOptions,
   type ZooKeeperSession,
 } from '@catchment/coordination'
@@ -236,36 +237,89 @@ async function openSessionTo(zookeeper: ZookeeperServer): Promise<ZooKeeperSessi
   return await openSession({ servers, sessionTimeoutMs, clock: realClock, random: realRandom })
 }
 
-/** Sessions whose next transaction is carried out and never answered, when told to. */
+/** A session of which `instead` may answer a call in its place: undefined leaves it as it is. */
+function intercepted(
+  session: ZooKeeperSession,
+  instead: (name: string, target: ZooKeeperSession) => ((...call: never[]) => unknown) | undefined,
+): ZooKeeperSession {
+  return new Proxy(session, {
+    get: (target, name) => {
+      const other = instead(String(name), target)
+      if (other !== undefined) return other
+      const value: unknown = Reflect.get(target, name, target)
+      return typeof value === 'function' ? (value.bind(target) as unknown) : value
+    },
+  })
+}
+
+/** Sessions whose next transaction is carried out and never answered, when told to; and whose transactions are counted. */
 export function losingAnswers(): {
   openSession: (options: SessionOptions) => Promise<ZooKeeperSession>
   loseNext: () => void
   readonly lost: number
+  readonly sent: number
 } {
   let losing = false
   let lost = 0
-  const wrap = (session: ZooKeeperSession): ZooKeeperSession =>
-    new Proxy(session, {
-      get: (target, name) => {
-        if (name === 'multi')
-          return async (...call: Parameters<ZooKeeperSession['multi']>): Promise<void> => {
-            await target.multi(...call)
-            if (!losing) return
-            losing = false
-            lost += 1
-            throw new ZooKeeperError('connection-lost', 'the answer is lost', { outcome: 'unknown' })
-          }
-        const value: unknown = Reflect.get(target, name, target)
-        return typeof value === 'function' ? (value.bind(target) as unknown) : value
-      },
-    })
+  let sent = 0
+  const multi = async (target: ZooKeeperSession, call: Parameters<ZooKeeperSession['multi']>): Promise<void> => {
+    sent += 1
+    await target.multi(...call)
+    if (!losing) return
+    losing = false
+    lost += 1
+    throw new ZooKeeperError('connection-lost', 'the answer is lost', { outcome: 'unknown' })
+  }
   return {
-    openSession: async (options) => wrap(await openSession(options)),
+    openSession: async (options) =>
+      intercepted(await openSession(options), (name, target) =>
+        name === 'multi' ? (...call: Parameters<ZooKeeperSession['multi']>) => multi(target, call) : undefined,
+      ),
     loseNext: () => {
       losing = true
     },
     get lost() {
       return lost
     },
+    get sent() {
+      return sent
+    },
+  }
+}
+
+/** Sessions whose next sync times out, when told to. */
+export function failingSyncs(): { openSession: typeof openSession; failNext: () => void; readonly failed: number } {
+  let failing = false
+  let failed = 0
+  return {
+    openSession: async (options) =>
+      intercepted(await openSession(options), (name) => {
+        if (name !== 'sync' || !failing) return undefined
+        failing = false
+        failed += 1
+        return () => Promise.reject(new ZooKeeperError('timeout', 'sync: no answer'))
+      }),
+    failNext: () => {
+      failing = true
+    },
+    get failed() {
+      return failed
+    },
+  }
+}
+
+/** A session that notes which listeners were left behind with the reads of each path. */
+export function countingWatches(session: ZooKeeperSession): { session: ZooKeeperSession; mostOfOnePath: () => number } {
+  const watches = new Map<string, Set<unknown>>()
+  return {
+    session: intercepted(session, (name, target) => {
+      if (name !== 'get' && name !== 'exists' && name !== 'children') return undefined
+      return (path: string, options?: ReadOptions) => {
+        const key = `${name === 'children' ? 'children' : 'node'} ${path}`
+        if (options?.watch !== undefined) watches.set(key, (watches.get(key) ?? new Set()).add(options.watch))
+        return target[name](path, options)
+      }
+    }),
+    mostOfOnePath: () => Math.max(0, ...[...watches.values()].map(({ size }) => size)),
   }
 }
