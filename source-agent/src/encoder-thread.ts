@@ -11,6 +11,6 @@ export interface Order {
 }
 
 parentPort?.on('message', ({ memory, at, bytes }: Order) => {
-  const encoded = encode(new Uint8Array(memory, at, bytes))
+  const encoded = encode(Buffer.from(memory, at, bytes))
   parentPort?.postMessage(encoded, [encoded.payload.buffer])
 })
