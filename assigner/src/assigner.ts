@@ -21,7 +21,7 @@ import { Collectors } from './collectors.ts'
 import { ControlLoop, groupsMax, wantedGroupsMax } from './control-loop.ts'
 import { explain } from './decide/explanation.ts'
 import { Membership } from './decide/membership.ts'
-import { treeAnswer } from './decide/tree-answer.ts'
+import { treeAnswer, treeProblems } from './decide/tree-answer.ts'
 import { LeaderLink, noLeader } from './leader-link.ts'
 import { Leadership, type Lead } from './leadership.ts'
 import { Measuring } from './measuring.ts'
@@ -220,7 +220,8 @@ class RunningAssigner implements Assigner {
     if (this.#tree?.revision !== revision || nowMs - this.#tree.atMs > treeKeptMs) {
       const about = { root, epoch, leader, frozen, at: clock.now(), ageMs: 0, answeredBy: id }
       const assigners = snapshot?.candidates ?? []
-      const answer = treeAnswer(this.#observation.situation([]), { ...about, assigners })
+      const problems = snapshot === undefined ? [] : treeProblems(snapshot)
+      const answer = treeAnswer(this.#observation.situation([]), { ...about, assigners, problems })
       this.#tree = { revision, atMs: nowMs, answer }
     }
     return { ...this.#tree.answer, at: clock.now(), ageMs: this.#ageMs() }

@@ -55,26 +55,30 @@ export class Publisher {
     const at = session.clock.now()
     const lists = new Map([...snapshot.collectors].map(([id, { list }]) => [id, list]))
     const batch = firstBatch(lists, plan.changes, { epoch, at }, plan.loads)
+    if (batch.full.size > 0)
+      log.error('groups are not placed: the lists of collectors are full; add collectors', { full: [...batch.full] })
+    if (batch.changes.length === 0) return { outcome: 'published', epoch: snapshot.manifest.epoch, rest: [] }
     const wrong = violations(batch.lists)
     if (wrong.length > 0) throw new Error(`refused to publish epoch ${epoch}: ${wrong.slice(0, 3).join('; ')}`)
     const manifest: Manifest = { epoch, at, why: plan.why, term: lead.term }
     try {
       await session.multi(this.#operations(lead, snapshot, batch, manifest), { signal: lead.signal })
     } catch (thrown) {
-      if (isCode(thrown, 'bad-version', 'no-node') && thrown.operationIndex === 0) return { outcome: 'deposed' }
-      if (isCode(thrown, 'bad-version', 'no-node', 'node-exists')) return { outcome: 'outdated' }
-      if (
-        thrown instanceof ZooKeeperError &&
-        (thrown.outcome === 'unknown' || thrown.retryable || lead.signal.aborted)
-      ) {
-        log.warn('a publish was sent and not answered', { epoch, reason: thrown.message })
-        return { outcome: 'unknown' }
-      }
-      throw thrown
+      return this.#unpublished(thrown, epoch, lead)
     }
     log.info('published', { epoch, why: plan.why, moves: batch.changes.length, lists: batch.written.length })
     await this.#trimJournal(epoch)
-    return { outcome: 'published', epoch, rest: plan.changes.slice(batch.changes.length) }
+    return { outcome: 'published', epoch, rest: batch.rest }
+  }
+
+  /** What a failed transaction means; throws what is a bug. */
+  #unpublished(thrown: unknown, epoch: number, lead: Lead): Published {
+    if (isCode(thrown, 'bad-version', 'no-node') && thrown.operationIndex === 0) return { outcome: 'deposed' }
+    if (isCode(thrown, 'bad-version', 'no-node', 'node-exists')) return { outcome: 'outdated' }
+    if (!(thrown instanceof ZooKeeperError)) throw thrown
+    if (thrown.outcome !== 'unknown' && !thrown.retryable && !lead.signal.aborted) throw thrown
+    this.#options.log.warn('a publish was sent and not answered', { epoch, reason: thrown.message })
+    return { outcome: 'unknown' }
   }
 
   /** The decisions that are kept, in no order. */

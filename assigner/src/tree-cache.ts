@@ -27,6 +27,8 @@ import { asError, Background, fullJitter, sleep, type Log, type Timer } from '@c
 export interface CachedCollector {
   readonly list: CollectorList
   readonly listVersion: number
+  /** Of the znode, as stored. */
+  readonly listBytes: number
   readonly status: { readonly status: CollectorStatus; readonly revision: string } | undefined
   readonly admin: Admin['want']
 }
@@ -50,6 +52,7 @@ interface Node<T> {
   dirty: boolean
   value: T | undefined
   version: number
+  bytes: number
   /** Of the last change that was read: what has not changed keeps its identity. */
   mzxid: string
   unreadable: boolean
@@ -259,6 +262,7 @@ export class TreeCache {
       dirty: true,
       value: undefined,
       version: -1,
+      bytes: 0,
       mzxid: '',
       unreadable: false,
     }
@@ -320,6 +324,7 @@ export class TreeCache {
       node.unreadable = true
     }
     node.version = stat.version
+    node.bytes = stat.dataLength
   }
 
   async #manifestChanged(signal: AbortSignal): Promise<boolean> {
@@ -334,6 +339,7 @@ export class TreeCache {
         collectors.set(id, {
           list: list.value,
           listVersion: list.version,
+          listBytes: list.bytes,
           status: status.value,
           admin: admin.value ?? 'serve',
         })

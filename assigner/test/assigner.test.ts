@@ -211,6 +211,20 @@ describe('a publish whose answer is lost', () => {
   })
 })
 
+describe('a node of the tree that cannot be read', () => {
+  test('is told in the tree, with what to do about it; repaired, planning goes on', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.sees(assigner, 1)
+    const { data } = await cluster.session.get(paths.collector('c1'))
+    await cluster.session.set(paths.collector('c1'), Buffer.from('{'), 'any')
+    await eventually('it is told', () => assigner.tree().problems?.[0]?.what.includes(paths.collector('c1')) === true)
+    await cluster.session.set(paths.collector('c1'), data, 'any')
+    expect((await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })).assigned).toHaveLength(1)
+    expect(assigner.tree().problems).toBeUndefined()
+  })
+})
+
 describe('operators', () => {
   test('drain moves everything away for good, and the events tell of it', async () => {
     const assigner = await cluster.assigner('a1')

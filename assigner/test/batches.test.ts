@@ -1,6 +1,8 @@
 import { expect, test } from '@jest/globals'
-import type { CollectorList } from '@catchment/protocol'
+import { emptyCollectorList, type CollectorList } from '@catchment/protocol'
+import { seededRandom } from '@catchment/testing'
 import { firstBatch, sortedForBatches, transactionBytesMax } from '../src/decide/batches.ts'
+import type { Change } from '../src/decide/draft.ts'
 import { violations } from '../src/decide/invariant.ts'
 import { clusterOf, SimulatedTree } from './simulated-tree.ts'
 
@@ -23,6 +25,33 @@ test('firstBatch cuts a plan of many lists into transactions of at most 512 KiB,
   }
   expect(epoch).toBeGreaterThan(1)
   expect([...lists.values()].reduce((sum, { owned }) => sum + Object.keys(owned).length, 0)).toBe(7_200)
+})
+
+test('firstBatch leaves out what would let a list outgrow its znode, and goes on with the rest in few batches', () => {
+  const random = seededRandom(7)
+  const name = (): string => Buffer.from(random.bytes(90)).toString('hex')
+  const owned = Object.fromEntries(Array.from({ length: 4_900 }, () => [name(), { since: 1, load: 0 }]))
+  let lists: ReadonlyMap<string, CollectorList> = new Map([
+    ['c1', { ...emptyCollectorList, owned }],
+    ['c2', emptyCollectorList],
+  ])
+  const create = (to: string): Change => ({ do: 'create', group: name(), to, why: 'new groups' })
+  const changes = ['c1', 'c2'].flatMap((to) => Array.from({ length: 400 }, () => create(to)))
+  let rest: readonly Change[] = sortedForBatches(changes)
+  const full = new Set<string>()
+  let batches = 0
+  while (rest.length > 0) {
+    batches += 1
+    const batch = firstBatch(lists, rest, { epoch: 1 + batches, at: 0 }, new Map())
+    for (const id of batch.full) full.add(id)
+    ;({ lists, rest } = batch)
+  }
+  const count = (id: string): number => Object.keys(lists.get(id)?.owned ?? {}).length
+  expect(count('c2')).toBe(400)
+  expect(count('c1')).toBeGreaterThan(4_900)
+  expect(count('c1')).toBeLessThan(5_300)
+  expect([...full]).toEqual(['c1'])
+  expect(batches).toBeLessThan(15)
 })
 
 test('violations names a group that two own, one that two borrow, and a loan that its owner does not know of', () => {

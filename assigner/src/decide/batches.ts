@@ -1,7 +1,9 @@
 // A plan cut into transactions. Changes are sorted by the lists that they touch, so that a batch writes few lists, and a
-// batch that is too heavy is halved: each change is whole in itself, so every prefix is a valid assignment.
+// batch that is too heavy is halved: each change is whole in itself, so every prefix is a valid assignment. A change that
+// does not fit even alone, because a list has outgrown its znode, is left out with all others that would let that list
+// grow: one full collector must not stop what happens to the rest.
 
-import { encodeZnode, type CollectorList, type Load } from '@catchment/protocol'
+import { encodeZnode, ProtocolError, type CollectorList, type Load } from '@catchment/protocol'
 import { Draft, type Change, type Stamp } from './draft.ts'
 import type { Lists } from './situation.ts'
 
@@ -9,6 +11,8 @@ export const transactionBytesMax = 512 * 1024
 /** What fence, manifest and journal entry weigh at most. */
 export const transactionOverheadBytes = 192 * 1024
 const changesPerBatchMax = 100_000
+/** What no transaction may weigh: ZooKeeper drops a connection that sends 1 MiB. */
+const requestBytesMax = 1_000_000
 
 export interface WrittenList {
   readonly id: string
@@ -20,26 +24,61 @@ export interface Batch {
   readonly changes: readonly Change[]
   readonly written: readonly WrittenList[]
   readonly lists: Lists
+  /** What comes after this batch, without what was left out. */
+  readonly rest: readonly Change[]
+  /** The collectors whose lists are full, so that changes were left out. */
+  readonly full: ReadonlySet<string>
 }
 
-/**
- * The first batch of `changes`: as many as one transaction holds. Throws ProtocolError `too-large` when a single change
- * does not fit: a list has outgrown its znode.
- */
+/** The first batch of `changes`: as many as one transaction holds; none when all of them were left out. */
 export function firstBatch(
   lists: Lists,
   changes: readonly Change[],
   stamp: Stamp,
   loads: ReadonlyMap<string, Load>,
 ): Batch {
-  let count = Math.min(changes.length, changesPerBatchMax)
-  for (;;) {
+  const full = new Set<string>()
+  const leftOut = new Set<string>()
+  let open = changes
+  let count = Math.min(open.length, changesPerBatchMax)
+  while (open.length > 0) {
     const draft = new Draft(lists, stamp, (group) => loads.get(group)?.bytesPerSecond)
-    const part = changes.slice(0, count)
+    const part = open.slice(0, count)
     for (const change of part) draft.apply(change)
-    const written = tryEncode(draft, count === 1)
-    if (written !== undefined) return { changes: part, written, lists: draft.lists }
-    count = Math.ceil(count / 2)
+    const encoded = encodeTouched(draft, bytesMaxOf(draft, count))
+    if ('written' in encoded)
+      return { changes: part, written: encoded.written, lists: draft.lists, rest: open.slice(count), full }
+    if (count > 1) count = Math.ceil(count / 2)
+    else {
+      full.add(encoded.tooLarge)
+      for (const change of part) leftOut.add(change.group)
+      open = open.filter((change) => {
+        if (growing(change).some((id) => full.has(id))) leftOut.add(change.group)
+        return !leftOut.has(change.group) // what follows on a change that is left out cannot be done either
+      })
+      count = Math.min(open.length, changesPerBatchMax)
+    }
+  }
+  return { changes: [], written: [], lists, rest: [], full }
+}
+
+/** Two lists are not made lighter by halving: each may be near 512 KiB, and they are written as often as there are batches. */
+function bytesMaxOf({ touched }: Draft, count: number): number {
+  if (count === 1) return requestBytesMax
+  return (touched.size <= 2 ? requestBytesMax : transactionBytesMax) - transactionOverheadBytes
+}
+
+/** The collectors whose lists get an entry by it, other than that of where the group went. */
+function growing(change: Change): readonly string[] {
+  switch (change.do) {
+    case 'create':
+    case 'move':
+    case 'keep':
+      return [change.to]
+    case 'lend':
+      return [change.owner, change.to]
+    case 'return':
+      return [change.owner]
   }
 }
 
@@ -72,17 +111,28 @@ function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }
 
-/** The bytes of the touched lists, or undefined when they are too many. `last`: there is nothing left to halve. */
-function tryEncode(draft: Draft, last: boolean): WrittenList[] | undefined {
+/** The bytes of the touched lists; or which of them is too large for a znode, or the largest when together they are. */
+function encodeTouched(draft: Draft, bytesMax: number): { written: WrittenList[] } | { tooLarge: string } {
   const written: WrittenList[] = []
   let bytes = 0
   for (const id of draft.touched) {
     const list = draft.lists.get(id)
     if (list === undefined) continue
-    const data = encodeZnode(list)
+    const data = encodeList(list)
+    if (data === undefined) return { tooLarge: id }
     bytes += data.length
-    if (!last && bytes > transactionBytesMax - transactionOverheadBytes) return undefined
     written.push({ id, list, data })
+    if (bytes > bytesMax) return { tooLarge: written.reduce((a, b) => (b.data.length > a.data.length ? b : a)).id }
   }
-  return written
+  return { written }
+}
+
+/** Undefined for a list that is too large. */
+function encodeList(list: CollectorList): Buffer | undefined {
+  try {
+    return encodeZnode(list)
+  } catch (thrown) {
+    if (thrown instanceof ProtocolError && thrown.code === 'too-large') return undefined
+    throw thrown
+  }
 }

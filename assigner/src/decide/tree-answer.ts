@@ -1,4 +1,13 @@
-import type { CollectorList, Leader, Load, TreeAnswer, TreeCollector, TreeGroup } from '@catchment/protocol'
+import {
+  znodeBytesMax,
+  type CollectorList,
+  type Leader,
+  type Load,
+  type Problem,
+  type TreeAnswer,
+  type TreeCollector,
+  type TreeGroup,
+} from '@catchment/protocol'
 import { loadOf, pressuresOf } from './standing.ts'
 import { listsOf, type CollectorView, type Situation } from './situation.ts'
 
@@ -11,6 +20,31 @@ export interface TreeAbout {
   readonly leader: Leader | undefined
   readonly assigners: readonly { readonly id: string; readonly url: string }[]
   readonly frozen: string | undefined
+  readonly problems: readonly Problem[]
+}
+
+/** A list this full has room for few groups more. */
+const listFullRatio = 0.9
+const unreadableShownMax = 5
+
+/** What in the tree itself keeps groups from being placed. */
+export function treeProblems(tree: {
+  readonly unreadable: readonly string[]
+  readonly collectors: ReadonlyMap<string, { readonly listBytes: number }>
+}): Problem[] {
+  const unreadable = tree.unreadable.slice(0, unreadableShownMax).map((path) => ({
+    what: `nothing is planned, because ${path} in the tree cannot be understood`,
+    todo: 'repair or delete that znode; a list that is deleted is made anew, and its groups when agents ask for them',
+  }))
+  const full = [...tree.collectors].flatMap(([id, { listBytes }]) =>
+    listBytes < listFullRatio * znodeBytesMax
+      ? []
+      : {
+          what: `the list of collector ${id} is nearly full: ${Math.round(listBytes / 1024)} of ${znodeBytesMax / 1024} KiB; what does not fit is not placed there`,
+          todo: 'add collectors, or name groups by what is few',
+        },
+  )
+  return [...unreadable, ...full]
 }
 
 /** The assignment as people see it: each group below its server, and below its owner while that one is away. */
@@ -19,7 +53,7 @@ export function treeAnswer(situation: Situation, about: TreeAbout): TreeAnswer {
   const collectors = [...situation.collectors.values()]
     .sort((a, b) => (a.id < b.id ? -1 : 1))
     .map((view) => treeCollector(view, pressure.get(view.id), situation.loads))
-  const { leader, frozen, assigners, ...plain } = about
+  const { leader, frozen, assigners, problems, ...plain } = about
   return {
     ...plain,
     ...(leader !== undefined && { leader }),
@@ -27,6 +61,7 @@ export function treeAnswer(situation: Situation, about: TreeAbout): TreeAnswer {
     redistribution: situation.redistribution,
     imbalance: Math.max(0, ...pressure.values()),
     ...(frozen !== undefined && { frozen }),
+    ...(problems.length > 0 && { problems: [...problems] }),
     collectors,
   }
 }

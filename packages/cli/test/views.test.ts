@@ -42,6 +42,13 @@ describe('treeLines', () => {
     ])
   })
 
+  test('tells what the assigner cannot do, in the tree and in the status, with what to do', () => {
+    const problem = { what: 'the list of collector c1 is nearly full', todo: 'add collectors' }
+    const troubled = { ...even, problems: [problem] }
+    expect(treeLines(troubled, look)).toContain('problem: the list of collector c1 is nearly full: add collectors')
+    expect(statusOf(troubled, []).problems).toContainEqual(problem)
+  })
+
   test('says when nobody leads, when it is frozen, and when it is old', () => {
     const { leader, ...leaderless } = even
     expect(leader).toBeDefined()

@@ -81,6 +81,10 @@ export const treeCollectorSchema = z.object({
 })
 export type TreeCollector = z.infer<typeof treeCollectorSchema>
 
+/** What keeps an assigner from planning as it should, and what an operator can do about it. */
+const problemSchema = z.object({ what: z.string(), todo: z.string() })
+export type Problem = z.infer<typeof problemSchema>
+
 /** GET /v1/tree of an assigner. `answeredBy` may be a standby; `ageMs` since it last heard of the tree. */
 export const treeAnswerSchema = z.object({
   root: z.string(),
@@ -93,6 +97,7 @@ export const treeAnswerSchema = z.object({
   redistribution: redistributionSchema,
   imbalance: z.number().nonnegative(),
   frozen: z.string().optional(),
+  problems: z.array(problemSchema).optional(),
   collectors: z.array(treeCollectorSchema),
 })
 export type TreeAnswer = z.infer<typeof treeAnswerSchema>

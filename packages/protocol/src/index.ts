@@ -98,6 +98,7 @@ export {
   type CollectorStatusAnswer,
   type ExplainAnswer,
   type LoadAnswer,
+  type Problem,
   type RebalanceAnswer,
   type RebalanceRequest,
   type ResolveAnswer,

@@ -99,6 +99,7 @@ function clusterProblems(tree: TreeAnswer, unserved: number): Status['problems']
       what: `the assignment is frozen: ${tree.frozen}`,
       todo: 'bring the collectors back, or say go: catchment rebalance --mode local',
     })
+  problems.push(...(tree.problems ?? []))
   if (tree.collectors.every(({ state }) => state === 'gone'))
     problems.push({ what: 'no collector runs: nothing is collected', todo: 'start one: catchment collector …' })
   else if (unserved > 0)

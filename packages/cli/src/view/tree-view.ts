@@ -64,6 +64,7 @@ function headLines(tree: TreeAnswer, palette: Palette): string[] {
   ]
   const lines = [parts.join('  ')]
   if (tree.frozen !== undefined) lines.push(palette.bad(`frozen: ${tree.frozen}`))
+  for (const { what, todo } of tree.problems ?? []) lines.push(palette.bad(`problem: ${what}: ${todo}`))
   if (tree.ageMs > staleAfterMs)
     lines.push(palette.warn(`stale: ${tree.answeredBy} last heard of the tree ${humanDuration(tree.ageMs)} ago`))
   return lines
@@ -75,7 +76,7 @@ function collectorCells(collector: TreeCollector, palette: Palette): string[] {
   return [
     palette.bold(collector.id),
     paint(collector.state) + palette.warn(admin),
-    ...loadCells(collector.load),
+    ...loadCells(collector.state === 'gone' ? undefined : collector.load),
     collector.pressure === undefined ? '' : `pressure ${ratio(collector.pressure)}`,
     counted(collector.groups.length, 'group'),
   ]
