@@ -7,6 +7,7 @@ import { join } from 'node:path'
 import type { FrameHeader } from '@catchment/protocol'
 import { asError, Background, codeOf, sleep, type Clock, type Log, type Metrics } from '@catchment/runtime'
 import { readCursor, writeCursor, type Cursor } from './cursor.ts'
+import { Arena } from './arena.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { Expander, type PackedFrame } from './expander.ts'
 import type { Delivery, Mirror } from './mirror.ts'
@@ -17,6 +18,8 @@ import { scanSegment, type ScanItem } from './segment-scan.ts'
 
 /** Raw bytes that are expanded and written together; a last frame may pass it. */
 const batchRawBytesMax = 4 * 1024 * 1024
+/** What of a segment is read for one batch, into the same memory every time; a batch that needs more gets fresh memory. */
+const readBytesMax = 8 * 1024 * 1024
 /** How long written bytes may wait for their fdatasync, and how many. */
 export const flushIntervalMs = 200
 export const unflushedBytesMax = 128 * 1024 * 1024
@@ -42,6 +45,7 @@ export class DeliveryLoop {
   readonly #options: DeliveryOptions
   readonly #background: Background
   readonly #expander = new Expander()
+  readonly #read = new Arena(readBytesMax)
   readonly #delivered
   readonly #corrupt
   readonly #quarantined
@@ -124,7 +128,7 @@ export class DeliveryLoop {
   async #turn(signal: AbortSignal): Promise<void> {
     try {
       if (this.#flushError !== undefined) throw this.#flushError
-      if (!(await this.#deliverSome(signal))) await this.#idle(signal)
+      if (!(await this.#deliverSome())) await this.#idle(signal)
       if (this.#flushDue()) this.#flush()
       if (this.#unflushedBytes > 2 * unflushedBytesMax) await this.#flushing
     } catch (thrown) {
@@ -174,23 +178,22 @@ export class DeliveryLoop {
   }
 
   /** Writes one batch. False when there is nothing to write. */
-  async #deliverSome(signal: AbortSignal): Promise<boolean> {
+  async #deliverSome(): Promise<boolean> {
     const next = this.#next()
     if (next === undefined) return false
     const { segment, from } = next
     const file = await this.#open(segment)
     const to = segment.bytes // it grows meanwhile
-    let batch: Found[] = []
+    const batch: Found[] = []
     let rawBytes = 0
-    for await (const item of scanSegment(file, { from, to, payloads: true })) {
+    this.#read.reset() // the batch before has been written
+    for await (const item of scanSegment(file, { from, to, payloads: true, memory: this.#read })) {
       batch.push(item.kind === 'frame' ? this.#frame(item, segment) : this.#damaged(item, segment))
       if (item.kind === 'frame' && !item.header.gap) rawBytes += item.header.rawBytes
       if (rawBytes >= batchRawBytesMax || item.to === to) {
         await this.#write(await this.#expand(batch))
         this.#position = { segment: segment.sequence, offset: item.to }
-        batch = []
-        rawBytes = 0
-        if (signal.aborted || this.#flushDue()) return true
+        break
       }
     }
     return true

@@ -5,6 +5,7 @@
 import type { Worker } from 'node:worker_threads'
 import type { FrameHeader } from '@catchment/protocol'
 import { asError, CatchmentError, startThread } from '@catchment/runtime'
+import { Arena } from './arena.ts'
 import { expand } from './expand.ts'
 import type { Order } from './expander-thread.ts'
 
@@ -19,11 +20,11 @@ export interface PackedFrame {
 }
 
 export class Expander {
-  readonly #arena: SharedArrayBuffer
+  readonly #arena: Arena
   #thread: Worker | undefined
 
   constructor(limits: { arenaBytes?: number } = {}) {
-    this.#arena = new SharedArrayBuffer(limits.arenaBytes ?? arenaBytes)
+    this.#arena = new Arena(limits.arenaBytes ?? arenaBytes)
   }
 
   /**
@@ -31,22 +32,23 @@ export class Expander {
    * call at a time. Throws CatchmentError `thread-ended`, retryable.
    */
   async expandAll(frames: readonly PackedFrame[]): Promise<(Buffer | Error)[]> {
-    const orders: Order[] = []
-    let used = 0
-    const places = frames.map(({ header, payload }) => {
+    this.#arena.reset()
+    const places = frames.map(({ header: { codec, rawBytes } }) =>
+      codec === 'none' || rawBytes < threadBytesMin ? undefined : this.#arena.take(rawBytes),
+    )
+    const orders = frames.flatMap(({ header, payload }, index): Order[] => {
       const { codec, rawBytes, rawCrc } = header
-      if (codec === 'none' || rawBytes < threadBytesMin || used + rawBytes > this.#arena.byteLength) return undefined
-      orders.push({ codec, rawBytes, rawCrc, payload, at: used })
-      used += rawBytes
-      return orders.length - 1
+      const place = places[index]
+      return place === undefined ? [] : [{ codec, rawBytes, rawCrc, payload, at: place.byteOffset }]
     })
     const failures = orders.length === 0 ? [] : await this.#ask(orders)
+    let asked = 0
     return frames.map(({ header, payload }, index) => {
       const place = places[index]
-      const order = place === undefined ? undefined : orders[place]
-      if (place === undefined || order === undefined) return expandHere(header, payload)
-      const failure = failures[place]
-      return failure === undefined ? Buffer.from(this.#arena, order.at, order.rawBytes) : new Error(failure)
+      if (place === undefined) return expandHere(header, payload)
+      const failure = failures[asked]
+      asked += 1
+      return failure === undefined ? place : new Error(failure)
     })
   }
 
@@ -56,7 +58,7 @@ export class Expander {
   }
 
   #ask(orders: readonly Order[]): Promise<readonly (string | undefined)[]> {
-    const thread = (this.#thread ??= startThread(new URL('./expander-thread.ts', import.meta.url), this.#arena))
+    const thread = (this.#thread ??= startThread(new URL('./expander-thread.ts', import.meta.url), this.#arena.memory))
     return new Promise((resolve, reject) => {
       const ended = (thrown: unknown): void => {
         this.#thread = undefined

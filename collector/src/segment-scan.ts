@@ -13,6 +13,7 @@ import {
   type FrameHeader,
 } from '@catchment/protocol'
 import { crc32 } from 'node:zlib'
+import type { Arena } from './arena.ts'
 import type { DiskFile } from './disk.ts'
 
 export type ScanItem =
@@ -34,6 +35,8 @@ export interface ScanOptions {
   readonly to: number
   /** Read payloads and check them; otherwise they are skipped, unread. */
   readonly payloads: boolean
+  /** Where to read to, in memory that is left alone while payloads are in use; fresh memory where it gives none. */
+  readonly memory?: Arena
 }
 
 const windowBytes = 1024 * 1024
@@ -41,7 +44,7 @@ const headerWindowBytes = 16 * 1024
 
 /** The frames between two offsets. At most one `torn` item, the last. */
 export async function* scanSegment(file: Pick<DiskFile, 'read'>, options: ScanOptions): AsyncGenerator<ScanItem> {
-  const window = new Window(file, options.to, options.payloads ? windowBytes : headerWindowBytes)
+  const window = new Window(file, options)
   let offset = options.from
   let damagedFrom: number | undefined
   let damagedHeader: FrameHeader | undefined
@@ -114,13 +117,15 @@ class Window {
   readonly #file: Pick<DiskFile, 'read'>
   readonly #end: number
   readonly #chunkBytes: number
+  readonly #memory: Arena | undefined
   #bytes: Buffer = Buffer.alloc(0)
   #base = 0
 
-  constructor(file: Pick<DiskFile, 'read'>, end: number, chunkBytes: number) {
+  constructor(file: Pick<DiskFile, 'read'>, { to, payloads, memory }: ScanOptions) {
     this.#file = file
-    this.#end = end
-    this.#chunkBytes = chunkBytes
+    this.#end = to
+    this.#chunkBytes = payloads ? windowBytes : headerWindowBytes
+    this.#memory = memory
   }
 
   /** `bytes` bytes from `offset`; fewer when the file ends. */
@@ -128,7 +133,7 @@ class Window {
     const within = offset - this.#base
     if (within < 0 || within + bytes > this.#bytes.length) {
       const wanted = Math.min(this.#end - offset, Math.max(bytes, this.#chunkBytes))
-      const buffer = Buffer.allocUnsafeSlow(wanted) // a new one: what was handed out is in use
+      const buffer = this.#memory?.take(wanted) ?? Buffer.allocUnsafeSlow(wanted) // what was handed out is in use
       this.#bytes = buffer.subarray(0, await this.#file.read(buffer, offset))
       this.#base = offset
       return this.#bytes.subarray(0, bytes)
