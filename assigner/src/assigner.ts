@@ -137,12 +137,13 @@ class RunningAssigner implements Assigner {
     this.#observation = new Observation({ ...options, membership })
     const http = createHttpClient({ connectionsPerOrigin: 4, connectTimeoutMs: 1_000 })
     teardown.add('the HTTP client', () => http.close())
-    this.#link = new LeaderLink(http)
+    this.#link = new LeaderLink(http, clock)
     this.#cache = new TreeCache(session, this.#paths, {
       log,
       onSnapshot: (snapshot) => {
         const { revision } = this.#observation
         this.#observation.take(snapshot)
+        this.#loop.forgetKnown()
         if (this.#observation.revision !== revision) this.#loop.wake()
       },
     })
@@ -170,6 +171,7 @@ class RunningAssigner implements Assigner {
       observation: this.#observation,
       ageMs: () => this.#ageMs(),
       refresh: () => this.#refresh(),
+      isWanted: (group) => this.#loop.isWanted(group),
       pursue: (work) => this.#pursue(work),
     })
   }
@@ -308,9 +310,9 @@ class RunningAssigner implements Assigner {
   }
 
   async #pursue({ request, unknown, refusedBy, forwarded }: Pursuit): Promise<void> {
+    if (!this.#loop.want(unknown))
+      this.#options.log.warn('new groups are not created: a limit is reached', { groupsMax, wantedGroupsMax })
     if (this.term !== undefined) {
-      if (!this.#loop.want(unknown))
-        this.#options.log.warn('new groups are not created: a limit is reached', { groupsMax, wantedGroupsMax })
       await Promise.all(refusedBy.map((id) => this.#measuring.probe(id, this.#stop.signal)))
       if (refusedBy.length > 0) this.#loop.wake()
       return
@@ -319,11 +321,11 @@ class RunningAssigner implements Assigner {
     if (leader === undefined || forwarded || leader.id === this.#options.id) return
     const asked = new Set(unknown)
     const refusing = new Set(refusedBy)
-    const groups = request.groups
-      .filter(({ group, refusedBy: by }) => asked.has(group) || (by !== undefined && refusing.has(by)))
-      .map(({ group, refusedBy: by }) => ({ group, ...(by !== undefined && { refusedBy: by }) }))
+    const groups = request.groups.filter(
+      ({ group, refusedBy: by }) => asked.has(group) || (by !== undefined && refusing.has(by)),
+    )
     try {
-      await this.#link.resolve(leader, { ...request, groups })
+      await this.#link.pursue(leader, groups)
     } catch (thrown) {
       this.#options.log.debug('the leader cannot be asked', { leader: leader.id, reason: asError(thrown).message })
     }

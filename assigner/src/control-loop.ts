@@ -62,15 +62,27 @@ export class ControlLoop {
     return this.#wanted.size
   }
 
-  /** Groups to be created, in one publish with what else is asked for within 100 ms. False at a limit. */
+  isWanted(group: string): boolean {
+    return this.#wanted.has(group)
+  }
+
+  /**
+   * Groups to be created, in one publish with what else is asked for within 100 ms. False at a limit. A standby keeps them
+   * too: should it become the leader, it knows what was asked for.
+   */
   want(groups: readonly string[]): boolean {
     const { index } = this.#options.observation
-    for (const group of groups) {
-      if (this.#wanted.size >= wantedGroupsMax || index.size + this.#wanted.size >= groupsMax) return false
-      this.#wanted.add(group)
-    }
+    const room = Math.max(0, Math.min(wantedGroupsMax, groupsMax - index.size) - this.#wanted.size)
+    const fresh = groups.filter((group) => !this.#wanted.has(group))
+    for (const group of fresh.slice(0, room)) this.#wanted.add(group)
     if (groups.length > 0) this.wakeIn(creationDelayMs)
-    return true
+    return fresh.length <= room
+  }
+
+  /** What has been created is not wanted any more. */
+  forgetKnown(): void {
+    const { index } = this.#options.observation
+    for (const group of this.#wanted) if (index.isKnown(group)) this.#wanted.delete(group)
   }
 
   /** A pass soon: now, or after the one under way. */
@@ -147,7 +159,6 @@ export class ControlLoop {
     const snapshot = observation.snapshot
     if (lead === undefined || snapshot === undefined) return
     observation.look()
-    this.#forgetKnown()
     this.#scheduleNext()
     if (!this.#mayPlan(snapshot)) return
     const nowMs = clock.monotonicMs()
@@ -206,7 +217,6 @@ export class ControlLoop {
       if (result.outcome !== 'published' || expected?.manifest.epoch !== result.epoch) return false
       rest = result.rest
     }
-    this.#forgetKnown()
     return true
   }
 
@@ -218,11 +228,6 @@ export class ControlLoop {
       this.wakeIn(retryDelayMs)
       return undefined
     }
-  }
-
-  #forgetKnown(): void {
-    const { index } = this.#options.observation
-    for (const group of this.#wanted) if (index.isKnown(group)) this.#wanted.delete(group)
   }
 
   #scheduleNext(): void {

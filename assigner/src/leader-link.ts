@@ -5,26 +5,48 @@ import {
   errorAnswerSchema,
   parseJson,
   rebalanceAnswerSchema,
+  resolveGroupsMax,
   type Leader,
   type RebalanceAnswer,
   type RebalanceRequest,
   type ResolveRequest,
 } from '@catchment/protocol'
-import { CatchmentError, type HttpAnswer, type HttpClient } from '@catchment/runtime'
+import { CatchmentError, sleep, type Clock, type HttpAnswer, type HttpClient } from '@catchment/runtime'
 
 const creationTimeoutMs = 1_000
 const rebalanceTimeoutMs = 30_000
+/** What agents ask for within it travels as one request: ten thousand may wait on one standby. */
+const gatherMs = 20
 
 export class LeaderLink {
   readonly #http: HttpClient
+  readonly #clock: Clock
+  readonly #due = new Map<string, ResolveRequest['groups'][number]>()
+  #telling: Promise<void> | undefined
 
-  constructor(http: HttpClient) {
+  constructor(http: HttpClient, clock: Clock) {
     this.#http = http
+    this.#clock = clock
   }
 
-  /** Tells of groups to be created and of collectors that refused. The answer comes with the tree. */
-  async resolve(leader: Leader, request: ResolveRequest): Promise<void> {
-    await this.#post(leader, '/v1/resolve?forwarded=1', { ...request, waitMs: 0 }, creationTimeoutMs)
+  /**
+   * Tells of groups to be created and of collectors that refused, one request at a time. The answer comes with the tree.
+   * What fails is not told again: who waits for it asks again.
+   */
+  async pursue(leader: Leader, groups: ResolveRequest['groups']): Promise<void> {
+    for (const { group, refusedBy } of groups)
+      this.#due.set(group, { group, ...(refusedBy !== undefined && { refusedBy }) })
+    this.#telling ??= this.#tell(leader).finally(() => (this.#telling = undefined))
+    await this.#telling
+  }
+
+  async #tell(leader: Leader): Promise<void> {
+    while (this.#due.size > 0) {
+      await sleep(this.#clock, gatherMs)
+      const groups = [...this.#due.values()].slice(0, resolveGroupsMax)
+      for (const { group } of groups) this.#due.delete(group)
+      await this.#post(leader, '/v1/resolve?forwarded=1', { groups, waitMs: 0 }, creationTimeoutMs)
+    }
   }
 
   async rebalance(leader: Leader, request: RebalanceRequest): Promise<RebalanceAnswer> {

@@ -8,13 +8,16 @@ import type { Observation } from './observation.ts'
 
 /** A group that has just come is measured from nothing: until then its former load counts if it is greater. */
 const warmUpMs = 15_000
+/** A thousand agents that cannot reach a collector are one reason to probe it, not a thousand. */
+const probeIntervalMs = 1_000
 
 export class Measuring {
   readonly #collectors: Collectors
   readonly #observation: Observation
   readonly #onMeasured: () => void
   readonly #background: Background
-  readonly #probing = new Set<string>()
+  /** The last probe of each collector, under way or done. */
+  readonly #probes = new Map<string, { readonly atMs: number; readonly done: Promise<void> }>()
   readonly #reporters = new Map<string, { collector: string; sinceMs: number }>()
 
   constructor(options: { collectors: Collectors; observation: Observation; log: Log; onMeasured: () => void }) {
@@ -41,20 +44,23 @@ export class Measuring {
     })
   }
 
-  /** An agent says that this collector refused it: see for oneself. Resolves when that is done. */
+  /** An agent says that this collector refused it: see for oneself, at most once a second. Resolves when that is done. */
   async probe(id: string, signal: AbortSignal): Promise<void> {
     const url = this.#observation.snapshot?.collectors.get(id)?.status?.status.url
-    if (url === undefined || this.#probing.has(id)) return
-    this.#probing.add(id)
-    try {
-      this.#judge(id, await this.#collectors.probe({ id, url }, signal))
-    } finally {
-      this.#probing.delete(id)
-    }
+    if (url === undefined) return
+    const nowMs = this.#collectors.clock.monotonicMs()
+    const last = this.#probes.get(id)
+    if (last === undefined || nowMs - last.atMs >= probeIntervalMs)
+      this.#probes.set(id, { atMs: nowMs, done: this.#probe({ id, url }, signal) })
+    await this.#probes.get(id)?.done
   }
 
   async close(): Promise<void> {
     await this.#background.close()
+  }
+
+  async #probe(target: Target, signal: AbortSignal): Promise<void> {
+    this.#judge(target.id, await this.#collectors.probe(target, signal))
   }
 
   async #poll(signal: AbortSignal): Promise<void> {
@@ -90,9 +96,10 @@ export class Measuring {
     }
   }
 
-  /** Groups that are no more take no room. */
+  /** Groups and collectors that are no more take no room. */
   #prune(): void {
-    const { index, loads } = this.#observation
+    const { index, loads, snapshot } = this.#observation
+    for (const id of [...this.#probes.keys()]) if (snapshot?.collectors.has(id) !== true) this.#probes.delete(id)
     if (this.#reporters.size <= index.size) return
     for (const group of [...this.#reporters.keys()]) {
       if (index.isKnown(group)) continue

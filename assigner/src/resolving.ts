@@ -31,6 +31,8 @@ export interface ResolvingOptions {
   readonly ageMs: () => number
   /** Sync, and read what has changed; one at a time, shared by all who ask. Rejects without ZooKeeper. */
   readonly refresh: () => Promise<void>
+  /** Whether the group waits to be created since an earlier request: it counts once. */
+  readonly isWanted: (group: string) => boolean
   /** Leader: creates, and probes who refused. Standby: asks the leader to. */
   readonly pursue: (work: Pursuit) => Promise<void>
 }
@@ -132,7 +134,8 @@ export class Resolving {
       this.#sources = new Map()
       this.#sourcesSinceMs = nowMs
     }
-    const count = (this.#sources.get(agent.id) ?? 0) + unknown.length
+    const fresh = unknown.filter((group) => !this.#options.isWanted(group))
+    const count = (this.#sources.get(agent.id) ?? 0) + fresh.length
     if (count > newGroupsPerSourceMax) return false
     this.#sources.set(agent.id, count)
     return true

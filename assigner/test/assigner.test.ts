@@ -82,6 +82,29 @@ describe('an assigner', () => {
     })
   })
 
+  test('an agent that asks again for groups which nobody can create yet is not taken for one that asks for more', async () => {
+    const assigner = await cluster.assigner('a1')
+    await eventually('a1 leads', () => assigner.term === 1)
+    const agent = { id: 'host-1', starts: 1, incarnation: 'one' }
+    const ask = (prefix: string): Promise<unknown> =>
+      cluster.resolve(assigner, { agent, groups: names(3_000, prefix), waitMs: 0 })
+    for (let attempt = 0; attempt < 5; attempt += 1)
+      expect(await ask('same')).toMatchObject({ assigned: [], pending: { length: 3_000 } })
+    await ask('second')
+    await ask('third')
+    await expect(ask('fourth')).rejects.toMatchObject({ code: 'too-many-groups', status: 503 })
+  })
+
+  test('many agents that cannot reach a living collector make few probes of it', async () => {
+    const assigner = await cluster.assigner('a1')
+    const collector = await cluster.collector('c1')
+    await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
+    const refused = { groups: [{ group: 'g0', refusedBy: 'c1' }], waitMs: 500 }
+    await Promise.all(Array.from({ length: 40 }, () => cluster.resolve(assigner, refused)))
+    expect(collector.probed()).toBeGreaterThan(0)
+    expect(collector.probed()).toBeLessThan(4)
+  })
+
   test('rebalance plans without publishing when it is a dry run', async () => {
     const assigner = await cluster.assigner('a1')
     await cluster.collector('c1')

@@ -170,27 +170,41 @@ export class FakeCollector {
   readonly id: string
   readonly session: ZooKeeperSession
   groups: LoadAnswer['groups'] = []
+  /** How often it was asked whether it is there. */
+  readonly probed: () => number
   readonly #server: HttpServer
   readonly #membership: Membership
   #stopped = false
 
-  private constructor(id: string, session: ZooKeeperSession, server: HttpServer, membership: Membership) {
+  private constructor(
+    id: string,
+    parts: { session: ZooKeeperSession; server: HttpServer; membership: Membership; probed: () => number },
+  ) {
     this.id = id
-    this.session = session
-    this.#server = server
-    this.#membership = membership
+    this.session = parts.session
+    this.probed = parts.probed
+    this.#server = parts.server
+    this.#membership = parts.membership
   }
 
   static async start(id: string, zookeeper: ZookeeperServer): Promise<FakeCollector> {
     const session = await openSessionTo(zookeeper)
     const reported: { groups: LoadAnswer['groups'] } = { groups: [] }
     const total = { bytesPerSecond: 0, recordsPerSecond: 0 }
+    let probes = 0
     const server = await startHttpServer({
       listen: '127.0.0.1:0',
       insecure: false,
       log: collectingLog(),
       routes: [
-        { method: 'GET', path: '/healthz', handle: () => ({ json: {} }) },
+        {
+          method: 'GET',
+          path: '/healthz',
+          handle: () => {
+            probes += 1
+            return { json: {} }
+          },
+        },
         {
           method: 'GET',
           path: '/v1/load',
@@ -208,7 +222,7 @@ export class FakeCollector {
       data: encodeZnode(statusOf(id, { url: server.url, incarnation })),
       replaces: () => true,
     })
-    const collector = new FakeCollector(id, session, server, membership)
+    const collector = new FakeCollector(id, { session, server, membership, probed: () => probes })
     Object.defineProperty(collector, 'groups', {
       set: (groups: LoadAnswer['groups']) => {
         reported.groups = groups
