@@ -56,6 +56,10 @@ export interface Agent {
 const statusMs = 2000
 const hintScanMs = 50
 const fileHintMs = 2
+/** The least that a disk is given to make durable what is known at the end. */
+const writeMs = 300
+/** So long an end that leaves all as a crash would waits for calls to the system that cannot be taken back. */
+const crashMs = 5000
 
 /** Follows and ships until stopped. Resolves when what was there at the start is being followed. */
 export async function startAgent(options: AgentOptions): Promise<Agent> {
@@ -182,28 +186,40 @@ class RunningAgent implements Agent {
     const { clock, log } = this.#options
     const endMs = clock.monotonicMs() + graceMs
     this.#reading.stop()
-    while (graceMs > 0 && clock.monotonicMs() < endMs && this.#busy()) await sleep(clock, 10)
-    await this.#background.close()
+    const leftMs = (): number => (graceMs > 0 ? Math.max(0, endMs - clock.monotonicMs()) : crashMs)
+    // Two thirds for what is under way, the rest for what must be written.
+    while (graceMs > 0 && leftMs() > graceMs / 3 && this.#busy()) await sleep(clock, 10)
+    const ended = this.#background.close()
+    await this.#within(leftMs() / 2, 'background work', ended)
     this.#shipping.stop()
-    await this.#watcher?.close()
+    await this.#within(leftMs() / 2, 'the watcher', this.#watcher?.close())
     if (graceMs > 0) {
-      await this.#flushed(Math.max(500, graceMs))
-      await this.#resolver.save()
+      await this.#within(Math.max(leftMs(), writeMs), 'the checkpoints', this.#checkpoints.flush())
+      await this.#within(writeMs, 'the assignment', this.#resolver.save())
       await this.#writeStatus()
     }
-    while (!this.#reading.idle) await sleep(clock, 5)
-    await this.#checkpoints.close()
+    await this.#within(leftMs(), 'reading', this.#idle())
+    await this.#within(Math.max(leftMs(), writeMs), 'the checkpoint log', this.#checkpoints.close())
     for (const followed of this.#follower.all) followed.file?.release()
     await this.#teardown.close()
     log.info('stopped', { counters: this.counters.all(), backlogBytes: this.#loads.backlogBytes })
   }
 
-  /** The checkpoints are durable, or the disk has had `withinMs` for it. */
-  async #flushed(withinMs: number): Promise<void> {
+  /** A pool that is busy or a disk that hangs must not keep the process: `what` is waited for `limitMs` long. */
+  async #within(limitMs: number, what: string, work: Promise<unknown> | undefined): Promise<void> {
     const enough = new AbortController()
-    const limit = sleep(this.#options.clock, withinMs, enough.signal).catch(() => undefined)
-    await Promise.race([this.#checkpoints.flush(), limit])
-    enough.abort()
+    const limit = sleep(this.#options.clock, limitMs, enough.signal).then(
+      () => {
+        this.#options.log.warn('ending without waiting for something', { what, limitMs: Math.round(limitMs) })
+      },
+      () => undefined, // it has ended first
+    )
+    await Promise.race([work, limit])
+    enough.abort(new Error('ended'))
+  }
+
+  async #idle(): Promise<void> {
+    while (!this.#reading.idle) await sleep(this.#options.clock, 5)
   }
 
   /** Something is under way, or read and could be sent at once. */
@@ -216,6 +232,7 @@ class RunningAgent implements Agent {
       globs: this.#globs,
       excluded: this.#excluded,
       known: (path) => this.#follower.knowsPath(path),
+      signal: this.#background.signal,
     })
   }
 

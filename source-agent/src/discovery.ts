@@ -20,6 +20,8 @@ export interface WalkOptions {
   readonly excluded: (path: string) => boolean
   /** Files at these paths are known: they are looked at elsewhere. */
   readonly known: (path: string) => boolean
+  /** Aborted, the walk ends where it is. */
+  readonly signal: AbortSignal
 }
 
 interface Walking extends WalkOptions {
@@ -49,6 +51,7 @@ interface Place {
 }
 
 async function walkDirectory(walking: Walking, glob: Glob, place: Place): Promise<void> {
+  if (walking.signal.aborted) return
   if (walking.excluded(place.path) || walking.excluded(place.real) || place.above.includes(place.real)) return
   let entries: Dirent[]
   try {

@@ -95,6 +95,17 @@ describe('an agent loses nothing', () => {
 })
 
 describe('an agent', () => {
+  test('ends within its grace, whoever is silent', async () => {
+    scene.collectors[0].fault = () => 'silence'
+    await writeFile(scene.path('a.log'), 'one\n')
+    await scene.start()
+    await scene.until(() => scene.collectors[0].requests > 0, 'a request')
+    const startMs = performance.now()
+    await scene.stop(600)
+    expect(performance.now() - startMs).toBeLessThan(1200)
+    expect(scene.messages('ending without waiting for something')).toEqual([])
+  })
+
   test('starts all streams anew on another machine', async () => {
     await writeFile(scene.path('a.log'), 'one\n')
     await scene.start()

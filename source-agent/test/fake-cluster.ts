@@ -31,7 +31,8 @@ export interface HeldStream {
   readonly unconfirmed: { from: number; to: number; at: string }[]
 }
 
-export type Fault = 'none' | 'drop-answer' | 'drop-request' | 'push-back' | 'nonsense' | 'misdirect' | 'diverge'
+export type Fault =
+  'none' | 'drop-answer' | 'drop-request' | 'push-back' | 'nonsense' | 'misdirect' | 'diverge' | 'silence'
 
 export class FakeCollector {
   readonly id: string
@@ -46,6 +47,7 @@ export class FakeCollector {
   duplicateBytes = 0
   storedBytes = 0
   #server: HttpServer | undefined
+  readonly #silenced = new Set<{ destroy(): unknown }>()
   #starts = 0
   onStored: () => void = () => undefined
 
@@ -72,6 +74,7 @@ export class FakeCollector {
   }
 
   async stop(): Promise<void> {
+    for (const socket of this.#silenced) socket.destroy()
     await this.#server?.close()
     this.#server = undefined
   }
@@ -87,6 +90,10 @@ export class FakeCollector {
     const fault = this.fault()
     if (fault === 'drop-request') {
       request.socket.destroy()
+      return
+    }
+    if (fault === 'silence') {
+      this.#silenced.add(request.socket)
       return
     }
     if (fault === 'push-back') {
