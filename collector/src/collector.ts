@@ -26,6 +26,7 @@ import { LoadMeter } from './decide/load.ts'
 import { isServed } from './decide/routing.ts'
 import { DeliveryLoop } from './delivery.ts'
 import type { Disk } from './disk.ts'
+import { DiskProbe } from './disk-probe.ts'
 import { Ingest } from './ingest.ts'
 import { Member } from './membership.ts'
 import { Mirror } from './mirror.ts'
@@ -125,6 +126,8 @@ class RunningCollector implements Collector {
     this.#teardown.add('the data directory', () => {
       directory.lock.release()
     })
+    const probe = await DiskProbe.open(this.#around.disk, directory.path)
+    this.#teardown.add('the probe of the disk', () => probe.close())
     const stored = await this.#openDisk(directory)
     const load = new LoadMeter(clock.monotonicMs())
     const assignment = await this.#openAssignment(directory)
@@ -145,7 +148,7 @@ class RunningCollector implements Collector {
     if (connected) await this.#member?.join(this.#status())
     else this.#background.run('joining', (signal) => this.#joinLater(signal))
     ingest.open = true
-    this.#background.run('reporting', (signal) => this.#report(signal))
+    this.#background.run('reporting', (signal) => this.#report(probe, signal))
   }
 
   async stop(): Promise<void> {
@@ -339,8 +342,8 @@ class RunningCollector implements Collector {
     }
   }
 
-  /** Rewrites the status every interval, and at once when the list or the state has changed. */
-  async #report(signal: AbortSignal): Promise<void> {
+  /** Rewrites the status every interval, and at once when the list or the state has changed; while the disk takes writes. */
+  async #report(probe: DiskProbe, signal: AbortSignal): Promise<void> {
     const { clock, log } = this.#around
     while (!signal.aborted) {
       const changed = new AbortController()
@@ -350,6 +353,7 @@ class RunningCollector implements Collector {
       try {
         this.#parts?.load.tick(clock.monotonicMs())
         this.#parts?.retention.check()
+        await probe.check(signal)
         await this.#member?.report(this.#status())
       } catch (thrown) {
         log.debug('the status could not be written', { reason: asError(thrown).message })

@@ -13,7 +13,7 @@ import {
 } from '@catchment/protocol'
 import { realClock, realRandom } from '@catchment/runtime'
 import { startCollector, type Collector, type CollectorSettings } from '../src/collector.ts'
-import { realDisk } from '../src/disk.ts'
+import { realDisk, type Disk, type DiskFile } from '../src/disk.ts'
 import { frame, place, quiet, Sender, streamA, streamBytes, temporary, until } from './kit.ts'
 
 const paths = treePaths('/logs')
@@ -94,6 +94,22 @@ describe('startCollector', () => {
     expect((await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).stale).toBe(false)
   })
 
+  test('a disk that hangs lets the status grow old, though the session lives; it is rewritten when the disk is back', async () => {
+    const disk = hangingDisk()
+    await start(2000, disk)
+    const reportedAt = async (): Promise<number> => (await status())?.reportedAt ?? 0
+    const first = await reportedAt()
+    await until(async () => (await reportedAt()) > first, 'a second report')
+    disk.hang()
+    await until(() => disk.hanging, 'a probe that hangs')
+    const last = await reportedAt()
+    await assign({ epoch: 4 }) // what makes it report at once
+    await until(async () => (await sender?.get('/v1/status'))?.body.includes('"appliedEpoch":4') === true, 'the list')
+    expect(await reportedAt()).toBe(last)
+    disk.release()
+    await until(async () => (await reportedAt()) > last, 'a report after the hang')
+  })
+
   test('another data directory is refused while the first lives', async () => {
     await start()
     const second = startCollector(settings({ data: join(folder.path, 'other') }), surroundings)
@@ -113,11 +129,44 @@ describe('startCollector', () => {
   })
 })
 
-async function start(sessionTimeout = 2000): Promise<Sender> {
+async function start(sessionTimeout = 2000, disk = realDisk): Promise<Sender> {
   await sender?.close()
-  collector = await startCollector(settings({ sessionTimeout }), surroundings)
+  collector = await startCollector(settings({ sessionTimeout }), { ...surroundings, disk })
   sender = new Sender(collector.url)
   return sender
+}
+
+/** The real disk, whose fdatasync waits from `hang` to `release`. */
+function hangingDisk(): Disk & { readonly hanging: boolean; hang: () => void; release: () => void } {
+  let gate: Promise<void> | undefined
+  let open = (): void => undefined
+  let waiting = 0
+  const held = (file: DiskFile): DiskFile => ({
+    ...file,
+    fdatasync: async () => {
+      waiting += 1
+      await gate
+      waiting -= 1
+      await file.fdatasync()
+    },
+  })
+  return {
+    ...realDisk,
+    create: async (path) => held(await realDisk.create(path)),
+    open: async (path) => held(await realDisk.open(path)),
+    get hanging() {
+      return gate !== undefined && waiting > 0
+    },
+    hang: () => {
+      gate = new Promise((resolve) => {
+        open = resolve
+      })
+    },
+    release: () => {
+      gate = undefined
+      open()
+    },
+  }
 }
 
 function settings(changed: Partial<CollectorSettings>): CollectorSettings {
