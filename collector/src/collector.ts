@@ -263,7 +263,7 @@ class RunningCollector implements Collector {
           this.#fail(thrown)
           return
         }
-        this.#around.log.debug('ZooKeeper cannot be reached yet', { reason: asError(thrown).message })
+        this.#around.log.warn('could not join yet, again soon', { reason: asError(thrown).message })
         await sleep(this.#around.clock, reportIntervalMs, signal)
       }
     }

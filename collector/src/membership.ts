@@ -63,9 +63,13 @@ export class Member {
       onStale: options.onStale,
     })
     const member = new Member(options, list)
-    const first = await member.refresh()
-    await warnOfFormerDisk(options, first)
-    return member
+    try {
+      await warnOfFormerDisk(options, await member.refresh())
+      return member
+    } catch (thrown) {
+      await list.close() // whoever tries again opens another
+      throw thrown
+    }
   }
 
   /** Syncs, then reads the own list. */

@@ -13,6 +13,8 @@ import {
 } from '@catchment/protocol'
 import { realClock, realRandom } from '@catchment/runtime'
 import { startCollector, type Collector, type CollectorSettings } from '../src/collector.ts'
+import { openDataDirectory } from '../src/data-directory.ts'
+import { Member } from '../src/membership.ts'
 import { realDisk, type Disk, type DiskFile } from '../src/disk.ts'
 import { frame, place, quiet, Sender, streamA, streamBytes, temporary, until } from './kit.ts'
 
@@ -39,6 +41,26 @@ afterEach(async () => {
   await zookeeper.close()
   await folder.remove()
   sender = collector = undefined
+})
+
+describe('Member', () => {
+  test('one that could not be opened follows nothing: whoever tries again would hear everything twice', async () => {
+    await session.ensurePath(paths.collectors)
+    await session.create(paths.collector('c1'), Buffer.from('{'))
+    const directory = await openDataDirectory(join(folder.path, 'data'), 'a test', realRandom)
+    const applied: number[] = []
+    const opening = Member.open({
+      ...{ id: 'c1', session, paths, directory, log: quiet },
+      onList: ({ epoch }) => applied.push(epoch),
+      onStale: () => undefined,
+      onRefused: () => undefined,
+    })
+    await expect(opening).rejects.toThrow('is not JSON')
+    await assign({ epoch: 7 })
+    for (let turn = 0; turn < 10; turn += 1) await session.get(paths.collector('c1')) // time for another to read it too
+    expect(applied).toEqual([])
+    directory.lock.release()
+  })
 })
 
 describe('startCollector', () => {
