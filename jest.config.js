@@ -35,7 +35,7 @@ export default {
   maxWorkers: 2, // clusters of processes do not share a machine well
   reporters: ['default', '<rootDir>/test/summary.js'],
   projects: [
-    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts']),
+    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts'], { setupFiles: ['<rootDir>/test/seeds.js'] }),
     project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),
     project('simulation', ['<rootDir>/test/simulation/**/*.test.ts']),
     // Those below start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does not.
