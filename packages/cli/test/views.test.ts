@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import type { TreeAnswer } from '@catchment/protocol'
-import { explainLines, rebalanceLines } from '../src/view/explain-view.ts'
+import { explainLines, namesLike, rebalanceLines } from '../src/view/explain-view.ts'
 import { noColours, paletteOf } from '../src/view/palette.ts'
 import { statusLines, statusOf, type CollectorReport } from '../src/view/status-view.ts'
 import { table, widthOf } from '../src/view/table.ts'
@@ -40,6 +40,11 @@ describe('treeLines', () => {
       '└─ c2  gone            -                                 1 group',
       '   └─ db.log          -                  lent to c1, epoch 12',
     ])
+  })
+
+  test('namesLike finds what a part of a name may have meant, the shortest first', () => {
+    expect(namesLike('log', even)).toEqual(['db.log', 'app.log'])
+    expect(namesLike('nowhere', even)).toEqual([])
   })
 
   test('tells what the assigner cannot do, in the tree and in the status, with what to do', () => {

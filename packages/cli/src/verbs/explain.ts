@@ -1,7 +1,8 @@
 import { encodeGroupName, explainAnswerSchema, isGroupName } from '@catchment/protocol'
 import { defineCommand, usage, type BoundCommand } from '@catchment/runtime'
 import { assignerSettings, withAssigner } from '../assigner-client.ts'
-import { explainLines } from '../view/explain-view.ts'
+import { askTree } from '../tree-feed.ts'
+import { explainLines, namesLike } from '../view/explain-view.ts'
 import { paletteOf } from '../view/palette.ts'
 import { timeOfDay } from '../view/time.ts'
 
@@ -23,6 +24,9 @@ export function explainCommand(): BoundCommand {
         })
         const lines = json ? [JSON.stringify(answer)] : explainLines(answer, paletteOf(colours), timeOfDay)
         for (const line of lines) print(line)
+        if (json || answer.how !== 'unknown') return
+        const names = namesLike(group, await askTree(client, signal))
+        if (names.length > 0) print(`Did you mean ${names.join(' or ')}?`)
       })
     },
   })

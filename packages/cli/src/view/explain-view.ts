@@ -1,4 +1,4 @@
-import type { ExplainAnswer, JournalMove, RebalanceAnswer } from '@catchment/protocol'
+import type { ExplainAnswer, JournalMove, RebalanceAnswer, TreeAnswer } from '@catchment/protocol'
 import type { Palette } from './palette.ts'
 import { table } from './table.ts'
 import { ratio } from './tree-view.ts'
@@ -22,6 +22,17 @@ export function explainLines(answer: ExplainAnswer, palette: Palette, time: (at:
     palette.dim(`by ${decision.leader}`),
   ])
   return [...lines, '', 'Why, newest first:', ...table(rows).map((line) => `  ${line}`)]
+}
+
+const namesSuggestedMax = 5
+
+/** Names of groups that whoever asked for `group` may have meant: those that it is a part of. */
+export function namesLike(group: string, tree: TreeAnswer): readonly string[] {
+  const names = new Set(tree.collectors.flatMap(({ groups }) => groups.map((one) => one.group)))
+  return [...names]
+    .filter((name) => name.includes(group))
+    .toSorted((a, b) => a.length - b.length)
+    .slice(0, namesSuggestedMax)
 }
 
 function where(answer: ExplainAnswer, palette: Palette): string {
