@@ -10,7 +10,7 @@ import type { Counters } from './counters.ts'
 import { headBytesMax, sameInode } from './decide/identity.ts'
 import { inodeKey, openQuietly, judgeFile, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
 import { beginFollowed, headOf, isDone, tailBefore, toRecord, type Followed } from './followed.ts'
-import { unseenSince } from './generations.ts'
+import { Newest, unseenSince } from './generations.ts'
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
@@ -43,6 +43,7 @@ export class Follower {
   readonly #byInode = new Map<string, Followed>()
   readonly #byPath = new Map<string, Followed>()
   readonly #all = new Set<Followed>()
+  readonly #newest = new Newest()
   readonly #copies: Copies
   readonly unreadable = new Set<string>()
   readonly losses: Losses
@@ -103,6 +104,8 @@ export class Follower {
     }
     if (this.#all.size >= limits.streamsMax || (settled && this.#copies.mayBe(found, (path) => this.#byPath.get(path))))
       return
+    const before = this.#newest.of(path)
+    if (before !== undefined && before.standing !== 'live') this.unseenGenerations(before, rotatedSiblings(path))
     const offset = from === 'end' ? Number(stat.size) : 0
     const followed = this.begin({ path, at: path, stat, offset })
     if (settled) this.#options.loads.appended(followed.group, Number(stat.size))
@@ -129,6 +132,7 @@ export class Follower {
     this.#all.add(followed)
     if (followed.standing !== 'over') this.#byInode.set(`${device}:${inode}`, followed)
     if (followed.standing === 'live') this.#byPath.set(followed.path, followed)
+    this.#newest.keep(followed)
     followed.grewAtMs = this.#options.clock.monotonicMs() - busyMs
     this.#options.loads.backlog(followed.group, followed.sizeBytes - followed.sender.checkpoint)
     this.#options.shipping().add(followed)
@@ -199,6 +203,7 @@ export class Follower {
     if (!this.#all.delete(followed)) return
     if (this.#byInode.get(`${device}:${inode}`) === followed) this.#byInode.delete(`${device}:${inode}`)
     if (this.#byPath.get(followed.path) === followed) this.#byPath.delete(followed.path)
+    this.#newest.forget(followed)
     this.#wheel.remove(followed)
     this.unreadable.delete(followed.at)
     followed.file?.release()
@@ -315,6 +320,7 @@ export class Follower {
 
   /** Between two looks a path may have had several files. */
   unseenGenerations(known: Pick<Followed, 'path' | 'identity'>, siblings: readonly Found[]): void {
+    if (regularFileAt(known.path) !== undefined) this.#newest.succeeded(known.path)
     const { found, missing } = unseenSince(known, siblings, (stat) => this.#byInode.has(inodeKey(stat)))
     for (const { path: at, stat } of found) this.begin({ path: known.path, at, stat, offset: 0 })
     if (missing === 0) return

@@ -34,6 +34,30 @@ export function unseenSince(
   return { found, missing }
 }
 
+/** The last generation of each path, for as long as it is known and nobody has looked for what came after it. */
+export class Newest {
+  readonly #byPath = new Map<string, Followed>()
+
+  of(path: string): Followed | undefined {
+    return this.#byPath.get(path)
+  }
+
+  keep(followed: Followed): void {
+    const other = this.#byPath.get(followed.path)
+    if (other === undefined || BigInt(other.identity.bornNs) <= BigInt(followed.identity.bornNs))
+      this.#byPath.set(followed.path, followed)
+  }
+
+  /** Another generation lies at `path` now, and what came between has been looked for. */
+  succeeded(path: string): void {
+    this.#byPath.delete(path)
+  }
+
+  forget(followed: Followed): void {
+    if (this.#byPath.get(followed.path) === followed) this.#byPath.delete(followed.path)
+  }
+}
+
 /** `app.log.3` → 3; 0 for other names. */
 function numberOf(path: string): number {
   const digits = /\.(\d{1,6})$/.exec(path)?.[1]
