@@ -32,6 +32,9 @@ export interface ReadingOptions {
 
 const { blockBytes, memoryBytesMax, aheadBytesMax } = limits
 const readsAtOnceMax = 4
+/** So little, and written so short a time ago, is read without the pool. */
+const freshBytesMax = 64 * 1024
+const freshMs = 1000
 /** A block that cannot be read is tried again after this long; a file that cannot at all is a gap. */
 const readRetryMs = 1000
 
@@ -159,7 +162,10 @@ export class Reading {
     }
     const buffer = this.#buffers.pop() ?? Encoder.memory(blockBytes + seamBytes)
     const { tail, identity } = followed
-    const bytes = await file.read(buffer, blockBytes + tail.length, readOffset - tail.length)
+    const length = blockBytes + tail.length
+    const fresh = this.#justAppended(followed)
+    const from = readOffset - tail.length
+    const bytes = await (fresh ? file.readCached(buffer, length, from) : file.read(buffer, length, from))
     const unchanged =
       bytes >= tail.length &&
       buffer.compare(tail, 0, tail.length, 0, tail.length) === 0 &&
@@ -170,6 +176,10 @@ export class Reading {
       this.#buffers.push(buffer)
       this.#options.onChanged(followed)
     } else await this.#take(followed, buffer, buffer.subarray(tail.length, bytes))
+  }
+
+  #justAppended({ sizeBytes, readOffset, grewAtMs }: Followed): boolean {
+    return sizeBytes - readOffset <= freshBytesMax && this.#options.clock.monotonicMs() - grewAtMs < freshMs
   }
 
   async #take(followed: Followed, buffer: Buffer, data: Buffer): Promise<void> {
