@@ -3,32 +3,32 @@
 // falls lexicographically: no sequence of operations returns to where it was.
 import { f64, i32 } from './arrays.ts'
 import { CollectorHeap } from './heap.ts'
-import type { Ledger } from './ledger.ts'
+import type { WorkingPlan } from './working-plan.ts'
 import type { PlanOptions } from './options.ts'
-import type { Relief } from './relief.ts'
-import { Reliefs } from './relief.ts'
-import { Shelves } from './shelves.ts'
+import type { Transfer } from './transfers.ts'
+import { Transfers } from './transfers.ts'
+import { GroupsByWeight } from './groups-by-weight.ts'
 
 /** Operations of one plan, as a multiple of the number of groups: a plan that is not done by then goes on in the next. */
 const OPERATIONS_PER_GROUP_MAX = 4
 
 export class Balancer {
-  readonly ledger: Ledger
+  readonly working: WorkingPlan
   readonly options: PlanOptions
-  readonly reliefs: Reliefs
+  readonly transfers: Transfers
   readonly hottest: CollectorHeap
   readonly coldest: CollectorHeap
   readonly #key: Float64Array
-  readonly #shelves: Shelves
+  readonly #byWeight: GroupsByWeight
   readonly #spent = { join: 0, balance: 0 }
   #operations = 0
 
-  constructor(ledger: Ledger, options: PlanOptions) {
-    const { model, pressures } = ledger
-    this.ledger = ledger
+  constructor(working: WorkingPlan, options: PlanOptions) {
+    const { model, pressures } = working
+    this.working = working
     this.options = options
-    this.#shelves = new Shelves(model, ledger.server)
-    this.reliefs = new Reliefs(model, pressures, this.#shelves)
+    this.#byWeight = new GroupsByWeight(model, working.server)
+    this.transfers = new Transfers(model, pressures, this.#byWeight)
     this.#key = new Float64Array(model.collectors.length)
     this.hottest = new CollectorHeap(this.#key, 'hottest')
     this.coldest = new CollectorHeap(this.#key, 'coldest')
@@ -46,25 +46,25 @@ export class Balancer {
 
   /** What may still be moved for this reason, as a share of the load of all groups; none at the limit of operations. */
   affordable(why: 'join' | 'balance'): number {
-    const { model } = this.ledger
+    const { model } = this.working
     if (this.#operations >= OPERATIONS_PER_GROUP_MAX * model.groups.length) return 0
     return (why === 'join' ? this.options.joinShareMax : this.options.movedShareMax) - this.#spent[why]
   }
 
-  perform({ hot, cold, out, back, share }: Relief, why: 'join' | 'balance'): void {
+  perform({ hot, cold, out, back, share }: Transfer, why: 'join' | 'balance'): void {
     this.#operations++
     this.#spent[why] += share
     this.#hand(out, cold, why)
     if (back !== undefined) this.#hand(back, hot, why)
     for (const collector of [hot, cold]) {
-      this.#key[collector] = this.ledger.pressures.of(collector)
+      this.#key[collector] = this.working.pressures.of(collector)
       this.hottest.update(collector)
       this.coldest.update(collector)
     }
   }
 
   #hand(group: number, to: number, why: 'join' | 'balance'): void {
-    this.#shelves.move(group, i32(this.ledger.server, group), to)
-    this.ledger.move(group, to, why)
+    this.#byWeight.move(group, i32(this.working.server, group), to)
+    this.working.move(group, to, why)
   }
 }

@@ -1,7 +1,7 @@
 // What cannot wait: groups without a server, and those of draining collectors. Nothing else is touched.
 import { i32, u32 } from './arrays.ts'
 import { placeGreedily } from './greedy.ts'
-import type { Ledger } from './ledger.ts'
+import type { WorkingPlan } from './working-plan.ts'
 import type { Model } from './model.ts'
 import { groupsWhere, isForced, NOBODY, reasonOf } from './model.ts'
 import { largestFirst } from './ordering.ts'
@@ -13,14 +13,14 @@ export function forcedGroups(model: Model): Uint32Array {
 }
 
 /** Places every forced group, largest first, on the collector that has the least pressure with it. */
-export function placeForced(ledger: Ledger): void {
-  const { model, pressures } = ledger
+export function placeForced(working: WorkingPlan): void {
+  const { model, pressures } = working
   const forced = forcedGroups(model)
   for (let at = 0; at < forced.length; at++) {
     const from = i32(model.server, u32(forced, at))
     if (from !== NOBODY) pressures.add(from, u32(forced, at), -1)
   }
   placeGreedily(forced, model.serving, pressures, (group, to) => {
-    ledger.note(group, to, reasonOf(model, group, 'drain'))
+    working.note(group, to, reasonOf(model, group, 'drain'))
   })
 }

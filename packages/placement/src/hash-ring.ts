@@ -11,7 +11,7 @@
 // It does not look at loads. Groups on cordoned collectors stay where they are.
 import { f64, i32, item, u32 } from './arrays.ts'
 import { hash32, mix32 } from './hash.ts'
-import { Ledger } from './ledger.ts'
+import { WorkingPlan } from './working-plan.ts'
 import type { Model } from './model.ts'
 import { groupsWhere, isForced, isKept, reasonOf } from './model.ts'
 import type { PlanOptions } from './options.ts'
@@ -29,15 +29,15 @@ interface Ring {
   readonly owners: Int32Array
 }
 
-export function planHashRing(model: Model, options: PlanOptions): Ledger {
-  const ledger = new Ledger(model)
+export function planHashRing(model: Model, options: PlanOptions): WorkingPlan {
+  const working = new WorkingPlan(model)
   const rings = ringsOf(model)
   const movable = groupsWhere(model, (group) => !isKept(model, group) && (options.balance || isForced(model, group)))
   for (const group of largestFirst(model, movable)) {
     const to = ownerOf(rings, hash32(item(model.groups, group).name))
-    if (to !== i32(ledger.server, group)) ledger.move(group, to, reasonOf(model, group, 'ring'))
+    if (to !== i32(working.server, group)) working.move(group, to, reasonOf(model, group, 'ring'))
   }
-  return ledger
+  return working
 }
 
 /** The ring's capacity: bytes per second, or records per second when nobody states bytes. */

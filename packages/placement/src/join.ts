@@ -2,7 +2,7 @@
 // one has above its own fair share, so that no giver becomes a cold one.
 import { i32, item } from './arrays.ts'
 import type { Balancer } from './balancer.ts'
-import type { Pair, Relief } from './relief.ts'
+import type { Pair, Transfer } from './transfers.ts'
 
 const FAIR = 1
 /** A joiner is full when it is this near to its fair share: the last crumbs cost moves and gain nothing. */
@@ -10,7 +10,7 @@ const FULL = 0.98
 
 /** Fills every joiner, coldest first. Tells whether anything moved. */
 export function fillJoiners(balancer: Balancer): boolean {
-  const { model } = balancer.ledger
+  const { model } = balancer.working
   const { joinStart, joinStop } = balancer.options
   const joiners: number[] = []
   for (let at = 0; at < model.serving.length; at++) {
@@ -31,12 +31,12 @@ function fill(balancer: Balancer, joiner: number): boolean {
   while (hottest.size > 0 && balancer.pressure(joiner) < FULL) {
     const hot = hottest.at(0)
     if (balancer.pressure(hot) <= FAIR || hot === joiner) break
-    const relief = gift(balancer, { hot, cold: joiner, shareMax: balancer.affordable('join') })
-    if (relief === undefined) {
+    const transfer = gift(balancer, { hot, cold: joiner, shareMax: balancer.affordable('join') })
+    if (transfer === undefined) {
       hottest.remove(hot)
       aside.push(hot)
     } else {
-      balancer.perform(relief, 'join')
+      balancer.perform(transfer, 'join')
       moved = true
     }
   }
@@ -44,6 +44,6 @@ function fill(balancer: Balancer, joiner: number): boolean {
   return moved
 }
 
-function gift({ reliefs }: Balancer, pair: Pair): Relief | undefined {
-  return reliefs.surplus(pair, FAIR, FAIR) ?? reliefs.handover(pair, FAIR, FAIR)
+function gift({ transfers }: Balancer, pair: Pair): Transfer | undefined {
+  return transfers.surplus(pair, FAIR, FAIR) ?? transfers.handover(pair, FAIR, FAIR)
 }

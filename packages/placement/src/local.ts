@@ -8,7 +8,7 @@
 import { Balancer } from './balancer.ts'
 import { placeForced } from './emergencies.ts'
 import { fillJoiners } from './join.ts'
-import { Ledger } from './ledger.ts'
+import { WorkingPlan } from './working-plan.ts'
 import type { Model } from './model.ts'
 import { i32, item } from './arrays.ts'
 import type { PlanOptions } from './options.ts'
@@ -18,20 +18,20 @@ import { shed } from './shed.ts'
 /** Rounds of joining and shedding in one plan; one or two are usual. What is left goes on in the next plan. */
 const ROUNDS_MAX = 16
 
-export function planLocal(model: Model, options: PlanOptions): Ledger {
-  const ledger = new Ledger(model)
-  placeForced(ledger)
-  if (!options.balance || !isUneven(ledger, options)) return ledger
-  const balancer = new Balancer(ledger, options)
+export function planLocal(model: Model, options: PlanOptions): WorkingPlan {
+  const working = new WorkingPlan(model)
+  placeForced(working)
+  if (!options.balance || !isUneven(working, options)) return working
+  const balancer = new Balancer(working, options)
   for (let round = 0; round < ROUNDS_MAX; round++) {
     const joined = fillJoiners(balancer)
     if (!shed(balancer) && !joined) break
   }
-  return ledger
+  return working
 }
 
 /** Whether anyone is too hot or has just joined: looks at collectors alone, as most plans end here. */
-function isUneven({ model, pressures }: Ledger, options: PlanOptions): boolean {
+function isUneven({ model, pressures }: WorkingPlan, options: PlanOptions): boolean {
   if (hottestOf(pressures, model.serving) > options.shedStart) return true
   for (let at = 0; at < model.serving.length; at++) {
     const collector = i32(model.serving, at)

@@ -2,7 +2,7 @@ import { item } from './arrays.ts'
 import { forcedGroups } from './emergencies.ts'
 import { planGlobal } from './global.ts'
 import { planHashRing } from './hash-ring.ts'
-import type { Ledger } from './ledger.ts'
+import type { WorkingPlan } from './working-plan.ts'
 import { planLocal } from './local.ts'
 import type { Model } from './model.ts'
 import { modelOf } from './model.ts'
@@ -30,13 +30,13 @@ export function plan(strategy: Strategy, situation: Situation, options: Partial<
     const unplaced = Array.from(forcedGroups(model), (group) => item(model.groups, group).name)
     return { moves: [], unplaced, imbalanceBefore, imbalanceAfter: imbalanceBefore }
   }
-  const ledger = decide(strategy, model, { ...defaultOptions, ...options })
-  const moves = ledger.moves()
-  const imbalanceAfter = moves.length === 0 ? imbalanceBefore : imbalanceOf(ledger.model, units, ledger.server)
+  const working = decide(strategy, model, { ...defaultOptions, ...options })
+  const moves = working.moves()
+  const imbalanceAfter = moves.length === 0 ? imbalanceBefore : imbalanceOf(working.model, units, working.server)
   return { moves, unplaced: [], imbalanceBefore, imbalanceAfter }
 }
 
-function decide(strategy: Strategy, model: Model, options: PlanOptions): Ledger {
+function decide(strategy: Strategy, model: Model, options: PlanOptions): WorkingPlan {
   switch (strategy) {
     case 'local':
       return planLocal(model, options)

@@ -2,7 +2,7 @@
 // that fits; where no single group fits it exchanges two, or hands over what at least lowers the peak of the pair. What
 // is stuck (one group that outweighs a fair share, three groups on two collectors) stays as it is.
 import type { Balancer } from './balancer.ts'
-import type { Relief } from './relief.ts'
+import type { Transfer } from './transfers.ts'
 
 /** Receivers looked at for one hot collector. */
 const RECEIVERS_MAX = 8
@@ -40,23 +40,23 @@ function pass(balancer: Balancer): { readonly relieved: boolean; readonly stuck:
 }
 
 function relieve(balancer: Balancer, hot: number): boolean {
-  const relief = reliefFor(balancer, hot)
-  if (relief !== undefined) balancer.perform(relief, 'balance')
-  return relief !== undefined
+  const transfer = transferFor(balancer, hot)
+  if (transfer !== undefined) balancer.perform(transfer, 'balance')
+  return transfer !== undefined
 }
 
-function reliefFor(balancer: Balancer, hot: number): Relief | undefined {
-  const { reliefs, options } = balancer
+function transferFor(balancer: Balancer, hot: number): Transfer | undefined {
+  const { transfers, options } = balancer
   const receivers = coldReceivers(balancer, hot)
   const shareMax = balancer.affordable('balance')
   for (const cold of receivers) {
-    const relief = reliefs.handover({ hot, cold, shareMax }, options.shedStop, options.shedStop)
-    if (relief !== undefined) return relief
+    const transfer = transfers.handover({ hot, cold, shareMax }, options.shedStop, options.shedStop)
+    if (transfer !== undefined) return transfer
   }
-  let best: Relief | undefined
+  let best: Transfer | undefined
   for (const cold of receivers) {
-    const relief = reliefs.best({ hot, cold, shareMax }, options.shedStop, GAIN_MIN)
-    if (relief !== undefined && relief.peak < (best?.peak ?? Infinity)) best = relief
+    const transfer = transfers.best({ hot, cold, shareMax }, options.shedStop, GAIN_MIN)
+    if (transfer !== undefined && transfer.peak < (best?.peak ?? Infinity)) best = transfer
   }
   return best
 }

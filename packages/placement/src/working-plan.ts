@@ -8,7 +8,7 @@ import type { Move, MoveReason } from './situation.ts'
 
 const reasons: readonly MoveReason[] = ['orphan', 'new', 'drain', 'join', 'balance', 'global', 'ring']
 
-export class Ledger {
+export class WorkingPlan {
   readonly model: Model
   /** Who would serve each group. */
   readonly server: Int32Array

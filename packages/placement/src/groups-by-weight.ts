@@ -5,7 +5,7 @@ import type { Model } from './model.ts'
 import { NOBODY } from './model.ts'
 import { DIMENSIONS } from './weights.ts'
 
-export class Shelves {
+export class GroupsByWeight {
   readonly #model: Model
   readonly #start: Int32Array
   readonly #groups: Int32Array

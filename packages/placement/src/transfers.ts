@@ -6,7 +6,7 @@ import type { Model } from './model.ts'
 import { totalsOf } from './model.ts'
 import { sizesOf } from './ordering.ts'
 import type { Pressures } from './pressure.ts'
-import type { Shelves } from './shelves.ts'
+import type { GroupsByWeight } from './groups-by-weight.ts'
 import { DIMENSIONS } from './weights.ts'
 
 /** Candidates looked at on each side of a binary search, and groups offered for exchange. */
@@ -14,7 +14,7 @@ const LOOKED_AT_MAX = 8
 const OFFERED_MAX = 32
 
 /** A handover from `hot` to `cold`, and for an exchange what comes back. */
-export interface Relief {
+export interface Transfer {
   readonly hot: number
   readonly cold: number
   readonly out: number
@@ -32,16 +32,16 @@ export interface Pair {
   readonly shareMax: number
 }
 
-export class Reliefs {
+export class Transfers {
   readonly #pressures: Pressures
-  readonly #shelves: Shelves
+  readonly #byWeight: GroupsByWeight
   readonly #weight: Float64Array
   readonly #totals: Float64Array
   readonly #size: (group: number) => number
 
-  constructor(model: Model, pressures: Pressures, shelves: Shelves) {
+  constructor(model: Model, pressures: Pressures, byWeight: GroupsByWeight) {
     this.#pressures = pressures
-    this.#shelves = shelves
+    this.#byWeight = byWeight
     this.#weight = model.weight
     this.#totals = totalsOf(model, () => true)
     this.#size = sizesOf(model)
@@ -51,10 +51,10 @@ export class Reliefs {
    * The smallest group that brings `hot` down to `goal` while `cold` stays at or below `ceiling`; else the largest that
    * `cold` can take so.
    */
-  handover(pair: Pair, goal: number, ceiling: number): Relief | undefined {
+  handover(pair: Pair, goal: number, ceiling: number): Transfer | undefined {
     const dimension = this.#pressures.dimensionOf(pair.hot)
-    const list = this.#shelves.list(pair.hot, dimension)
-    const enough = this.#shelves.lowerBound(list, dimension, this.#excess(pair.hot, dimension, goal))
+    const list = this.#byWeight.list(pair.hot, dimension)
+    const enough = this.#byWeight.lowerBound(list, dimension, this.#excess(pair.hot, dimension, goal))
     return (
       this.#firstFit(pair, list.slice(enough, enough + LOOKED_AT_MAX), ceiling) ??
       this.#largestFit(pair, enough, ceiling)
@@ -62,69 +62,69 @@ export class Reliefs {
   }
 
   /** The largest group that `cold` can take below `ceiling` without `hot` falling below `floor`. */
-  surplus(pair: Pair, floor: number, ceiling: number): Relief | undefined {
+  surplus(pair: Pair, floor: number, ceiling: number): Transfer | undefined {
     const dimension = this.#pressures.dimensionOf(pair.hot)
-    const list = this.#shelves.list(pair.hot, dimension)
-    const end = this.#shelves.lowerBound(list, dimension, this.#excess(pair.hot, dimension, floor))
+    const list = this.#byWeight.list(pair.hot, dimension)
+    const end = this.#byWeight.lowerBound(list, dimension, this.#excess(pair.hot, dimension, floor))
     return this.#largestFit(pair, end, ceiling)
   }
 
   /** The exchange of two groups, or else the single group, that leaves the least peak, if it gains at least `gain`. */
-  best(pair: Pair, goal: number, gain: number): Relief | undefined {
+  best(pair: Pair, goal: number, gain: number): Transfer | undefined {
     const before = this.#pressures.of(pair.hot)
-    let best: Relief | undefined
-    for (const relief of [this.#exchange(pair, goal), this.#halving(pair)]) {
-      if (relief !== undefined && relief.peak < (best?.peak ?? before - gain)) best = relief
+    let best: Transfer | undefined
+    for (const transfer of [this.#exchange(pair, goal), this.#halving(pair)]) {
+      if (transfer !== undefined && transfer.peak < (best?.peak ?? before - gain)) best = transfer
     }
     return best
   }
 
-  #firstFit(pair: Pair, groups: readonly number[], ceiling: number): Relief | undefined {
+  #firstFit(pair: Pair, groups: readonly number[], ceiling: number): Transfer | undefined {
     for (const out of groups) {
-      const relief = this.#relief(pair, out, undefined)
-      if (this.#pressures.with(pair.cold, out) <= ceiling && this.#helps(relief, pair)) return relief
+      const transfer = this.#transfer(pair, out, undefined)
+      if (this.#pressures.with(pair.cold, out) <= ceiling && this.#helps(transfer, pair)) return transfer
     }
     return undefined
   }
 
-  #largestFit(pair: Pair, end: number, ceiling: number): Relief | undefined {
+  #largestFit(pair: Pair, end: number, ceiling: number): Transfer | undefined {
     const dimension = this.#pressures.dimensionOf(pair.hot)
-    const list = this.#shelves.list(pair.hot, dimension)
-    const fits = this.#shelves.lowerBound(list, dimension, -this.#excess(pair.cold, dimension, ceiling) + 1)
+    const list = this.#byWeight.list(pair.hot, dimension)
+    const fits = this.#byWeight.lowerBound(list, dimension, -this.#excess(pair.cold, dimension, ceiling) + 1)
     const dear = pair.shareMax * f64(this.#totals, dimension) + 1
-    const last = Math.min(end, fits, this.#shelves.lowerBound(list, dimension, dear))
+    const last = Math.min(end, fits, this.#byWeight.lowerBound(list, dimension, dear))
     return this.#firstFit(pair, list.slice(Math.max(0, last - LOOKED_AT_MAX), last).reverse(), ceiling)
   }
 
   /** The single group that comes nearest to making the two equal. */
-  #halving(pair: Pair): Relief | undefined {
+  #halving(pair: Pair): Transfer | undefined {
     const dimension = this.#pressures.dimensionOf(pair.hot)
-    const list = this.#shelves.list(pair.hot, dimension)
+    const list = this.#byWeight.list(pair.hot, dimension)
     const units = this.#unit(pair.hot, dimension) + this.#unit(pair.cold, dimension)
     const half = (this.#pressures.of(pair.hot) - this.#pressures.of(pair.cold)) / units
-    const middle = this.#shelves.lowerBound(list, dimension, half)
-    let best: Relief | undefined
+    const middle = this.#byWeight.lowerBound(list, dimension, half)
+    let best: Transfer | undefined
     for (const out of list.slice(Math.max(0, middle - LOOKED_AT_MAX), middle + LOOKED_AT_MAX)) {
-      const relief = this.#relief(pair, out, undefined)
-      if (this.#helps(relief, pair) && relief.peak < (best?.peak ?? Infinity)) best = relief
+      const transfer = this.#transfer(pair, out, undefined)
+      if (this.#helps(transfer, pair) && transfer.peak < (best?.peak ?? Infinity)) best = transfer
     }
     return best
   }
 
   /** Exchanges of a group of `hot`, the lightest that would suffice first, for one of `cold` that is lighter by enough. */
-  #exchange(pair: Pair, goal: number): Relief | undefined {
+  #exchange(pair: Pair, goal: number): Transfer | undefined {
     const dimension = this.#pressures.dimensionOf(pair.hot)
     const need = this.#excess(pair.hot, dimension, goal)
-    const list = this.#shelves.list(pair.hot, dimension)
-    const others = this.#shelves.list(pair.cold, dimension)
-    const from = this.#shelves.lowerBound(list, dimension, need)
-    let best: Relief | undefined
+    const list = this.#byWeight.list(pair.hot, dimension)
+    const others = this.#byWeight.list(pair.cold, dimension)
+    const from = this.#byWeight.lowerBound(list, dimension, need)
+    let best: Transfer | undefined
     for (const out of list.slice(from, from + OFFERED_MAX)) {
       const lighter = f64(this.#weight, out * DIMENSIONS + dimension) - need
-      const at = this.#shelves.lowerBound(others, dimension, lighter)
+      const at = this.#byWeight.lowerBound(others, dimension, lighter)
       for (const back of others.slice(Math.max(0, at - 1), at + 2)) {
-        const relief = this.#relief(pair, out, back)
-        if (this.#helps(relief, pair) && relief.peak < (best?.peak ?? Infinity)) best = relief
+        const transfer = this.#transfer(pair, out, back)
+        if (this.#helps(transfer, pair) && transfer.peak < (best?.peak ?? Infinity)) best = transfer
       }
       if (best !== undefined && best.peak <= goal) return best
     }
@@ -141,11 +141,11 @@ export class Reliefs {
     return f64(this.#pressures.unit, collector * DIMENSIONS + dimension)
   }
 
-  #helps({ peak, share }: Relief, { hot, shareMax }: Pair): boolean {
+  #helps({ peak, share }: Transfer, { hot, shareMax }: Pair): boolean {
     return share <= shareMax && peak < this.#pressures.of(hot)
   }
 
-  #relief({ hot, cold }: Pair, out: number, back: number | undefined): Relief {
+  #transfer({ hot, cold }: Pair, out: number, back: number | undefined): Transfer {
     const left = back === undefined ? this.#pressures.without(hot, out) : this.#pressures.exchanged(hot, out, back)
     const right = back === undefined ? this.#pressures.with(cold, out) : this.#pressures.exchanged(cold, back, out)
     const share = this.#size(out) + (back === undefined ? 0 : this.#size(back))
