@@ -4,6 +4,7 @@ import { mkdtemp, mkdir, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, realClock, realRandom } from '@catchment/runtime'
+import { patienceMs } from '@catchment/testing'
 import { startAgent, type Agent } from '../src/agent.ts'
 import { openAgentData } from '../src/agent-data.ts'
 import { contentOf, FakeAssigner, FakeCollector } from './fake-cluster.ts'
@@ -82,7 +83,7 @@ export class Scene {
   }
 
   /** Waits until `holds`; the collectors' stores and time drive it. Fails after `timeoutMs`. */
-  async until(holds: () => boolean, what: string, timeoutMs = 15_000): Promise<void> {
+  async until(holds: () => boolean, what: string, timeoutMs = patienceMs): Promise<void> {
     const end = Date.now() + timeoutMs
     while (!holds()) {
       if (Date.now() > end) throw new Error(`not within ${timeoutMs} ms: ${what}`)
