@@ -17,6 +17,7 @@ import {
   type FramesAnswer,
   type Preamble,
 } from '@catchment/protocol'
+import { patienceMs } from '@catchment/testing'
 import { createHttpClient, createLog, type HttpAnswer, type HttpClient, type Log } from '@catchment/runtime'
 
 export const streamA = 'a'.repeat(32)
@@ -140,7 +141,7 @@ export async function temporary(): Promise<{ path: string; remove: () => Promise
 export async function until(
   condition: () => boolean | Promise<boolean>,
   what: string,
-  timeoutMs = 8000,
+  timeoutMs = patienceMs,
 ): Promise<void> {
   const deadline = Date.now() + timeoutMs
   while (!(await condition())) {
