@@ -41,7 +41,7 @@ describe('a tailer', () => {
       await pause(gapMs)
       appendFileSync(scene.path('a.log'), 'second\n')
       written += 'first\nsecond\n'
-      await scene.until(() => scene.generations('a.log')[0] === written, `the append after ${gapMs} ms`, 1000)
+      await scene.until(() => scene.generations('a.log')[0] === written, `the append after ${gapMs} ms`)
     }
   })
 

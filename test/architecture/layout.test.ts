@@ -30,7 +30,10 @@ const topLevel = [
 ]
 
 /** Files in which a test may wait for real time, and why. */
-const mayWait = new Map([['packages/runtime/test/lifecycle.test.ts', 'the real clock is what it tests']])
+const mayWait = new Map([
+  ['packages/runtime/test/lifecycle.test.ts', 'the real clock is what it tests'],
+  ['source-agent/test/agent-tailing.test.ts', 'the gaps between appends are what it tests'],
+])
 
 const linesMax = 400
 
