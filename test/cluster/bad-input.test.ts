@@ -153,6 +153,18 @@ describe('what is unlucky is said and survived', () => {
     await directory.remove()
   })
 
+  test('a data directory that cannot be made is named, with what would help', async () => {
+    for (const kind of ['collector', 'zookeeper'] as const) {
+      const own = kind === 'collector' ? server : ['--port', '0']
+      const end = await run(kind, ...own, '--data', '/dev/null/x')
+      expect(end).toMatchObject({
+        code: 1,
+        stderr: expect.stringMatching(/cannot use \/dev\/null\/x.*name a directory/),
+      })
+      expect(end.stderr).not.toMatch(/\n +at /)
+    }
+  })
+
   test('a data directory in use names its user', async () => {
     const end = await run('collector', ...server, '--data', made.data('c1'))
     expect(end).toMatchObject({ code: 1, stderr: expect.stringMatching(/in use by .*c1.*pid/) })

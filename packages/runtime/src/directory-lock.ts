@@ -1,21 +1,33 @@
 // A directory that one process uses at a time. The lock is the kernel's, taken by SQLite on a database of its own: it
 // ends with the process, whatever ends it, so no stale lock is ever guessed at. A file beside it says who holds it.
 
-import { closeSync, openSync } from 'node:fs'
+import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
 import { asError } from './clock.ts'
-import { CatchmentError } from './errors.ts'
+import { CatchmentError, codeOf } from './errors.ts'
 import { makePrivateDirectory, writeFileDurably } from './files.ts'
 
 export interface DirectoryLock {
   release(): void
 }
 
-/** Locks `directory`, making it where it is missing. Throws CatchmentError `in-use`, naming the holder, or `cannot-lock`. */
+/**
+ * Locks `directory`, making it where it is missing. Throws CatchmentError `in-use`, naming the holder, `cannot-use` where
+ * it cannot be made or written, or `cannot-lock`.
+ */
 export async function lockDirectory(directory: string, holder: string): Promise<DirectoryLock> {
-  await makePrivateDirectory(directory)
+  try {
+    await makePrivateDirectory(directory)
+    accessSync(directory, constants.R_OK | constants.W_OK | constants.X_OK)
+  } catch (thrown) {
+    throw new CatchmentError(
+      'cannot-use',
+      `cannot use ${directory} (${codeOf(thrown) ?? asError(thrown).message}): name a directory that this user may make and write`,
+      { blame: 'operator', cause: thrown },
+    )
+  }
   const ownerPath = join(directory, 'lock.owner')
   const database = takeLock(join(directory, 'lock'), 0)
   if (database === undefined) {
