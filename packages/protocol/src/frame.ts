@@ -16,14 +16,7 @@
 
 import { crc32 } from 'node:zlib'
 import { ProtocolError } from './errors.ts'
-import {
-  groupNameBytesMax,
-  isGroupName,
-  isMemberId,
-  isStreamId,
-  memberIdBytesMax,
-  streamIdBytes,
-} from './ids.ts'
+import { groupNameBytesMax, isGroupName, isMemberId, isStreamId, memberIdBytesMax, streamIdBytes } from './ids.ts'
 
 export const frameMagic = Buffer.from('CTCF')
 export const frameVersion = 1
@@ -112,7 +105,10 @@ export interface DecodedFrame {
 
 /** The header's bytes, the checksum of `payload` included. Throws ProtocolError when a field breaks its limit. */
 export function encodeFrameHeader(fields: FrameFields, payload: Uint8Array): Buffer {
-  const texts = [...[fields.group, fields.source, fields.path].map((text) => Buffer.from(text)), encodeUnconfirmed(fields)]
+  const texts = [
+    ...[fields.group, fields.source, fields.path].map((text) => Buffer.from(text)),
+    encodeUnconfirmed(fields),
+  ]
   const headerBytes = texts.reduce((sum, text) => sum + text.length, fixedBytes + checksumBytes)
   if (headerBytes > frameHeaderBytesMax)
     throw new ProtocolError(
@@ -263,7 +259,7 @@ function encodeUnconfirmed({ unconfirmed }: FrameFields): Buffer {
 
 function decodeUnconfirmed(buffer: Buffer, begin: number, end: number): Unconfirmed[] {
   const ranges: Unconfirmed[] = []
-  for (let at = begin; at < end; ) {
+  for (let at = begin; at < end;) {
     const idAt = at + unconfirmedFixedBytes
     const next = idAt > end ? Infinity : idAt + buffer.readUInt8(idAt - 1)
     if (next > end) throw new ProtocolError('bad-length', 'an unconfirmed range passes the end of the frame header')

@@ -64,7 +64,14 @@ function placed<T extends { start: number; doubted: string[] }>(
 const logFrame = fc
   .tuple(commonFields, fc.uint8Array({ minLength: 1, maxLength: 300 }), fc.constantFrom('none', 'zstd'))
   .map(([common, raw, codec]) => ({
-    fields: { ...placed(common, raw.length), rawBytes: raw.length, codec, rawCrc: crc32(raw), afterCrc: seamCrc(raw), gap: false },
+    fields: {
+      ...placed(common, raw.length),
+      rawBytes: raw.length,
+      codec,
+      rawCrc: crc32(raw),
+      afterCrc: seamCrc(raw),
+      gap: false,
+    },
     payload: codec === 'zstd' ? zstdCompressSync(raw) : Buffer.from(raw),
   }))
 

@@ -34,10 +34,12 @@ describe('encodeFrameHeader and decodeFrame', () => {
   })
 
   test('any single flipped bit of a frame is detected', () => {
-    const frame = encode({ unconfirmed: [
+    const frame = encode({
+      unconfirmed: [
         { from: 100, to: 103, at: 'c2' },
         { from: 101, to: 107, at: 'c3' },
-      ] })
+      ],
+    })
     for (let bit = 0; bit < frame.length * 8; bit += 1) {
       const flipped = Buffer.from(frame)
       flipped.writeUInt8(flipped.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3)
@@ -99,7 +101,10 @@ describe('encodeFrameHeader and decodeFrame', () => {
       ['raw length 0', (header) => header.writeUInt32LE(0, 36)],
       ['raw length past its limit', (header) => header.writeUInt32LE(frameRawBytesMax + 1, 36)],
       ['encoded length 4 GiB', (header) => header.writeUInt32LE(0xffffffff, 44)],
-      ['unconfirmed range that passes the header', (header) => header.writeUInt8(200, header.length - 4 - 'c2'.length - 1)],
+      [
+        'unconfirmed range that passes the header',
+        (header) => header.writeUInt8(200, header.length - 4 - 'c2'.length - 1),
+      ],
     ]
     for (const [what, change] of refused)
       expect([what, codeThrown(() => decodeFrame(resealed(change), 0))]).not.toEqual([what, undefined])
