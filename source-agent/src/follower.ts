@@ -10,7 +10,7 @@ import type { Counters } from './counters.ts'
 import { headBytesMax, sameInode } from './decide/identity.ts'
 import { inodeKey, openQuietly, judgeFile, regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
 import { beginFollowed, headOf, isDone, tailBefore, toRecord, type Followed } from './followed.ts'
-import { Newest, unseenSince } from './generations.ts'
+import { Generations } from './generations.ts'
 import { HeldFile } from './held-file.ts'
 import { limits } from './limits.ts'
 import type { Loads } from './loads.ts'
@@ -43,15 +43,21 @@ export class Follower {
   readonly #byInode = new Map<string, Followed>()
   readonly #byPath = new Map<string, Followed>()
   readonly #all = new Set<Followed>()
-  readonly #newest = new Newest()
   readonly #copies: Copies
   readonly unreadable = new Set<string>()
   readonly losses: Losses
+  readonly generations: Generations
 
   constructor(options: FollowerOptions) {
     this.#options = options
     this.#copies = new Copies(options.clock)
     this.losses = new Losses(options.log, options.counters)
+    this.generations = new Generations({
+      log: options.log,
+      counters: options.counters,
+      knows: (stat) => this.#byInode.has(inodeKey(stat)),
+      begin: (path, found) => this.begin({ path, at: found.path, stat: found.stat, offset: 0 }),
+    })
   }
 
   get size(): number {
@@ -76,6 +82,7 @@ export class Follower {
   /** One tick: looks at those whose turn it is. */
   tick(): void {
     for (const followed of this.#wheel.turn()) this.look(followed)
+    this.generations.tick()
   }
 
   /** A hint: look at the file at `path` now. */
@@ -104,8 +111,8 @@ export class Follower {
     }
     if (this.#all.size >= limits.streamsMax || (settled && this.#copies.mayBe(found, (path) => this.#byPath.get(path))))
       return
-    const before = this.#newest.of(path)
-    if (before !== undefined && before.standing !== 'live') this.unseenGenerations(before, rotatedSiblings(path))
+    const before = this.generations.newestOf(path)
+    if (before !== undefined && before.standing !== 'live') this.generations.lookAfter(before)
     const offset = from === 'end' ? Number(stat.size) : 0
     const followed = this.begin({ path, at: path, stat, offset })
     if (settled) this.#options.loads.appended(followed.group, Number(stat.size))
@@ -132,7 +139,7 @@ export class Follower {
     this.#all.add(followed)
     if (followed.standing !== 'over') this.#byInode.set(`${device}:${inode}`, followed)
     if (followed.standing === 'live') this.#byPath.set(followed.path, followed)
-    this.#newest.keep(followed)
+    this.generations.keep(followed)
     followed.grewAtMs = this.#options.clock.monotonicMs() - busyMs
     this.#options.loads.backlog(followed.group, followed.sizeBytes - followed.sender.checkpoint)
     this.#options.shipping().add(followed)
@@ -203,7 +210,7 @@ export class Follower {
     if (!this.#all.delete(followed)) return
     if (this.#byInode.get(`${device}:${inode}`) === followed) this.#byInode.delete(`${device}:${inode}`)
     if (this.#byPath.get(followed.path) === followed) this.#byPath.delete(followed.path)
-    this.#newest.forget(followed)
+    this.generations.forget(followed)
     this.#wheel.remove(followed)
     this.unreadable.delete(followed.at)
     followed.file?.release()
@@ -301,7 +308,7 @@ export class Follower {
     else if (own.nlink === 0n) this.#deleted(followed)
     else followed.standing = 'rotated'
     if (!wasLive) return
-    this.unseenGenerations(followed, siblings)
+    this.generations.lookAfter(followed)
     if (named !== undefined) this.discover({ path: followed.path, stat: named })
   }
 
@@ -316,16 +323,6 @@ export class Follower {
     followed.standing = 'deleted'
     const quietMs = this.#options.clock.monotonicMs() - followed.grewAtMs
     if (isDone(followed) && quietMs >= deletedQuietMs) this.#over(followed, 'deleted')
-  }
-
-  /** Between two looks a path may have had several files. */
-  unseenGenerations(known: Pick<Followed, 'path' | 'identity'>, siblings: readonly Found[]): void {
-    if (regularFileAt(known.path) !== undefined) this.#newest.succeeded(known.path)
-    const { found, missing } = unseenSince(known, siblings, (stat) => this.#byInode.has(inodeKey(stat)))
-    for (const { path: at, stat } of found) this.begin({ path: known.path, at, stat, offset: 0 })
-    if (missing === 0) return
-    this.#options.counters.add('unobserved_generations', missing)
-    this.#options.log.error('generations were rotated away unseen', { path: known.path, count: missing })
   }
 
   #foundAgain(known: Followed, path: string): void {

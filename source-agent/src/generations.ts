@@ -4,10 +4,12 @@
 import { basename } from 'node:path'
 import type { BigIntStats } from 'node:fs'
 import { looksNumbered, sameInode } from './decide/identity.ts'
-import { whoIs, type Found } from './file-looks.ts'
+import type { Log } from '@catchment/runtime'
+import type { Counters } from './counters.ts'
+import { regularFileAt, rotatedSiblings, whoIs, type Found } from './file-looks.ts'
 import type { Followed } from './followed.ts'
 
-export interface Unseen {
+interface Unseen {
   /** Oldest first. */
   readonly found: readonly Found[]
   /** Numbers between the known generation and the path that no file has. */
@@ -18,11 +20,7 @@ export interface Unseen {
  * The files among `siblings` that were born after the `known` generation, carry a number or a date as rotation gives
  * them, and that nobody `knows`. Older ones are never taken: they were there before the first start.
  */
-export function unseenSince(
-  known: Pick<Followed, 'path' | 'identity'>,
-  siblings: readonly Found[],
-  knows: (stat: BigIntStats) => boolean,
-): Unseen {
+function unseenSince(known: Known, siblings: readonly Found[], knows: (stat: BigIntStats) => boolean): Unseen {
   const name = basename(known.path)
   const bornNs = BigInt(known.identity.bornNs)
   const numbered = siblings.filter(({ path }) => looksNumbered(basename(path), name))
@@ -34,27 +32,76 @@ export function unseenSince(
   return { found, missing }
 }
 
-/** The last generation of each path, for as long as it is known and nobody has looked for what came after it. */
-export class Newest {
-  readonly #byPath = new Map<string, Followed>()
+export type Known = Pick<Followed, 'path' | 'identity'>
 
-  of(path: string): Followed | undefined {
-    return this.#byPath.get(path)
+export interface GenerationsOptions {
+  readonly log: Log
+  readonly counters: Counters
+  readonly knows: (stat: BigIntStats) => boolean
+  /** Follows the file at `found` as a generation of `path`, from its first byte. */
+  readonly begin: (path: string, found: Found) => void
+}
+
+/** After so many ticks a rotation that was under way has ended. */
+const settledTicks = 3
+
+/**
+ * The last generation of each path, for as long as it is known and nobody has looked for what came after it; and that look.
+ * A rotation is many renames, and a look in their midst misses what is just between two names: so each look is done again
+ * a moment later, with the same generation to begin from, and only the second one counts what is missing.
+ */
+export class Generations {
+  readonly #options: GenerationsOptions
+  readonly #newest = new Map<string, Followed>()
+  readonly #again: { readonly known: Known; readonly counts: boolean; ticks: number }[] = []
+
+  constructor(options: GenerationsOptions) {
+    this.#options = options
+  }
+
+  newestOf(path: string): Followed | undefined {
+    return this.#newest.get(path)
   }
 
   keep(followed: Followed): void {
-    const other = this.#byPath.get(followed.path)
+    const other = this.#newest.get(followed.path)
     if (other === undefined || BigInt(other.identity.bornNs) <= BigInt(followed.identity.bornNs))
-      this.#byPath.set(followed.path, followed)
-  }
-
-  /** Another generation lies at `path` now, and what came between has been looked for. */
-  succeeded(path: string): void {
-    this.#byPath.delete(path)
+      this.#newest.set(followed.path, followed)
   }
 
   forget(followed: Followed): void {
-    if (this.#byPath.get(followed.path) === followed) this.#byPath.delete(followed.path)
+    if (this.#newest.get(followed.path) === followed) this.#newest.delete(followed.path)
+  }
+
+  /** `known` lies no longer at its path: follows what came after it. */
+  lookAfter(known: Known): void {
+    // While the path has no file the next generation is still to come, and the look for it counts.
+    const counts = regularFileAt(known.path) !== undefined
+    if (counts) this.#newest.delete(known.path)
+    this.#follow(known)
+    this.#again.push({ known, counts, ticks: settledTicks })
+  }
+
+  tick(): void {
+    for (const look of this.#again) look.ticks -= 1
+    while (this.#again[0] !== undefined && this.#again[0].ticks <= 0) {
+      for (const { known, counts } of this.#again.splice(0, 1)) {
+        const missing = this.#follow(known)
+        if (counts) this.#count(known, missing)
+      }
+    }
+  }
+
+  #follow(known: Known): number {
+    const { found, missing } = unseenSince(known, rotatedSiblings(known.path), this.#options.knows)
+    for (const one of found) this.#options.begin(known.path, one)
+    return missing
+  }
+
+  #count(known: Known, missing: number): void {
+    if (missing === 0) return
+    this.#options.counters.add('unobserved_generations', missing)
+    this.#options.log.error('generations were rotated away unseen', { path: known.path, count: missing })
   }
 }
 

@@ -42,8 +42,7 @@ export async function recover(recovery: Recovery, found: readonly Found[]): Prom
   }
   for (const record of newest) {
     const now = regularFileAt(record.path)
-    if (now === undefined || !sameInode(record.identity, whoIs(now)))
-      recovery.follower.unseenGenerations(record, rotatedSiblings(record.path))
+    if (now === undefined || !sameInode(record.identity, whoIs(now))) recovery.follower.generations.lookAfter(record)
   }
 }
 

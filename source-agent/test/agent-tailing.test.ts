@@ -149,6 +149,7 @@ describe('a generation that came and went unseen', () => {
     rmSync(scene.path('a.log.1'))
     writeFileSync(scene.path('a.log'), 'three\n')
     await scene.arrives('a.log', ['one\n', 'three\n'])
+    await scene.until(() => agent.counters.get('unobserved_generations') > 0, 'the count')
     expect(agent.counters.get('unobserved_generations')).toBe(1)
   })
 
