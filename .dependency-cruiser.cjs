@@ -29,7 +29,7 @@ const rooms = {
 }
 
 const owners = {
-  'node-zookeeper-client': 'packages/coordination/src/zookeeper.ts',
+  'node-zookeeper-client': 'packages/coordination/src/session/zookeeper.ts',
   undici: 'packages/runtime/src/http-client.ts',
   fastify: 'packages/runtime/src/http-server.ts',
   pino: 'packages/runtime/src/log.ts',

@@ -1,6 +1,8 @@
-export { openSession } from './live-session.ts'
+export { openSession } from './session/live-session.ts'
 export type {
   CallOptions,
+  ClientSocket,
+  ConnectSocket,
   CreateMode,
   Operation,
   ReadOptions,
@@ -11,11 +13,16 @@ export type {
   Version,
   WatchEvent,
   ZooKeeperSession,
-} from './session.ts'
-export { isCode, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './errors.ts'
-export { followValue, type FollowedValue, type FollowValueOptions, type Value } from './follow-value.ts'
-export { followChildren, type FollowedChildren, type FollowChildrenOptions } from './follow-children.ts'
-export { followMembers, type FollowedMembers, type FollowMembersOptions, type Members } from './follow-members.ts'
-export { joinMembership, type Membership, type MembershipOptions } from './membership.ts'
-export { joinElection, type Election, type ElectionOptions } from './election.ts'
-export { acquireFence, type Fence } from './fence.ts'
+} from './session/session.ts'
+export { isCode, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './session/errors.ts'
+export { followValue, type FollowedValue, type FollowValueOptions, type Value } from './recipes/follow-value.ts'
+export { followChildren, type FollowedChildren, type FollowChildrenOptions } from './recipes/follow-children.ts'
+export {
+  followMembers,
+  type FollowedMembers,
+  type FollowMembersOptions,
+  type Members,
+} from './recipes/follow-members.ts'
+export { joinMembership, type Membership, type MembershipOptions } from './recipes/membership.ts'
+export { joinElection, type Election, type ElectionOptions } from './recipes/election.ts'
+export { acquireFence, type Fence } from './recipes/fence.ts'

@@ -1,12 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { serverError } from '../src/errors.ts'
-import { Frames } from '../src/frames.ts'
-import { Lease } from '../src/lease.ts'
-import { parseServers } from '../src/servers.ts'
-import type { SessionState } from '../src/session.ts'
-import { States, transitions } from '../src/states.ts'
-import { Watches } from '../src/watches.ts'
+import { serverError } from '../src/session/errors.ts'
+import { Frames } from '../src/session/frames.ts'
+import { Lease } from '../src/session/lease.ts'
+import { parseServers } from '../src/session/servers.ts'
+import type { SessionState } from '../src/session/session.ts'
+import { States, transitions } from '../src/session/states.ts'
+import { Watches } from '../src/session/watches.ts'
 
 describe('Lease', () => {
   test('silent at two thirds, over at the timeout, counted from the sending of the last answered request', () => {

@@ -91,7 +91,7 @@ declare module 'node-zookeeper-client/lib/ACL.js' {
 }
 
 declare module 'node-zookeeper-client/lib/ConnectionManager.js' {
-  import type { Socket } from 'node:net'
+  import type { Duplex } from 'node:stream'
   import type { JutePayload, JuteRequest } from 'node-zookeeper-client/lib/jute/index.js'
 
   interface LibraryOptions {
@@ -109,22 +109,20 @@ declare module 'node-zookeeper-client/lib/ConnectionManager.js' {
     }
     constructor(servers: string, options: LibraryOptions, onState: () => void)
     readonly state: number
-    readonly socket: Socket | undefined
+    socket: Duplex | undefined
     readonly pendingQueue: { readonly request: JuteRequest; readonly callback: Answered }[]
     readonly packetQueue: { readonly queue: { readonly request: JuteRequest; readonly callback: Answered }[] }
-    connectTimeoutHandler: NodeJS.Timeout | null
     xid: number
     zxid: Buffer
-    connect(): void
+    setState(state: number): void
     queue(request: JuteRequest, callback?: Answered): void
     getSessionId(): Buffer
     getSessionPassword(): Buffer
     getSessionTimeout(): number
-    // Looked up on the instance each time it connects: replaced there.
-    findNextServer: (found: (server: { host: string; port: number }) => void) => void
-    onSocketConnected: () => void
+    onSocketConnected(): void
+    onSocketDrain(): void
+    // Looked up on the instance: replaced there.
     onSocketData: (bytes: Buffer) => void
-    onSocketClosed: () => void
     onSocketTimeout: () => void
   }
   export type { Answered }

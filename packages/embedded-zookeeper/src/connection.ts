@@ -1,6 +1,6 @@
 // One socket: packets in, packets out, and an end that has a reason. It knows nothing of what the packets mean.
 
-import type { Socket } from 'node:net'
+import type { Duplex } from 'node:stream'
 import type { Clock, Timer } from '@catchment/runtime'
 import type { Identity } from './acl.ts'
 import { FrameReader } from './frames.ts'
@@ -16,6 +16,14 @@ export interface ConnectionHandler {
   closed(connection: Connection): void
 }
 
+/** A socket of node:net, or what stands in for one. */
+export type ServerSocket = Duplex & {
+  readonly remoteAddress?: string | undefined
+  readonly remotePort?: number | undefined
+  setNoDelay(noDelay?: boolean): unknown
+  destroySoon(): void
+}
+
 export class Connection {
   readonly address: string
   readonly port: number
@@ -27,7 +35,7 @@ export class Connection {
   received = 0
   sent = 0
 
-  readonly #socket: Socket
+  readonly #socket: ServerSocket
   readonly #handler: ConnectionHandler
   readonly #limits: Limits
   readonly #stats: Stats
@@ -38,7 +46,11 @@ export class Connection {
   /** Held: as behind a network that delivers nothing. Nothing is read, nothing leaves, not even an end. */
   #held = false
 
-  constructor(socket: Socket, handler: ConnectionHandler, options: { clock: Clock; limits: Limits; stats: Stats }) {
+  constructor(
+    socket: ServerSocket,
+    handler: ConnectionHandler,
+    options: { clock: Clock; limits: Limits; stats: Stats },
+  ) {
     this.#socket = socket
     this.#handler = handler
     this.#limits = options.limits

@@ -1,19 +1,22 @@
-import { createServer, type Server, type Socket } from 'node:net'
+import { createServer, type Server } from 'node:net'
 import { CatchmentError, codeOf, type Clock, type Random } from '@catchment/runtime'
-import { Connection, type ConnectionHandler } from './connection.ts'
+import { Connection, type ConnectionHandler, type ServerSocket } from './connection.ts'
 import { Engine } from './engine.ts'
 import { answerTo, type Report } from './four-letter-words.ts'
 import { defaultLimits, type Limits } from './limits.ts'
 import { Journal } from './journal.ts'
+import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
 import { StateMachine } from './state-machine.ts'
 import { Stats } from './stats.ts'
 import { DataDirectory, type Recovered } from './storage.ts'
 
 export interface ServerOptions {
-  /** Port 0: any free one. */
-  readonly listen: { readonly host: string; readonly port: number }
+  /** Port 0: any free one. Without it no port is opened: connections come by `accept`. */
+  readonly listen?: { readonly host: string; readonly port: number }
   /** The directory of log and snapshots, made when missing. Without it everything lives in memory. */
   readonly data?: string
+  /** In memory, begin with what another server's `snapshot()` gave. */
+  readonly snapshot?: Buffer
   readonly clock: Clock
   readonly random: Random
   /** Bounds of the session timeouts that clients may negotiate; 1 s to 60 s. */
@@ -35,6 +38,10 @@ export interface ZookeeperServer {
   readonly ended: Promise<Error | undefined>
   /** Living sessions, connected or not. */
   sessions(): SessionView[]
+  /** Serves a connection that did not come through the listener: a socket of a simulation, say. */
+  accept(socket: ServerSocket): void
+  /** The whole state, sessions included, as of this instant: what `snapshot` of another server begins with. */
+  snapshot(): Buffer
   /** Ends a session as if its timeout had passed. False when there is none of this id. */
   expireSession(id: bigint): boolean
   /** Cuts the connection of a session, or all; sessions live on. Returns how many were cut. */
@@ -83,7 +90,8 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
   constructor(options: ServerOptions, recovered: Recovered | undefined) {
     this.#options = options
     this.#limits = { ...defaultLimits, ...options.limits }
-    this.#machine = recovered?.machine ?? new StateMachine()
+    const { snapshot } = options
+    this.#machine = recovered?.machine ?? (snapshot === undefined ? new StateMachine() : decodeSnapshot(snapshot))
     this.#journal = recovered === undefined ? undefined : this.#openJournal(recovered)
     this.#startedMs = options.clock.monotonicMs()
     this.#engine = new Engine({
@@ -99,7 +107,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
       this.#end = resolve
     })
     this.#listener = createServer((socket) => {
-      this.#accept(socket)
+      this.accept(socket)
     })
   }
 
@@ -109,6 +117,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
   }
 
   listen(): Promise<void> {
+    if (this.#options.listen === undefined) return Promise.resolve()
     const { host, port } = this.#options.listen
     return new Promise((resolve, reject) => {
       this.#listener.once('error', (cause) => {
@@ -116,6 +125,10 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
       })
       this.#listener.listen({ host, port }, resolve)
     })
+  }
+
+  snapshot(): Buffer {
+    return encodeSnapshot(this.#machine)
   }
 
   sessions(): SessionView[] {
@@ -201,7 +214,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
     })
   }
 
-  #accept(socket: Socket): void {
+  accept(socket: ServerSocket): void {
     if (this.#connections.size >= this.#limits.connectionsMax) {
       this.stats.countClosed('tooMany')
       socket.destroy()

@@ -11,6 +11,7 @@
 //
 // A local `lost` cannot prove that the server dropped the ephemerals already: writes that matter are fenced by version.
 
+import type { Duplex } from 'node:stream'
 import type { Clock, Random } from '@catchment/runtime'
 
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'closed'
@@ -100,6 +101,10 @@ export interface ZooKeeperSession {
 
 export type SessionLog = (message: string, fields: Readonly<Record<string, unknown>>) => void
 
+/** A socket under way to a server: it emits `connect` when it may be written, as those of node:net and node:tls do. */
+export type ConnectSocket = (server: { readonly host: string; readonly port: number }) => ClientSocket
+export type ClientSocket = Duplex & { setTimeout(timeoutMs: number, listener?: () => void): unknown }
+
 export interface SessionOptions {
   /** `host:port,host:port`; IPv6 in brackets; port 2181 unless given. */
   readonly servers: string
@@ -107,6 +112,8 @@ export interface SessionOptions {
   readonly clock: Clock
   readonly random: Random
   readonly log?: SessionLog
+  /** How a server is reached: TCP unless given. `tls.connect` with its options gives TLS; simulations stay in memory. */
+  readonly connect?: ConnectSocket
   /** How long openSession() tries; twice the session timeout unless given. */
   readonly connectTimeoutMs?: number
 }

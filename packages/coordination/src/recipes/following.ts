@@ -1,7 +1,7 @@
 import { asError, Background, sleep, type Timer } from '@catchment/runtime'
-import { Backoff } from './backoff.ts'
-import { ZooKeeperError } from './errors.ts'
-import type { WatchEvent, ZooKeeperSession } from './session.ts'
+import { Backoff } from '../session/backoff.ts'
+import { ZooKeeperError } from '../session/errors.ts'
+import type { WatchEvent, ZooKeeperSession } from '../session/session.ts'
 
 const retryBackoff = { baseMs: 50, maxMs: 2_000 }
 const rereadMsDefault = 30_000

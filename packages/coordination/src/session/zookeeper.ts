@@ -22,7 +22,7 @@ import type {
 import { asError, type Clock, type Timer } from '@catchment/runtime'
 import { serverError, ZooKeeperError } from './errors.ts'
 import { Frames } from './frames.ts'
-import type { CreateMode, Operation, Stat, Version, WatchEvent } from './session.ts'
+import type { ConnectSocket, CreateMode, Operation, Stat, Version, WatchEvent } from './session.ts'
 import {
   connectionLossCode,
   createFlags,
@@ -133,6 +133,7 @@ export interface Granted extends SessionIdentity {
 
 export interface ConnectionOptions {
   readonly server: { readonly host: string; readonly port: number }
+  readonly connect: ConnectSocket
   readonly sessionTimeoutMs: number
   readonly openTimeoutMs: number
   /** The session to attach to; a new one unless given. */
@@ -172,7 +173,7 @@ export class Connection {
     this.#startedAtMs = options.clock.monotonicMs()
     const { server, identity } = options
     this.#manager = new ConnectionManager(
-      'unused:2181', // servers are chosen by the session: findNextServer below
+      'unused:2181', // servers are chosen by the session, sockets opened by `connect`
       {
         sessionTimeout: options.sessionTimeoutMs,
         spinDelay: 0,
@@ -182,23 +183,11 @@ export class Connection {
     )
     this.#readAnswer = this.#manager.onSocketData.bind(this.#manager)
     if (options.zxid !== undefined) this.#manager.zxid = options.zxid
-    this.#manager.findNextServer = (found) => {
-      found(server)
-    }
     this.#manager.onSocketTimeout = () => undefined
-    this.#manager.onSocketClosed = () => {
-      this.#onClosed()
-    }
-    this.#manager.onSocketData = (bytes) => {
-      this.#onBytes(bytes)
-    }
     this.#openTimer = this.#clock.after(options.openTimeoutMs, () => {
       this.destroy(`no session within ${Math.round(options.openTimeoutMs)} ms`)
     })
-    this.#manager.connect()
-    this.#manager.socket?.on('error', (error) => {
-      this.#reason = error.message === '' ? error.name : error.message
-    })
+    this.#open(options.connect(server))
   }
 
   get inFlight(): number {
@@ -239,6 +228,20 @@ export class Connection {
     this.#reason = reason
     this.#manager.socket?.destroy()
     this.#onClosed()
+  }
+
+  /** In place of the library's connect(), which chooses the server and the kind of socket itself. */
+  #open(socket: ReturnType<ConnectSocket>): void {
+    const manager = this.#manager
+    manager.setState(ConnectionManager.STATES.CONNECTING)
+    manager.socket = socket
+    socket.on('connect', manager.onSocketConnected.bind(manager))
+    socket.on('drain', manager.onSocketDrain.bind(manager))
+    socket.on('data', this.#onBytes.bind(this))
+    socket.on('close', this.#onClosed.bind(this))
+    socket.on('error', (error: Error) => {
+      this.#reason = error.message === '' ? error.name : error.message
+    })
   }
 
   #onBytes(bytes: Buffer): void {
@@ -303,7 +306,6 @@ export class Connection {
     if (this.#closed) return
     this.#closed = true
     this.#openTimer.cancel()
-    if (this.#manager.connectTimeoutHandler !== null) clearTimeout(this.#manager.connectTimeoutHandler)
     const unsent = new Set(this.#manager.packetQueue.queue.map((packet) => packet.request))
     for (const [packet, fail] of [...this.#inFlight]) fail(connectionLossCode, !unsent.has(packet))
     this.#events.onClosed(this.#reason)

@@ -1,6 +1,6 @@
 import { Following, type Turn } from './following.ts'
-import { isCode } from './errors.ts'
-import type { CallOptions, ZooKeeperSession } from './session.ts'
+import { isCode } from '../session/errors.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 export interface ElectionOptions {
   /** The persistent node of the election; made if it is missing. */

@@ -1,6 +1,6 @@
 import { followChildren } from './follow-children.ts'
 import { followValue, type FollowedValue } from './follow-value.ts'
-import type { ZooKeeperSession } from './session.ts'
+import type { ZooKeeperSession } from '../session/session.ts'
 
 /** Every child of the followed node, with the data of its ephemeral: undefined while the member is gone. */
 export type Members = ReadonlyMap<string, Buffer | undefined>

@@ -1,6 +1,7 @@
 // The session over connections: it opens them one after the other, keeps the lease, and turns both into states. Calls are
 // kept in calls.ts, watches in watches.ts; what a connection is, in zookeeper.ts.
 
+import { connect, type Socket } from 'node:net'
 import { asError, sleep, type Clock, type Random, type Timer } from '@catchment/runtime'
 import { Backoff } from './backoff.ts'
 import { Calls } from './calls.ts'
@@ -242,6 +243,7 @@ class LiveSession implements ZooKeeperSession {
       const connection: Connection = new Connection(
         {
           server,
+          connect: this.#options.connect ?? connectTcp,
           sessionTimeoutMs: this.#options.sessionTimeoutMs,
           openTimeoutMs: Math.max(this.#timeoutMs / 3, 250),
           identity: leaving ?? this.#identity,
@@ -372,6 +374,10 @@ class LiveSession implements ZooKeeperSession {
       })
     })
   }
+}
+
+function connectTcp(server: { readonly host: string; readonly port: number }): Socket {
+  return connect(server).setNoDelay()
 }
 
 function checked(path: string): string {

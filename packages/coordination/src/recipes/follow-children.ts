@@ -1,6 +1,6 @@
-import { isCode } from './errors.ts'
+import { isCode } from '../session/errors.ts'
 import { Following, type Turn } from './following.ts'
-import type { ZooKeeperSession } from './session.ts'
+import type { ZooKeeperSession } from '../session/session.ts'
 
 export interface FollowChildrenOptions {
   /** The names in order; none if the node is absent. Called first with what is there, then on change. */

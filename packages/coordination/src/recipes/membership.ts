@@ -1,7 +1,7 @@
-import { isCode, ZooKeeperError } from './errors.ts'
+import { isCode, ZooKeeperError } from '../session/errors.ts'
 import { readValue } from './follow-value.ts'
 import { Following, type Turn } from './following.ts'
-import type { ZooKeeperSession } from './session.ts'
+import type { ZooKeeperSession } from '../session/session.ts'
 
 export interface MembershipOptions {
   /** The persistent node of the member; made if it is missing. */

@@ -1,6 +1,6 @@
-import { isCode } from './errors.ts'
+import { isCode } from '../session/errors.ts'
 import { Following, type Turn } from './following.ts'
-import type { Stat, ZooKeeperSession } from './session.ts'
+import type { Stat, ZooKeeperSession } from '../session/session.ts'
 
 export interface FollowValueOptions {
   /** The data, undefined while the node is absent (`stat` with it). Called first with what is there, then on change. */

@@ -1,6 +1,6 @@
 import { fullJitter, retry } from '@catchment/runtime'
-import { isCode } from './errors.ts'
-import type { CallOptions, Operation, Version, ZooKeeperSession } from './session.ts'
+import { isCode } from '../session/errors.ts'
+import type { CallOptions, Operation, Version, ZooKeeperSession } from '../session/session.ts'
 
 const attempts = { baseMs: 20, maxMs: 500, attemptsMax: 10 }
 
