@@ -12,3 +12,4 @@ export {
   type RealZooKeeper,
   type RealZooKeeperOptions,
 } from './real-zookeeper.ts'
+export { startRealEnsemble, type RealEnsemble, type RealEnsembleOptions } from './real-ensemble.ts'

@@ -1,7 +1,7 @@
 // The real ZooKeeper, as Debian packages it: what our own server is held against.
 
 import { mkdir, writeFile } from 'node:fs/promises'
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import { join } from 'node:path'
 import { environment } from '@catchment/runtime'
 import { startProcess, type ChildProcess } from './process.ts'
@@ -36,37 +36,45 @@ export interface RealZooKeeperOptions {
   readonly directory: string
   readonly sessionTimeoutMsMin?: number
   readonly sessionTimeoutMsMax?: number
+  /** Its unit of time: sessions expire at multiples of it. 1 s unless given. */
+  readonly tickMs?: number
 }
 
 /** One real ZooKeeper server of its own on a free port of loopback, ready to serve. Rejects where it is not installed. */
 export async function startRealZooKeeper(options: RealZooKeeperOptions): Promise<RealZooKeeper> {
-  const missing = missingRealZooKeeper()
-  if (missing !== undefined) throw new Error(missing)
-  const port = await freePort()
+  const [port = 0] = await freePorts(1)
   await mkdir(join(options.directory, 'data'), { recursive: true })
   await writeFile(join(options.directory, 'zoo.cfg'), configuration(options, port))
+  const server = realServer(options.directory, port)
+  await server.start()
+  return server
+}
+
+/** The server whose configuration stands in `directory`, not yet started. Throws where ZooKeeper is not installed. */
+export function realServer(directory: string, port: number): RealZooKeeper {
+  const missing = missingRealZooKeeper()
+  if (missing !== undefined) throw new Error(missing)
   let running: ChildProcess | undefined
   const stop = async (): Promise<void> => {
     await running?.kill()
   }
-  const start = async (): Promise<void> => {
-    running = startProcess('java', javaWords(options.directory))
-    await serving(running, port)
-  }
-  await start()
   return {
     address: `127.0.0.1:${port}`,
     port,
     word: (word) => fourLetterWord(port, word),
-    start,
+    start: async () => {
+      running = startProcess('java', javaWords(directory))
+      await serving(running, port)
+    },
     stop,
     [Symbol.asyncDispose]: stop,
   }
 }
 
-function configuration(options: RealZooKeeperOptions, port: number): string {
+/** zoo.cfg of a server that stands alone; an ensemble's servers have more lines. */
+export function configuration(options: RealZooKeeperOptions, port: number, more: readonly string[] = []): string {
   return [
-    'tickTime=1000',
+    `tickTime=${options.tickMs ?? 1000}`,
     `minSessionTimeout=${options.sessionTimeoutMsMin ?? 1000}`,
     `maxSessionTimeout=${options.sessionTimeoutMsMax ?? 60_000}`,
     `dataDir=${join(options.directory, 'data')}`,
@@ -77,6 +85,7 @@ function configuration(options: RealZooKeeperOptions, port: number): string {
     '4lw.commands.whitelist=*',
     'extendedTypesEnabled=true',
     'reconfigEnabled=true',
+    ...more,
     '',
   ].join('\n')
 }
@@ -84,7 +93,7 @@ function configuration(options: RealZooKeeperOptions, port: number): string {
 function javaWords(directory: string): string[] {
   return [
     ...['-cp', [directory, zooKeeperJar, silentLoggerJar].join(':')],
-    ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms64m', '-Xmx512m'],
+    ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms64m', '-Xmx256m'],
     '-Dzookeeper.extendedTypesEnabled=true',
     'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     join(directory, 'zoo.cfg'),
@@ -122,16 +131,20 @@ function fourLetterWord(port: number, word: string): Promise<string> {
   })
 }
 
-/** A port that was free a moment ago. */
-async function freePort(): Promise<number> {
+/** As many different ports that were all free a moment ago. */
+export async function freePorts(count: number): Promise<number[]> {
+  const listeners = await Promise.all(Array.from({ length: count }, listen))
+  await Promise.all(listeners.map(({ server }) => new Promise((resolve) => server.close(resolve))))
+  return listeners.map(({ port }) => port)
+}
+
+function listen(): Promise<{ server: Server; port: number }> {
   const server = createServer()
   return new Promise((resolve, reject) => {
     server.on('error', reject).listen(0, '127.0.0.1', () => {
       const address = server.address()
-      server.close(() => {
-        if (typeof address === 'object' && address !== null) resolve(address.port)
-        else reject(new Error('no port'))
-      })
+      if (typeof address === 'object' && address !== null) resolve({ server, port: address.port })
+      else reject(new Error('no port'))
     })
   })
 }
