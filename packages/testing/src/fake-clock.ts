@@ -22,7 +22,7 @@ export class FakeClock implements Clock {
   }
 
   now(): number {
-    return this.#wallMs
+    return Math.floor(this.#wallMs)
   }
 
   monotonicMs(): number {
@@ -53,13 +53,19 @@ export class FakeClock implements Clock {
   async advance(ms: number): Promise<void> {
     const untilMs = this.#monotonicMs + ms
     await settled()
-    for (let next = this.#dueBy(untilMs); next !== undefined; next = this.#dueBy(untilMs)) {
-      this.#pending.delete(next)
-      this.#moveTo(next.dueMs)
-      next.fire()
-      await settled()
-    }
+    while (await this.step(untilMs));
     this.#moveTo(untilMs)
+  }
+
+  /** Runs the one timer that is due next and no later than `untilMs` (monotonic), lets promises settle; false without one. */
+  async step(untilMs: number): Promise<boolean> {
+    const next = this.#dueBy(untilMs)
+    if (next === undefined) return false
+    this.#pending.delete(next)
+    this.#moveTo(next.dueMs)
+    next.fire()
+    await settled()
+    return true
   }
 
   /** An operator or NTP sets the clock: wall time jumps, monotonic time and timers do not notice. */

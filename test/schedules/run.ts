@@ -1,0 +1,80 @@
+#!/usr/bin/env node
+// node test/schedules/run.ts [RECIPE] [--seeds FROM-TO] [--stop] [--without GUARD | --without all]
+//
+// Plays schedules and prints those that failed. With --without it takes a guard out of its recipe and plays until a
+// schedule fails: a guard without which all is green is no guard, or the schedules do not reach it; exit 1.
+
+import { spawnSync } from 'node:child_process'
+import { fileURLToPath } from 'node:url'
+import { parseArgs } from 'node:util'
+import { guards, type Guard } from './guards.ts'
+import { takeOut } from './without.ts'
+
+const { values, positionals } = parseArgs({
+  allowPositionals: true,
+  options: {
+    seeds: { type: 'string', default: '1-1000' },
+    stop: { type: 'boolean', default: false },
+    without: { type: 'string' },
+  },
+})
+const [from = 1, to = from] = values.seeds.split('-').map(Number)
+const recipe = positionals[0]
+
+if (values.without === 'all') process.exitCode = everyGuard() ? 0 : 1
+else if (values.without === undefined) process.exitCode = (await play(values.stop)) === 0 ? 0 : 1
+else process.exitCode = (await withoutOne(values.without)) ? 0 : 1
+
+/** Each guard in a process of its own, for what a process has loaded it keeps. */
+function everyGuard(): boolean {
+  const chosen = guards.filter((guard) => recipe === undefined || guard.recipe === recipe)
+  const self = fileURLToPath(import.meta.url)
+  const ended = chosen.map((guard) =>
+    spawnSync(
+      process.execPath,
+      [...process.execArgv, self, guard.recipe, '--without', guard.name, '--seeds', values.seeds],
+      { stdio: ['ignore', 'inherit', 'inherit'] },
+    ),
+  )
+  return ended.every(({ status }) => status === 0)
+}
+
+async function withoutOne(name: string): Promise<boolean> {
+  const guard = guards.find((one) => one.name === name && (recipe === undefined || one.recipe === recipe))
+  if (guard === undefined)
+    throw new Error(`no guard ${JSON.stringify(name)}; there are: ${guards.map(shown).join('; ')}`)
+  takeOut(guard)
+  const red = await play(true)
+  console.log(`${shown(guard)}: ${red > 0 ? `red at seed ${red}` : `GREEN over ${to - from + 1} schedules`}`)
+  return red > 0
+}
+
+/** Returns how many failed; the first seed that failed when it is to stop there. */
+async function play(stop: boolean): Promise<number> {
+  const { playSchedule } = await import('./schedule.ts')
+  const { stories } = await import('./stories.ts')
+  const chosen = stories.filter((story) => recipe === undefined || story.recipe === recipe)
+  if (chosen.length === 0) throw new Error(`no such recipe; there are: ${stories.map((one) => one.recipe).join(', ')}`)
+  let failed = 0
+  for (const story of chosen) {
+    const startedMs = performance.now()
+    const before = failed
+    let felt = 0
+    for (let seed = from; seed <= to; seed += 1) {
+      try {
+        felt += (await playSchedule(story, seed)).length
+      } catch (thrown) {
+        failed += 1
+        if (values.without === undefined) console.error(thrown instanceof Error ? thrown.message : thrown)
+        if (stop) return seed
+      }
+    }
+    const seconds = ((performance.now() - startedMs) / 1000).toFixed(1)
+    console.log(`${story.recipe}: ${to - from + 1} schedules, ${felt} faults, ${failed - before} failed, ${seconds} s`)
+  }
+  return failed
+}
+
+function shown(guard: Guard): string {
+  return `${guard.recipe} without "${guard.name}"`
+}

@@ -1,0 +1,5 @@
+import { election } from './election.ts'
+import type { Story } from './story.ts'
+
+/** Every recipe that has a guarantee to break. */
+export const stories: readonly Story[] = [election]
