@@ -3,15 +3,14 @@
 
 import { timingSafeEqual } from 'node:crypto'
 import type { Clock, Random } from '@catchment/runtime'
-import { allows, authenticate, permission } from './acl.ts'
+import { allows, permission } from './acl.ts'
 import type { Transaction } from './changes.ts'
 import type { Connection } from './connection.ts'
-import { code, RequestError, type ErrorCode } from './errors.ts'
+import { code, RequestError } from './errors.ts'
 import { OutputGate, type LogPosition } from './gate.ts'
 import { JuteError, JuteReader } from './jute.ts'
 import type { Limits } from './limits.ts'
-import { readMulti } from './multi.ts'
-import { read, setWatches } from './reads.ts'
+import { answer, type Answer } from './requests.ts'
 import { SessionTracker } from './sessions.ts'
 import type { Commit, StateMachine, WriteOperation } from './state-machine.ts'
 import type { Stats } from './stats.ts'
@@ -22,14 +21,9 @@ import {
   expired,
   failure,
   notification,
-  opcode,
-  readAuth,
   readConnectRequest,
   readHeader,
-  readWrite,
   reply,
-  writeOutcome,
-  writeOutcomes,
   type ConnectRequest,
   type Header,
 } from './wire.ts'
@@ -144,95 +138,43 @@ export class Engine {
 
   #request(connection: Connection, header: Header, reader: JuteReader): void {
     this.#tracker.touch(connection.sessionId, connection.timeoutMs)
-    const { stats, clock, machine } = this.#options
+    const { stats, clock, limits } = this.#options
     const startedMs = clock.monotonicMs()
     stats.outstanding += 1
-    const sent = (): void => {
+    const { missed = [], close, ...rest } = this.#answer(connection, header, reader)
+    for (const event of missed) this.gate.send(connection, notification(event))
+    this.gate.send(connection, this.#reply(header, rest), () => {
       stats.outstanding -= 1
       stats.observeLatency(clock.monotonicMs() - startedMs)
-    }
+      if (close !== undefined) connection.close(close)
+    })
+    if (this.watches.countOf(connection) > limits.watchesPerConnectionMax) connection.close('tooManyWatches')
+  }
+
+  #answer(connection: Connection, header: Header, reader: JuteReader): Answer {
     try {
-      this.#answer(connection, header, reader, sent)
-    } catch (thrown) {
-      const error = errorCodeOf(thrown)
-      if (error === undefined) throw thrown
-      this.gate.send(connection, failure(header, machine.zxid, error), sent)
-    }
-    if (this.watches.countOf(connection) > this.#options.limits.watchesPerConnectionMax)
-      connection.close('tooManyWatches')
-  }
-
-  /** Throws RequestError, or JuteError when the body is not what the header says. */
-  #answer(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
-    const { machine } = this.#options
-    const context = { tree: machine.tree, watches: this.watches, connection }
-    switch (header.type) {
-      case opcode.ping:
-        this.gate.send(connection, reply(header, machine.zxid), sent)
-        return
-      case opcode.auth:
-        this.#authenticate(connection, header, reader, sent)
-        return
-      case opcode.setWatches:
-        for (const event of setWatches(reader, context)) this.gate.send(connection, notification(event))
-        this.gate.send(connection, reply(header, machine.zxid), sent)
-        return
-      case opcode.closeSession:
-        this.#endSession(connection.sessionId)
-        this.gate.send(connection, reply(header, machine.zxid), () => {
-          sent()
-          connection.close('sessionClosed')
-        })
-        return
-      case opcode.multi:
-        this.#multi(connection, header, reader, sent)
-        return
-      default: {
-        const body = read(header.type, reader, context)
-        if (body === undefined) this.#write(connection, header, reader, sent)
-        else this.gate.send(connection, reply(header, machine.zxid, body), sent)
-      }
-    }
-  }
-
-  #authenticate(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
-    const { scheme, proof } = readAuth(reader)
-    const identity = authenticate(scheme, proof, connection.address)
-    if (identity === undefined) {
-      this.gate.send(connection, failure(header, 0n, code.authFailed), () => {
-        sent()
-        connection.close('authFailed')
+      return answer(header.type, reader, {
+        tree: this.#options.machine.tree,
+        watches: this.watches,
+        connection,
+        write: (operations) => this.#write(operations, connection),
+        endSession: () => {
+          this.#endSession(connection.sessionId)
+        },
       })
-      return
+    } catch (thrown) {
+      if (thrown instanceof RequestError) return { error: thrown.code }
+      if (thrown instanceof JuteError) return { error: code.marshallingError }
+      throw thrown
     }
-    const known = connection.identities.some(({ id }) => id === identity.id)
-    if (!known) connection.identities.push(identity)
-    this.gate.send(connection, reply(header, 0n), sent)
   }
 
-  #write(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
-    const operation = readWrite(header.type, reader)
-    if (operation === undefined) throw new RequestError(code.unimplemented, `opcode ${header.type}`)
-    const commit = this.#apply([operation], connection)
-    const [outcome] = commit.outcomes
-    if (outcome?.ok !== true) throw new RequestError(outcome?.code ?? code.runtimeInconsistency, operation.path)
-    const answer = reply(header, commit.transaction.zxid, (writer) => {
-      writeOutcome(header.type, outcome, writer)
-    })
-    this.gate.send(connection, answer, sent)
+  #reply(header: Header, { error, body, outOfOrder = false }: Answer): Buffer {
+    const zxid = outOfOrder ? 0n : this.#options.machine.zxid
+    return error === undefined ? reply(header, zxid, body) : failure(header, zxid, error)
   }
 
-  /** The answer's header says ok even when an operation failed: the outcomes tell which and why. */
-  #multi(connection: Connection, header: Header, reader: JuteReader, sent: () => void): void {
-    const { types, operations } = readMulti(reader)
-    const commit = this.#apply(operations, connection)
-    const answer = reply(header, commit.transaction.zxid, (writer) => {
-      writeOutcomes(types, commit.outcomes, writer)
-    })
-    this.gate.send(connection, answer, sent)
-  }
-
-  #apply(operations: readonly WriteOperation[], connection: Connection): Commit {
+  #write(operations: readonly WriteOperation[], connection: Connection): Commit {
     const { machine, limits, clock } = this.#options
     const grows = operations.some(({ type }) => type === 'create' || type === 'setData')
     if (grows && machine.tree.bytes > limits.treeBytesMax)
@@ -264,11 +206,6 @@ export class Engine {
     for (const watcher of watchers)
       if (allows(event.acl, permission.read, watcher.identities)) this.gate.send(watcher, bytes)
   }
-}
-
-function errorCodeOf(thrown: unknown): ErrorCode | undefined {
-  if (thrown instanceof RequestError) return thrown.code
-  return thrown instanceof JuteError ? code.marshallingError : undefined
 }
 
 function isSame(password: Buffer, given: Buffer): boolean {

@@ -14,6 +14,7 @@ export const code = {
   sessionExpired: -112,
   invalidAcl: -114,
   authFailed: -115,
+  noWatcher: -121,
   quotaExceeded: -125,
 } as const
 

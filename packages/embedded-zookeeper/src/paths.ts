@@ -11,6 +11,15 @@ export function nameOf(path: string): string {
   return path.slice(path.lastIndexOf('/') + 1)
 }
 
+/** The paths above, from the parent to the root. */
+export function ancestorsOf(path: string): string[] {
+  const ancestors: string[] = []
+  for (let slash = path.lastIndexOf('/'); slash > 0; slash = path.lastIndexOf('/', slash - 1))
+    ancestors.push(path.slice(0, slash))
+  if (path !== '/') ancestors.push('/')
+  return ancestors
+}
+
 /** The rule of org.apache.zookeeper.common.PathUtils, by UTF-16 unit: nothing beyond the basic plane, as in Java. */
 function isForbidden(unit: number): boolean {
   const control = unit <= 0x1f || (unit >= 0x7f && unit <= 0x9f)

@@ -1,15 +1,12 @@
-// Requests that change nothing but watches. Each returns what writes its answer's body, or throws RequestError.
+// Requests that change nothing, and leave a watch at most. Each returns what writes its answer's body, or throws RequestError.
 
 import { allows, demand, permission, withoutDigests } from './acl.ts'
 import type { Connection } from './connection.ts'
 import { code, RequestError } from './errors.ts'
 import type { JuteReader, JuteWriter } from './jute.ts'
-import { eventType, statOf, type Node, type Tree, type TreeEvent } from './tree.ts'
+import { statOf, type Node, type Tree } from './tree.ts'
 import type { Watches } from './watches.ts'
-import { opcode, readSetWatches, writeAclAndStat, writeChildren, writeStat } from './wire.ts'
-
-/** An event that happened while its watcher was away. */
-export type Missed = Pick<TreeEvent, 'type' | 'path'>
+import { opcode, writeAclAndStat, writeChildren, writeStat } from './wire.ts'
 
 export type Body = (writer: JuteWriter) => void
 
@@ -80,29 +77,6 @@ function getAcl(reader: JuteReader, { tree, connection }: ReadContext): Body {
   return (writer) => {
     writeAclAndStat(writer, acl, statOf(node))
   }
-}
-
-/** Watches of a client that comes back. What it has missed is returned; the rest is watched again. */
-export function setWatches(reader: JuteReader, { tree, watches, connection }: ReadContext): Missed[] {
-  const wanted = readSetWatches(reader)
-  const missed: Missed[] = []
-  for (const path of wanted.data) {
-    const node = tree.get(path)
-    if (node === undefined) missed.push({ type: eventType.deleted, path })
-    else if (node.modifiedZxid > wanted.relativeZxid) missed.push({ type: eventType.dataChanged, path })
-    else watches.watchData(path, connection)
-  }
-  for (const path of wanted.exists) {
-    if (tree.get(path) !== undefined) missed.push({ type: eventType.created, path })
-    else watches.watchData(path, connection)
-  }
-  for (const path of wanted.children) {
-    const node = tree.get(path)
-    if (node === undefined) missed.push({ type: eventType.deleted, path })
-    else if (node.childrenZxid > wanted.relativeZxid) missed.push({ type: eventType.childrenChanged, path })
-    else watches.watchChildren(path, connection)
-  }
-  return missed
 }
 
 function existing(tree: Tree, path: string): Node {

@@ -1,89 +1,77 @@
-// Watches fire once. Data and exists watches share one table, as in ZooKeeper: both hear of created, deleted and
+// Who hears of what. Data and exists watches share one table, as in ZooKeeper: both hear of created, deleted and
 // dataChanged; child watches hear of childrenChanged and of the deletion of the parent. Who watches a node's data and
-// its children hears of its deletion once.
+// its children hears of its deletion once. Persistent and recursive watches stand in both tables.
 
 import { eventType, type TreeEvent } from './tree.ts'
+import { WatchTable, type WatchMode } from './watch-table.ts'
 
-type Table<Watcher> = Map<string, Set<Watcher>>
+/** Which watches a client means to remove or look for. */
+export type WatchKind = 'children' | 'data' | 'any'
 
 export class Watches<Watcher> {
-  readonly #data: Table<Watcher> = new Map()
-  readonly #children: Table<Watcher> = new Map()
-  readonly #pathsOf = new Map<Watcher, { readonly data: Set<string>; readonly children: Set<string> }>()
-  #size = 0
+  readonly #data = new WatchTable<Watcher>()
+  readonly #children = new WatchTable<Watcher>()
 
   /** Watches held, a path counted once per watcher and table. */
   get size(): number {
-    return this.#size
+    return this.#data.size + this.#children.size
+  }
+
+  /** The table of data watches, for reports: ZooKeeper's own count these alone. */
+  get data(): WatchTable<Watcher> {
+    return this.#data
   }
 
   countOf(watcher: Watcher): number {
-    const paths = this.#pathsOf.get(watcher)
-    return paths === undefined ? 0 : paths.data.size + paths.children.size
+    return this.#data.countOf(watcher) + this.#children.countOf(watcher)
   }
 
   watchData(path: string, watcher: Watcher): void {
-    this.#add(this.#data, path, watcher)
-    this.#paths(watcher).data.add(path)
+    this.#data.set(path, watcher, 'once')
   }
 
   watchChildren(path: string, watcher: Watcher): void {
-    this.#add(this.#children, path, watcher)
-    this.#paths(watcher).children.add(path)
+    this.#children.set(path, watcher, 'once')
   }
 
-  /** Who hears of the event; their watches are gone. */
-  fire({ type, path }: Pick<TreeEvent, 'type' | 'path'>): ReadonlySet<Watcher> {
-    if (type === eventType.childrenChanged) return this.#takeChildren(path)
-    const watchers = this.#takeData(path)
-    return type === eventType.deleted ? new Set([...watchers, ...this.#takeChildren(path)]) : watchers
+  watch(path: string, watcher: Watcher, mode: Exclude<WatchMode, 'once'>): void {
+    this.#data.set(path, watcher, mode)
+    this.#children.set(path, watcher, mode)
+  }
+
+  /** False when there was no such watch. */
+  unwatch(path: string, watcher: Watcher, kind: WatchKind): boolean {
+    const removed = this.#tables(kind).map((table) => table.delete(path, watcher))
+    return removed.includes(true)
+  }
+
+  /** Whether anyone at all has such a watch: what ZooKeeper 3.8 answers to a client that asks for its own. */
+  isWatched(path: string, kind: WatchKind): boolean {
+    return this.#tables(kind).some((table) => table.isWatched(path))
+  }
+
+  /** Who hears of the event; watches that were set once are gone. */
+  fire(event: Pick<TreeEvent, 'type' | 'path'>): ReadonlySet<Watcher> {
+    if (event.type === eventType.childrenChanged) return this.#children.fire(event)
+    const watchers = this.#data.fire(event)
+    if (event.type === eventType.deleted) for (const watcher of this.#children.fire(event)) watchers.add(watcher)
+    return watchers
   }
 
   /** Forgets a watcher: its connection has ended. */
   remove(watcher: Watcher): void {
-    const paths = this.#pathsOf.get(watcher)
-    if (paths === undefined) return
-    for (const path of paths.data) this.#drop(this.#data, path, watcher)
-    for (const path of paths.children) this.#drop(this.#children, path, watcher)
-    this.#pathsOf.delete(watcher)
+    this.#data.forget(watcher)
+    this.#children.forget(watcher)
   }
 
-  #takeData(path: string): ReadonlySet<Watcher> {
-    const watchers = this.#take(this.#data, path)
-    for (const watcher of watchers) this.#paths(watcher).data.delete(path)
-    return watchers
-  }
-
-  #takeChildren(path: string): ReadonlySet<Watcher> {
-    const watchers = this.#take(this.#children, path)
-    for (const watcher of watchers) this.#paths(watcher).children.delete(path)
-    return watchers
-  }
-
-  #take(table: Table<Watcher>, path: string): Set<Watcher> {
-    const watchers = table.get(path) ?? new Set()
-    table.delete(path)
-    this.#size -= watchers.size
-    return watchers
-  }
-
-  #add(table: Table<Watcher>, path: string, watcher: Watcher): void {
-    const watchers = table.get(path) ?? new Set()
-    if (!watchers.has(watcher)) this.#size += 1
-    table.set(path, watchers.add(watcher))
-  }
-
-  #drop(table: Table<Watcher>, path: string, watcher: Watcher): void {
-    const watchers = table.get(path)
-    if (watchers?.delete(watcher) === true) this.#size -= 1
-    if (watchers?.size === 0) table.delete(path)
-  }
-
-  #paths(watcher: Watcher): { readonly data: Set<string>; readonly children: Set<string> } {
-    const known = this.#pathsOf.get(watcher)
-    if (known !== undefined) return known
-    const paths = { data: new Set<string>(), children: new Set<string>() }
-    this.#pathsOf.set(watcher, paths)
-    return paths
+  #tables(kind: WatchKind): WatchTable<Watcher>[] {
+    switch (kind) {
+      case 'data':
+        return [this.#data]
+      case 'children':
+        return [this.#children]
+      case 'any':
+        return [this.#data, this.#children]
+    }
   }
 }

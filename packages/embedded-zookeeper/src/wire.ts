@@ -23,8 +23,12 @@ export const opcode = {
   check: 13,
   multi: 14,
   create2: 15,
+  checkWatches: 17,
+  removeWatches: 18,
   auth: 100,
   setWatches: 101,
+  setWatches2: 105,
+  addWatch: 106,
   closeSession: -11,
 } as const
 
@@ -149,18 +153,6 @@ export function writeChildren(writer: JuteWriter, children: ReadonlySet<string>)
 
 export function writeAclAndStat(writer: JuteWriter, acl: readonly Acl[], stat: Stat): void {
   writeStat(writeAcl(writer, acl), stat)
-}
-
-export interface SetWatches {
-  readonly relativeZxid: bigint
-  readonly data: readonly string[]
-  readonly exists: readonly string[]
-  readonly children: readonly string[]
-}
-
-export function readSetWatches(reader: JuteReader): SetWatches {
-  const paths = (): string[] => reader.vector(() => reader.string()) ?? []
-  return { relativeZxid: reader.long(), data: paths(), exists: paths(), children: paths() }
 }
 
 export function readAuth(reader: JuteReader): { readonly scheme: string; readonly proof: Buffer } {

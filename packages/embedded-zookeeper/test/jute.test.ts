@@ -4,7 +4,8 @@ import { decodeTransaction, encodeTransaction, type Change } from '../src/change
 import { FrameReader } from '../src/frames.ts'
 import { JuteError, JuteReader, JuteWriter } from '../src/jute.ts'
 import { readMulti } from '../src/multi.ts'
-import { readAuth, readConnectRequest, readSetWatches, readWrite } from '../src/wire.ts'
+import { readSetWatches } from '../src/watch-requests.ts'
+import { opcode, readAuth, readConnectRequest, readWrite } from '../src/wire.ts'
 
 const long = fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n })
 const int = fc.integer({ min: -(2 ** 31), max: 2 ** 31 - 1 })
@@ -80,7 +81,7 @@ describe('jute', () => {
       readConnectRequest,
       readMulti,
       readAuth,
-      readSetWatches,
+      (reader: JuteReader) => readSetWatches(reader, opcode.setWatches2),
       ...[1, 2, 5, 7, 13, 15].map((type) => (reader: JuteReader) => readWrite(type, reader)),
     ]
     fc.assert(

@@ -159,90 +159,6 @@ describe('sessions', () => {
   })
 })
 
-describe('watches', () => {
-  test('the notification precedes the reply of the operation that caused it', async () => {
-    const { client } = await world()
-    const one = await client()
-    await one.create('/a')
-    await one.getData('/a', true)
-    await one.setData('/a', 'x')
-    await one.setData('/a', 'y')
-    expect(one.packets.map(({ kind }) => kind)).toEqual(['reply', 'reply', 'notification', 'reply', 'reply'])
-    expect(heard(one)).toEqual([[eventType.dataChanged, '/a']])
-  })
-
-  test('who watches data and children hears of a deletion once', async () => {
-    const { client } = await world()
-    const [one, onlyChildren] = [await client(), await client()]
-    await one.create('/a')
-    await one.getData('/a', true)
-    await one.getChildren('/a', true)
-    await one.exists('/a', true)
-    await onlyChildren.getChildren('/a', true)
-    await one.remove('/a')
-    await onlyChildren.exists('/')
-    expect([heard(one), heard(onlyChildren)]).toEqual([[[eventType.deleted, '/a']], [[eventType.deleted, '/a']]])
-  })
-
-  test('setWatches fires what was missed and watches the rest', async () => {
-    const { client } = await world()
-    const one = await client()
-    for (const path of ['/same', '/changed', '/kids']) await one.create(path)
-    const seen = (await one.exists('/')).zxid
-    await one.setData('/changed', 'x')
-    await one.create('/kids/k')
-    await one.create('/born')
-    const vector = (writer: JuteWriter, paths: string[]): void => {
-      writer.vector(paths, paths.length, (path) => writer.string(path))
-    }
-    await one.request(opcode.setWatches, (writer) => {
-      writer.long(seen)
-      vector(writer, ['/same', '/changed', '/gone'])
-      vector(writer, ['/born', '/unborn'])
-      vector(writer, ['/kids', '/same', '/gone'])
-    })
-    expect(heard(one)).toEqual([
-      [eventType.dataChanged, '/changed'],
-      [eventType.deleted, '/gone'],
-      [eventType.created, '/born'],
-      [eventType.childrenChanged, '/kids'],
-      [eventType.deleted, '/gone'],
-    ])
-    await one.create('/unborn')
-    await one.setData('/same', 'x')
-    await one.create('/same/x')
-    expect(heard(one).slice(5)).toEqual([
-      [eventType.created, '/unborn'],
-      [eventType.dataChanged, '/same'],
-      [eventType.childrenChanged, '/same'],
-    ])
-  })
-
-  test('who may not read the node hears nothing of it, and the watch is spent', async () => {
-    const { client } = await world()
-    const [ann, other] = [await client(), await client()]
-    await ann.request(opcode.auth, (writer) => writer.int(0).string('digest').buffer(Buffer.from('ann:secret')))
-    for (const one of [ann, other]) await one.exists('/secret', true)
-    await ann.request(opcode.create, (writer) => {
-      writeCreate(writer, '/secret', { acl: [{ permissions: 31, scheme: 'auth', id: '' }] })
-    })
-    await other.exists('/')
-    expect([heard(ann), heard(other)]).toEqual([[[eventType.created, '/secret']], []])
-  })
-
-  test('end with their connection', async () => {
-    const { server, client } = await world()
-    const one = await client()
-    await one.exists('/a', true)
-    await one.getChildren('/', true)
-    server.dropConnections()
-    await one.closed
-    const two = await client(one.session)
-    await two.create('/a')
-    expect(two.notifications).toEqual([])
-  })
-})
-
 describe('requests', () => {
   test('a refused multi answers each operation; the header says ok', async () => {
     const { client } = await world()
@@ -291,12 +207,13 @@ describe('requests', () => {
     await other.closed
   })
 
-  test('an opcode that is not served is UNIMPLEMENTED, a body that is none MARSHALLINGERROR', async () => {
+  test('a body that is none is answered with MARSHALLINGERROR; an unknown opcode ends the connection', async () => {
     const { client } = await world()
     const one = await client()
-    expect((await one.request(555)).error).toBe(code.unimplemented)
     expect((await one.request(opcode.create, (writer) => writer.int(77))).error).toBe(code.marshallingError)
     expect((await one.exists('/')).error).toBe(0)
+    expect((await one.request(555)).error).toBe(code.unimplemented)
+    await one.closed
   })
 
   test('a packet of more than jute.maxbuffer ends the connection, one of that size does not', async () => {

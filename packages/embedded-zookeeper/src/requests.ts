@@ -1,0 +1,85 @@
+// What a request of an open session is answered. The engine sends it, and closes the connection where the answer says so.
+
+import { authenticate } from './acl.ts'
+import { code, RequestError, type ErrorCode } from './errors.ts'
+import type { JuteReader } from './jute.ts'
+import { readMulti } from './multi.ts'
+import { read, type Body, type ReadContext } from './reads.ts'
+import type { Commit, WriteOperation } from './state-machine.ts'
+import type { CloseReason } from './stats.ts'
+import { handleWatches, type Missed } from './watch-requests.ts'
+import { opcode, readAuth, readWrite, writeOutcome, writeOutcomes } from './wire.ts'
+
+export interface Answer {
+  readonly error?: ErrorCode
+  readonly body?: Body | undefined
+  /** Events that are told first. */
+  readonly missed?: readonly Missed[]
+  /** Auth packets are answered outside the order of transactions: with zxid 0. */
+  readonly outOfOrder?: boolean
+  /** The connection ends behind the answer. */
+  readonly close?: CloseReason
+}
+
+export interface RequestContext extends ReadContext {
+  /** Applies writes and tells the watchers. Throws RequestError when the tree may not grow. */
+  write(operations: readonly WriteOperation[]): Commit
+  endSession(): void
+}
+
+/** Throws RequestError, or JuteError when the body is not what `type` says. */
+export function answer(type: number, reader: JuteReader, context: RequestContext): Answer {
+  switch (type) {
+    case opcode.ping:
+      return {}
+    case opcode.auth:
+      return auth(reader, context)
+    case opcode.closeSession:
+      context.endSession()
+      return { close: 'sessionClosed' }
+    case opcode.multi:
+      return multi(reader, context)
+    default:
+      return readOrWatch(type, reader, context) ?? write(type, reader, context) ?? unknown
+  }
+}
+
+/** ZooKeeper hangs up on who speaks of what it does not know. */
+const unknown: Answer = { error: code.unimplemented, close: 'malformed' }
+
+function auth(reader: JuteReader, { connection }: ReadContext): Answer {
+  const { scheme, proof } = readAuth(reader)
+  const identity = authenticate(scheme, proof, connection.address)
+  if (identity === undefined) return { error: code.authFailed, outOfOrder: true, close: 'authFailed' }
+  const known = connection.identities.some((one) => one.scheme === identity.scheme && one.id === identity.id)
+  if (!known) connection.identities.push(identity)
+  return { outOfOrder: true }
+}
+
+function readOrWatch(type: number, reader: JuteReader, context: ReadContext): Answer | undefined {
+  const body = read(type, reader, context)
+  return body === undefined ? handleWatches(type, reader, context) : { body }
+}
+
+function write(type: number, reader: JuteReader, context: RequestContext): Answer | undefined {
+  const operation = readWrite(type, reader)
+  if (operation === undefined) return undefined
+  const [outcome] = context.write([operation]).outcomes
+  if (outcome?.ok !== true) throw new RequestError(outcome?.code ?? code.runtimeInconsistency, operation.path)
+  return {
+    body: (writer) => {
+      writeOutcome(type, outcome, writer)
+    },
+  }
+}
+
+/** The answer's header says ok even when an operation failed: the outcomes tell which and why. */
+function multi(reader: JuteReader, context: RequestContext): Answer {
+  const { types, operations } = readMulti(reader)
+  const { outcomes } = context.write(operations)
+  return {
+    body: (writer) => {
+      writeOutcomes(types, outcomes, writer)
+    },
+  }
+}
