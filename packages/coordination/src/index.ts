@@ -26,3 +26,5 @@ export {
 export { joinMembership, type Membership, type MembershipOptions } from './recipes/membership.ts'
 export { joinElection, type Election, type ElectionOptions } from './recipes/election.ts'
 export { acquireFence, type Fence } from './recipes/fence.ts'
+export { barrier, type Barrier, type BarrierOptions } from './recipes/barrier.ts'
+export { divide, hashRing, type HashRing, type RingMember } from './recipes/hash-ring.ts'
