@@ -23,6 +23,8 @@ export interface RealZooKeeper extends AsyncDisposable {
   /** `127.0.0.1:PORT`. */
   readonly address: string
   readonly port: number
+  /** Of its process while it runs. */
+  readonly pid: number | undefined
   /** The answer to a four-letter word: `srvr`, `ruok`, `mntr`, … */
   word(word: string): Promise<string>
   /** Starts it again on the same port and data; only after `stop`. */
@@ -61,6 +63,9 @@ export function realServer(directory: string, port: number): RealZooKeeper {
   return {
     address: `127.0.0.1:${port}`,
     port,
+    get pid() {
+      return running?.pid
+    },
     word: (word) => fourLetterWord(port, word),
     start: async () => {
       running = startProcess('java', javaWords(directory))
