@@ -1,5 +1,14 @@
+import { readdirSync } from 'node:fs'
 import { missingRealZooKeeper } from './packages/testing/src/missing-zookeeper.ts'
 import { patienceMs } from './packages/testing/src/patience.ts'
+import { isInWorlds } from './test/conformance/table.js'
+
+/** The test files of a folder that run on any kind of server. */
+function suitesInWorlds(folder) {
+  return readdirSync(new URL(folder, import.meta.url))
+    .filter((name) => name.endsWith('.test.ts') && isInWorlds(new URL(`${folder}/${name}`, import.meta.url)))
+    .map((name) => `<rootDir>/${folder}/${name}`)
+}
 
 const shared = {
   testEnvironment: '<rootDir>/test/environment.js',
@@ -19,14 +28,18 @@ const project = (displayName, testMatch, more = {}) => ({
   ...more,
 })
 
-// The suites of the ZooKeeper client, which run as units on our own server, on the real one.
-const conformance = project(
-  'conformance',
-  ['<rootDir>/packages/coordination/test/{session,recipes,election}.test.ts'],
-  {
-    globals: { catchmentZooKeeper: 'real' },
-  },
-)
+// The suites of the ZooKeeper client, and what they stand on: our own server, the real one, a real ensemble of three.
+// Those of the client run on our own as units.
+const clientSuites = suitesInWorlds('packages/coordination/test')
+const conformance = (kind, suites) =>
+  project(`conformance-${kind}`, suites, {
+    globals: { catchmentZooKeeper: kind },
+    ...(kind !== 'embedded' && {
+      globalSetup: `<rootDir>/test/conformance/start-${kind}.js`,
+      globalTeardown: '<rootDir>/test/conformance/stop.js',
+    }),
+  })
+const onServers = ['<rootDir>/test/conformance/**/*.test.ts']
 const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env.CI === 'true'
 
 export default {
@@ -41,6 +54,12 @@ export default {
     // Those below start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does not.
     project('process', [`${rooms}/**/*.process.test.ts`]),
     project('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),
-    expectsRealZooKeeper && conformance,
-  ].filter(Boolean),
+    conformance('embedded', onServers),
+    ...(expectsRealZooKeeper
+      ? [
+          conformance('single', [...onServers, ...clientSuites]),
+          conformance('ensemble', [...onServers, ...clientSuites]),
+        ]
+      : []),
+  ],
 }

@@ -1,48 +1,99 @@
 import { connect, createServer, type Server, type Socket } from 'node:net'
 
 /**
- * A network between a session and its server that can fail in the ways networks do.
+ * A network between a session and its servers that can fail in the ways networks do.
  *
  * through: passes everything. stalled: accepts and passes nothing, keeps what comes for later. mute: passes requests, drops
  * every answer. refusing: closes what is open and whatever connects.
  */
 export type Weather = 'through' | 'stalled' | 'mute' | 'refusing'
 
+/** Opcodes of the protocol by what callers call them; several where a call may be sent in several ways. */
+const opcodes = {
+  create: [1, 15, 19, 21],
+  delete: [2, 20],
+  exists: [3],
+  get: [4],
+  set: [5],
+  children: [8, 12],
+  sync: [9],
+  multi: [14],
+  setWatches: [101, 105],
+} as const
+/** Of a request: what to wait for, before something happens to it. */
+export type RequestType = keyof typeof opcodes
+
+/** What ZooKeeper answered to a handshake: whoever knows it may attach to the session. */
+export interface Credentials {
+  readonly sessionId: bigint
+  readonly password: Buffer
+}
+
+interface Cut {
+  readonly types: readonly number[]
+  readonly when: 'before' | 'after'
+  readonly happened: () => void
+}
+
 interface Pair {
   readonly client: Socket
   readonly server: Socket
+  readonly port: number
   readonly held: (() => void)[]
+  readonly asked: Packets
+  readonly answered: Packets
+  /** The request whose answer must not arrive. */
+  doomed: { readonly xid: number; readonly cut: Cut } | undefined
 }
 
 export class Proxy {
-  readonly #target: number
-  readonly #listener: Server
+  readonly #listeners: readonly Server[]
   readonly #pairs = new Set<Pair>()
   #weather: Weather = 'through'
+  #cuts: Cut[] = []
+  #credentials: Credentials | undefined
 
-  private constructor(target: number) {
-    this.#target = target
-    this.#listener = createServer((client) => {
-      this.#accept(client)
-    })
+  private constructor(targets: readonly number[]) {
+    this.#listeners = targets.map((target) =>
+      createServer((client) => {
+        this.#accept(client, target)
+      }),
+    )
   }
 
-  static async before(target: number): Promise<Proxy> {
-    const proxy = new Proxy(target)
-    await new Promise<void>((resolve) => {
-      proxy.#listener.listen(0, '127.0.0.1', resolve)
-    })
+  /** Before each of the servers on these ports of loopback, a port of its own. */
+  static async before(...targets: readonly number[]): Promise<Proxy> {
+    const proxy = new Proxy(targets)
+    await Promise.all(
+      proxy.#listeners.map((listener) => new Promise<void>((resolve) => listener.listen(0, '127.0.0.1', resolve))),
+    )
     return proxy
   }
 
+  /** `127.0.0.1:PORT,127.0.0.1:PORT,…`: one for each server. */
   get address(): string {
-    const address = this.#listener.address()
-    if (address === null || typeof address === 'string') throw new Error('the proxy does not listen')
-    return `127.0.0.1:${address.port}`
+    return this.#listeners
+      .map((listener) => {
+        const address = listener.address()
+        if (address === null || typeof address === 'string') throw new Error('the proxy does not listen')
+        return `127.0.0.1:${address.port}`
+      })
+      .join(',')
   }
 
   get connections(): number {
     return this.#pairs.size
+  }
+
+  /** The port of the server behind the latest connection. */
+  get serving(): number | undefined {
+    return [...this.#pairs].at(-1)?.port
+  }
+
+  /** Of the latest session that was granted through here. */
+  get credentials(): Credentials {
+    if (this.#credentials === undefined) throw new Error('no session was granted through this proxy')
+    return this.#credentials
   }
 
   set weather(weather: Weather) {
@@ -59,6 +110,16 @@ export class Proxy {
     }
   }
 
+  /** Cuts in place of the next request of this type: the server never has it. Resolves when it has happened. */
+  cutBefore(type: RequestType): Promise<void> {
+    return this.#cutAt(type, 'before')
+  }
+
+  /** Cuts in place of the answer to the next request of this type: the server has done it. Resolves when it has happened. */
+  cutAfter(type: RequestType): Promise<void> {
+    return this.#cutAt(type, 'after')
+  }
+
   /** Sends bytes to the client as if the server had, then cuts: half a packet, or garbage. */
   inject(bytes: Uint8Array): void {
     for (const { client, server } of this.#pairs) {
@@ -69,20 +130,30 @@ export class Proxy {
 
   async close(): Promise<void> {
     this.cut()
-    await new Promise<void>((resolve) => {
-      this.#listener.close(() => {
-        resolve()
-      })
+    await Promise.all(this.#listeners.map((listener) => new Promise((resolve) => listener.close(resolve))))
+  }
+
+  #cutAt(type: RequestType, when: Cut['when']): Promise<void> {
+    return new Promise((happened) => {
+      this.#cuts.push({ types: opcodes[type], when, happened })
     })
   }
 
-  #accept(client: Socket): void {
+  #accept(client: Socket, port: number): void {
     if (this.#weather === 'refusing') {
       client.destroy()
       return
     }
-    const server = connect(this.#target, '127.0.0.1')
-    const pair: Pair = { client, server, held: [] }
+    const server = connect(port, '127.0.0.1')
+    const pair: Pair = {
+      client,
+      server,
+      port,
+      held: [],
+      asked: new Packets(),
+      answered: new Packets(),
+      doomed: undefined,
+    }
     this.#pairs.add(pair)
     const end = (): void => {
       this.#pairs.delete(pair)
@@ -91,11 +162,43 @@ export class Proxy {
     }
     for (const socket of [client, server]) socket.on('close', end).on('error', end)
     client.on('data', (bytes) => {
-      this.#pass(pair, server, bytes)
+      for (const packet of pair.asked.push(bytes)) if (this.#mayAsk(pair, packet)) this.#pass(pair, server, packet)
     })
     server.on('data', (bytes) => {
-      if (this.#weather !== 'mute') this.#pass(pair, client, bytes)
+      for (const packet of pair.answered.push(bytes))
+        if (this.#mayAnswer(pair, packet) && this.#weather !== 'mute') this.#pass(pair, client, packet)
     })
+  }
+
+  /** Header of a request: length, xid, opcode. */
+  #mayAsk(pair: Pair, packet: Buffer): boolean {
+    if (pair.asked.isHandshake() || pair.doomed !== undefined) return true
+    const [xid, type] = [packet.readInt32BE(4), packet.readInt32BE(8)]
+    const cut = this.#cuts.find(({ types }) => types.includes(type))
+    if (cut === undefined) return true
+    this.#cuts = this.#cuts.filter((one) => one !== cut)
+    pair.doomed = { xid, cut }
+    if (cut.when === 'before') this.#doom(pair, cut)
+    return cut.when === 'after'
+  }
+
+  /** Header of an answer: length, xid. Of the handshake: length, version, timeout, session id, password. */
+  #mayAnswer(pair: Pair, packet: Buffer): boolean {
+    if (pair.answered.isHandshake()) {
+      const [sessionId, password] = [packet.readBigInt64BE(12), Buffer.from(packet.subarray(24, 40))]
+      if (sessionId !== 0n) this.#credentials = { sessionId, password }
+      return true
+    }
+    if (pair.doomed === undefined || packet.readInt32BE(4) !== pair.doomed.xid) return true
+    this.#doom(pair, pair.doomed.cut)
+    return false
+  }
+
+  /** What was written to the server before still arrives. */
+  #doom(pair: Pair, cut: Cut): void {
+    pair.client.destroy()
+    pair.server.destroy()
+    cut.happened()
   }
 
   #pass(pair: Pair, to: Socket, bytes: Uint8Array): void {
@@ -104,5 +207,30 @@ export class Proxy {
     }
     if (this.#weather === 'stalled') pair.held.push(pass)
     else pass()
+  }
+}
+
+/** Cuts a stream into packets, each with its four bytes of length. */
+class Packets {
+  #bytes: Buffer = Buffer.alloc(0)
+  #begun = false
+
+  push(bytes: Buffer): Buffer[] {
+    this.#bytes = this.#bytes.length === 0 ? bytes : Buffer.concat([this.#bytes, bytes])
+    const packets: Buffer[] = []
+    while (this.#bytes.length >= 4) {
+      const end = 4 + this.#bytes.readInt32BE(0)
+      if (this.#bytes.length < end) break
+      packets.push(this.#bytes.subarray(0, end))
+      this.#bytes = this.#bytes.subarray(end)
+    }
+    return packets
+  }
+
+  /** True once: the first packet of a stream is the handshake and has no header. */
+  isHandshake(): boolean {
+    const first = !this.#begun
+    this.#begun = true
+    return first
   }
 }

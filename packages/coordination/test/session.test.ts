@@ -185,11 +185,11 @@ describe('states', () => {
 
   test(
     'the server expires the session: lost, and a new session without being told twice',
-    inWorld(async ({ session: open, server, root }) => {
-      if (server === undefined) return // the real server has no word for it
-      const { session, states, reaches } = await open()
+    inWorld(async ({ session: open, expire, root }) => {
+      const client = await open()
+      const { session, states, reaches } = client
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
-      server.expireSession(BigInt(`0x${session.sessionId ?? '0'}`))
+      await expire(client)
       await reaches('lost')
       await reaches('connected')
       expect(states).toEqual(['suspended', 'lost', 'connected'])

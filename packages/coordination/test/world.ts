@@ -1,15 +1,17 @@
-import { afterAll } from '@jest/globals'
-import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
 import { realClock, realRandom } from '@catchment/runtime'
-import { startRealZooKeeper, tempDirectory } from '@catchment/testing'
+import { opcode } from '../../embedded-zookeeper/src/wire.ts'
+import { RawClient } from '../../embedded-zookeeper/test/raw-client.ts'
 import { openSession, type SessionState, type ZooKeeperSession } from '../src/index.ts'
 import { Proxy } from './proxy.ts'
+import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
 
-/** A test's network: one server, and sessions that reach it each through a proxy of its own. */
+/** A test's network: servers, and sessions that reach them each through a proxy of its own. */
 export interface World {
-  readonly server: ZookeeperServer | undefined
+  /** A node of this test alone. */
   readonly root: string
   readonly session: (options?: { sessionTimeoutMs?: number }) => Promise<Client>
+  /** Ends the session of `client` on the servers, as if its timeout had passed; `client` is not asked. */
+  readonly expire: (client: Client) => Promise<void>
 }
 
 export interface Client {
@@ -23,60 +25,65 @@ export interface Client {
 
 let counter = 0
 
-// The project `conformance` of jest.config.js says so: the same suite on the real ZooKeeper, one server for a file.
-const onReal = 'catchmentZooKeeper' in globalThis
-const undo: (() => Promise<void>)[] = []
-afterAll(async () => {
-  for (const step of undo.splice(0).toReversed()) await step()
-})
-
-let realPort: Promise<number> | undefined
-async function startReal(): Promise<number> {
-  const directory = await tempDirectory()
-  undo.push(() => directory.remove())
-  const real = await startRealZooKeeper({ directory: directory.path, sessionTimeoutMsMin: 500 })
-  undo.push(() => real.stop())
-  return real.port
-}
-
 /**
- * Runs `story` on an embedded server of its own, or on the real ZooKeeper, below a root of its own. Closes whatever it
- * opened.
+ * Runs `story` below a root of its own: on an embedded server of its own, or on the real server or ensemble that the
+ * files of this project share. Closes whatever it opened.
  */
 export function inWorld(story: (world: World) => Promise<void>): () => Promise<void> {
   return async () => {
-    const server = onReal
-      ? undefined
-      : await startServer({
-          listen: { host: '127.0.0.1', port: 0 },
-          clock: realClock,
-          random: realRandom,
-          sessionTimeoutMs: { min: 500, max: 60_000 },
-        })
-    const port = server?.port ?? (await (realPort ??= startReal()))
-    const opened: { close(): Promise<void> }[] = []
-    counter += 1
-    const root = `/test-${process.pid}-${Date.now()}-${counter}`
+    const own = serverKind === 'embedded' ? await ownServers() : undefined
     try {
-      await story({
-        server,
-        root,
-        session: async (options) => {
-          const client = await openClient(port, options?.sessionTimeoutMs ?? 5_000)
-          opened.push(client.session, client.network)
-          await client.session.ensurePath(root)
-          return client
-        },
-      })
+      await inWorldOf(own?.ports ?? sharedPorts(), story)
     } finally {
-      for (const one of opened) await one.close()
-      await server?.close()
+      await own?.close()
     }
   }
 }
 
-async function openClient(port: number, sessionTimeoutMs: number): Promise<Client> {
-  const network = await Proxy.before(port)
+/** As inWorld, on servers that the story may kill. They are whole again when it ends; who gave them closes them. */
+export function inWorldOn(
+  servers: () => Promise<Servers>,
+  story: (world: World, servers: Servers) => Promise<void>,
+): () => Promise<void> {
+  return async () => {
+    const given = await servers()
+    try {
+      await inWorldOf(given.ports, (world) => story(world, given))
+    } finally {
+      await given.heal()
+    }
+  }
+}
+
+async function inWorldOf(ports: readonly number[], story: (world: World) => Promise<void>): Promise<void> {
+  const opened: Client[] = []
+  counter += 1
+  const root = `/test-${process.pid}-${Date.now()}-${counter}`
+  try {
+    await story({
+      root,
+      session: async (options) => {
+        const client = await openClient(ports, options?.sessionTimeoutMs ?? 5_000)
+        opened.push(client)
+        await client.session.ensurePath(root)
+        return client
+      },
+      expire: async ({ network }) => {
+        network.weather = 'refusing' // or it would come back while its session is being closed
+        const raw = await RawClient.open(ports[0] ?? 0, network.credentials)
+        await raw.request(opcode.closeSession)
+        raw.destroy()
+        network.weather = 'through'
+      },
+    })
+  } finally {
+    await Promise.all(opened.map(({ session }) => session.close()))
+    await Promise.all(opened.map(({ network }) => network.close()))
+  }
+}
+
+async function openClient(ports: readonly number[], sessionTimeoutMs: number): Promise<Client> {
+  const network = await Proxy.before(...ports)
   const session = await openSession({
     servers: network.address,
     sessionTimeoutMs,

@@ -1,0 +1,97 @@
+// The servers that a world stands on: our own, the real ZooKeeper, or a real ensemble of three.
+
+import { join } from 'node:path'
+import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
+import { realClock, realRandom } from '@catchment/runtime'
+import {
+  eventually,
+  missingRealZooKeeper,
+  startRealEnsemble,
+  startRealZooKeeper,
+  tempDirectory,
+  type RealZooKeeper,
+} from '@catchment/testing'
+
+const kinds = ['embedded', 'single', 'ensemble'] as const
+export type ServerKind = (typeof kinds)[number]
+
+const wanted: unknown = Reflect.get(globalThis, 'catchmentZooKeeper')
+/** Which kind this jest project is about: `globals` of its configuration says so. */
+export const serverKind: ServerKind = kinds.find((kind) => kind === wanted) ?? 'embedded'
+
+/** Sessions may be this short, and end within a fifth of a second of their time. */
+const realOptions = { sessionTimeoutMsMin: 500, tickMs: 200 } as const
+
+export interface Servers {
+  readonly ports: readonly number[]
+  /** The port of the one that leads, or of the only one. */
+  leader(): Promise<number>
+  /** Ends it without a last word (SIGKILL where it is a process). Its data stays. */
+  kill(port: number): Promise<void>
+  /** Starts what was killed, on the same ports and data, and waits until it serves. */
+  heal(): Promise<void>
+  close(): Promise<void>
+}
+
+/** Servers of the caller alone, which may be killed. */
+export async function ownServers(kind: ServerKind = serverKind): Promise<Servers> {
+  if (kind === 'embedded') return embedded()
+  const directory = await tempDirectory()
+  const options = { ...realOptions, directory: join(directory.path, 'zookeeper') }
+  const ensemble = kind === 'ensemble' ? await startRealEnsemble(options) : undefined
+  const servers = ensemble?.servers ?? [await startRealZooKeeper(options)]
+  const killed = new Set<RealZooKeeper>()
+  return {
+    ports: servers.map(({ port }) => port),
+    leader: async () => (ensemble === undefined ? servers[0] : await ensemble.leader())?.port ?? 0,
+    kill: async (port) => {
+      const server = servers.find((one) => one.port === port)
+      if (server === undefined) throw new Error(`no server of ours listens on ${port}`)
+      killed.add(server)
+      await server.stop()
+    },
+    heal: async () => {
+      await Promise.all([...killed].map((server) => server.start()))
+      killed.clear()
+      await ensemble?.leader()
+    },
+    close: async () => {
+      await Promise.all(servers.map((server) => server.stop()))
+      await directory.remove()
+    },
+  }
+}
+
+async function embedded(): Promise<Servers> {
+  const options = { clock: realClock, random: realRandom, sessionTimeoutMs: { min: 500, max: 60_000 } }
+  let server: ZookeeperServer | undefined = await startServer({ ...options, listen: { host: '127.0.0.1', port: 0 } })
+  const { port } = server
+  let snapshot: Buffer | undefined
+  return {
+    ports: [port],
+    leader: () => Promise.resolve(port),
+    kill: async () => {
+      snapshot = server?.snapshot()
+      await server?.close()
+      server = undefined
+    },
+    heal: async () => {
+      if (server !== undefined || snapshot === undefined) return
+      const again = { ...options, snapshot, listen: { host: '127.0.0.1', port } }
+      server = await eventually('the port to be free again', () => startServer(again))
+    },
+    close: async () => {
+      await server?.close()
+    },
+  }
+}
+
+/** What the project's global set-up started, for all files: nobody may kill it. */
+export function sharedPorts(): readonly number[] {
+  const ports = process.env[`CATCHMENT_ZOOKEEPER_${serverKind.toUpperCase()}`]
+  if (ports === undefined)
+    throw new Error(
+      `no real ZooKeeper (${serverKind}) was started: ${missingRealZooKeeper() ?? 'run this through jest.config.js'}`,
+    )
+  return ports.split(',').map(Number)
+}

@@ -1,0 +1,1 @@
+export { startEnsemble as default } from './servers.js'

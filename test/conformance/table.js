@@ -1,0 +1,70 @@
+// What the conformance suites found: a line for each suite, a column for each kind of server. Only tests that ran to
+// their end count; a file that could not run counts as one failure.
+
+import { readFileSync } from 'node:fs'
+
+/** Whether the stories of a test file take place in a world (world.ts), which may be any kind of server. */
+export function isInWorlds(path) {
+  return /^import .*\/world\.ts'$/m.test(readFileSync(path, 'utf8').replaceAll(/\{[^}]*\}/g, '{}'))
+}
+
+const kinds = ['embedded', 'single', 'ensemble']
+const titles = { embedded: 'embedded', single: 'ZooKeeper', ensemble: 'ensemble of 3' }
+
+/** `{suite, server, passed, failed, notRun}` for each suite × kind of server of a run. */
+export function resultsOf(files) {
+  return files
+    .flatMap((file) => {
+      const server = kindOf(file) ?? (isUnitOfClient(file) ? 'embedded' : undefined)
+      return server === undefined ? [] : [{ suite: suiteOf(file), server, ...countsOf(file) }]
+    })
+    .toSorted((a, b) => a.suite.localeCompare(b.suite) || kinds.indexOf(a.server) - kinds.indexOf(b.server))
+}
+
+/** The same for people. `missing`: why the real ZooKeeper was not there. */
+export function tableOf(results, missing) {
+  const suites = [...new Set(results.map(({ suite }) => suite))]
+  const width = Math.max(10, ...suites.map(({ length }) => length))
+  const line = (first, cells) => `${first.padEnd(width)}  ${cells.map((cell) => cell.padStart(16)).join('')}`
+  const total = (server) =>
+    results
+      .filter((one) => one.server === server)
+      .reduce((sum, { passed, failed, notRun }) => add(sum, { passed, failed, notRun }), none)
+  return [
+    line(
+      'conformance',
+      kinds.map((kind) => titles[kind]),
+    ),
+    ...suites.map((suite) =>
+      line(
+        suite,
+        kinds.map((kind) => cell(results.find((one) => one.suite === suite && one.server === kind))),
+      ),
+    ),
+    line(
+      'all',
+      kinds.map((kind) => cell(total(kind))),
+    ),
+    ...(missing === undefined ? [] : [`the real ZooKeeper is not installed: ${missing}`]),
+  ].map((text) => text.trimEnd())
+}
+
+const none = { passed: 0, failed: 0, notRun: 0 }
+const add = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, notRun: a.notRun + b.notRun })
+const kindOf = ({ displayName }) => kinds.find((kind) => displayName?.name === `conformance-${kind}`)
+const isUnitOfClient = ({ displayName, testFilePath }) =>
+  displayName?.name === 'unit' && testFilePath.includes('/packages/coordination/') && isInWorlds(testFilePath)
+const suiteOf = ({ testFilePath }) => testFilePath.split('/').at(-1).replace('.test.ts', '')
+
+function countsOf({ testResults, numPassingTests, numFailingTests }) {
+  const crashed = testResults.length === 0 ? 1 : 0
+  const notRun = testResults.length - numPassingTests - numFailingTests
+  return { passed: numPassingTests, failed: numFailingTests + crashed, notRun }
+}
+
+function cell(counts = none) {
+  const { passed, failed, notRun } = counts
+  if (passed + failed + notRun === 0) return '-'
+  const more = [failed > 0 && `${failed} FAILED`, notRun > 0 && `${notRun} not run`].filter(Boolean)
+  return [`${passed} passed`, ...more].join(', ')
+}
