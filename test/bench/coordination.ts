@@ -1,5 +1,6 @@
 // What coordination costs, on our ZooKeeper server and on the real one: operations, hand-over of an election, ten thousand
-// watches and children, memory. One client; kazoo beside it where it is installed.
+// watches and children, memory. One client; kazoo (python3-kazoo) beside it where it is
+// installed.
 //
 //   npm run -s bench:coordination [-- --quick] [-- --json]
 
@@ -91,7 +92,7 @@ async function inWindow(count: number, inFlight: number, one: (number: number) =
 
 function kazoo(server: MeasuredServer): void {
   const { status, stdout, stderr } = spawnSync(
-    'python3',
+    '/usr/bin/python3', // Debian's, for which python3-kazoo is
     [kazooScript, server.address, String(rounds / 4), String(window)],
     {
       encoding: 'utf8',
