@@ -1,0 +1,132 @@
+import { fullJitter, retry } from '@catchment/runtime'
+import { isCode, ZooKeeperError } from '../session/errors.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../session/session.ts'
+
+const leaveBackoff = { baseMs: 50, maxMs: 5_000 }
+
+/** `<who: 16 random hex digits>-<kind>-<sequence>`. The server writes a sequence that has passed 2³¹ as a negative number. */
+const placeName = /^([0-9a-f]{16})-([a-z]+)-(-?[0-9]+)$/
+
+/** The children of a line that are places in it, first to last; names of another form are none. Pure. */
+export function inOrder(names: readonly string[]): string[] {
+  const places: { readonly name: string; readonly sequence: number }[] = []
+  for (const name of names) {
+    const sequence = placeName.exec(name)?.[3]
+    if (sequence !== undefined) places.push({ name, sequence: Number(sequence) })
+  }
+  // Modulo 2³², as the server counts: those in line at one time are never half a turn apart.
+  return places.sort((one, other) => (one.sequence - other.sequence) | 0).map(({ name }) => name)
+}
+
+/** What somebody stands for, as given to the Place: `read`, `lock`. Pure. */
+export function kindOf(name: string): string | undefined {
+  return placeName.exec(name)?.[2]
+}
+
+/** Those who stand in the line now, in order; nobody if the line is absent. `watch` hears of everyone who comes or goes. */
+export async function readLine(session: ZooKeeperSession, path: string, options: ReadOptions = {}): Promise<string[]> {
+  try {
+    return inOrder((await session.children(path, options)).names)
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return []
+    throw thrown
+  }
+}
+
+export interface PlaceOptions {
+  /** The line: a persistent node, made if it is missing. */
+  readonly path: string
+  /** Lower-case letters; part of the name, for those who decide by it and for people. */
+  readonly kind: string
+  readonly data: Uint8Array
+  /** The session that it belongs to, `session.generation`: a place never outlives it. */
+  readonly generation: number
+}
+
+/**
+ * One place in a line of ephemeral sequential nodes, from entering to leaving. Source: ZooKeeper recipes, "Locks" and
+ * "Leader Election"; the random prefix is Curator's "protection" (CURATOR-45).
+ *
+ * A create whose answer was lost may have been done. So each place has a random prefix, and from the first doubt on it asks
+ * the tree before it acts: sync, which comes behind whatever is under way, then list, then look for the prefix. Thus it
+ * neither stands in line twice nor leaves a node behind, which would block everybody until its session ends.
+ */
+export class Place {
+  readonly generation: number
+  readonly #session: ZooKeeperSession
+  readonly #options: PlaceOptions
+  readonly #prefix: string
+  #name: string | undefined
+  /** A create ended without an answer: what there is of ours is known by the prefix alone, from now on. */
+  #inDoubt = false
+  #leaving: Promise<void> | undefined
+
+  constructor(session: ZooKeeperSession, options: PlaceOptions) {
+    this.#session = session
+    this.#options = options
+    this.generation = options.generation
+    this.#prefix = `${Buffer.from(session.random.bytes(8)).toString('hex')}-${options.kind}-`
+  }
+
+  /** Resolves with the name of the node: as known, as found, or created. Rejects as calls do; then it may be tried again. */
+  async enter({ signal }: CallOptions = {}): Promise<string> {
+    const call = { generation: this.generation, ...(signal === undefined ? {} : { signal }) }
+    if (this.#name === undefined && this.#inDoubt) this.#name = (await this.#own(call))[0]
+    this.#name ??= await this.#create(call)
+    return this.#name
+  }
+
+  /**
+   * Leaves the line; not to be called while entering. Resolves when no node of ours is there or will be, or the session is
+   * over and its nodes with it. Never rejects: it tries as long as the session lives.
+   */
+  leave(): Promise<void> {
+    this.#leaving ??= retry(() => this.#remove(), {
+      clock: this.#session.clock,
+      policy: fullJitter(this.#session.random, leaveBackoff),
+      onFailure: (error) => {
+        if (this.#session.state === 'connected')
+          this.#session.log(`leaving the line ${this.#options.path} failed, again soon`, { error })
+      },
+    })
+    return this.#leaving
+  }
+
+  async #create(call: CallOptions): Promise<string> {
+    const { path, data } = this.#options
+    for (;;) {
+      try {
+        const created = await this.#session.create(`${path}/${this.#prefix}`, data, 'ephemeral-sequential', call)
+        return created.slice(path.length + 1)
+      } catch (thrown) {
+        if (!(thrown instanceof ZooKeeperError) || thrown.outcome === 'unknown') this.#inDoubt = true
+        if (!isCode(thrown, 'no-node')) throw thrown
+      }
+      await this.#session.ensurePath(path, call)
+    }
+  }
+
+  async #own(call: CallOptions): Promise<string[]> {
+    await this.#session.sync(this.#options.path, call)
+    const line = await readLine(this.#session, this.#options.path, call)
+    return line.filter((name) => name.startsWith(this.#prefix))
+  }
+
+  async #remove(): Promise<void> {
+    const call = { generation: this.generation }
+    try {
+      const own = this.#inDoubt ? await this.#own(call) : this.#name === undefined ? [] : [this.#name]
+      for (const name of own) await this.#delete(name, call)
+    } catch (thrown) {
+      if (!isCode(thrown, 'session-lost', 'closed')) throw thrown
+    }
+  }
+
+  async #delete(name: string, call: CallOptions): Promise<void> {
+    try {
+      await this.#session.delete(`${this.#options.path}/${name}`, 'any', call)
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+  }
+}
