@@ -62,7 +62,7 @@ async function play(stop: boolean): Promise<number> {
     let felt = 0
     for (let seed = from; seed <= to; seed += 1) {
       try {
-        felt += (await playSchedule(story, seed)).length
+        felt += (await playSchedule(story, seed)).feltFaults.length
       } catch (thrown) {
         failed += 1
         if (values.without === undefined) console.error(thrown instanceof Error ? thrown.message : thrown)

@@ -18,12 +18,18 @@ const calmTimeouts = 4
 const finishMsMax = 120_000
 const traceLinesShown = 80
 
-/** Plays one schedule. Rejects with what went wrong, the seed and the last lines of the trace. Returns the faults felt. */
-export async function playSchedule(story: Story, seed: number): Promise<readonly FaultName[]> {
+export interface PlayedSchedule {
+  readonly feltFaults: readonly FaultName[]
+  /** What happened, with its virtual times. The same seed gives the same lines. */
+  readonly trace: readonly string[]
+}
+
+/** Plays one schedule. Rejects with what went wrong, the seed and the last lines of the trace. */
+export async function playSchedule(story: Story, seed: number): Promise<PlayedSchedule> {
   const schedule = new Schedule(story, seed)
   try {
     await schedule.run()
-    return schedule.feltFaults
+    return schedule
   } catch (thrown) {
     const trace = schedule.trace.slice(-traceLinesShown).join('\n')
     throw new Error(`${story.recipe}, seed ${seed}: ${asError(thrown).message}\n${trace}`, { cause: thrown })
