@@ -19,4 +19,18 @@ export const guards: readonly Guard[] = [
     text: "return this.#elected && this.#session.state === 'connected'",
     without: 'return this.#elected',
   },
+  {
+    recipe: 'barrier',
+    name: 'a removal is known by the czxid',
+    file: 'packages/coordination/src/recipes/barrier.ts',
+    text: 'stat === undefined || stat.czxid !== waitingAt',
+    without: 'stat === undefined',
+  },
+  {
+    recipe: 'barrier',
+    name: 'watch',
+    file: 'packages/coordination/src/recipes/barrier.ts',
+    text: 'session.exists(path, turn)',
+    without: 'session.exists(path, { signal: turn.signal })',
+  },
 ]
