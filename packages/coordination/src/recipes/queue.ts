@@ -1,0 +1,269 @@
+import { ZooKeeperError, isCode } from '../session/errors.ts'
+import { joinElection, type Election } from './election.ts'
+import { followUntil } from './follow-until.ts'
+import type { Turn } from './following.ts'
+import { itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
+import { lockItem, type QueuedItem } from './queued-item.ts'
+import { removeOwn, untilAnswered } from './until-answered.ts'
+import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../session/session.ts'
+
+const itemBytesMaxDefault = 512 << 10
+/** A listing of the queue serves this long: an item of a higher priority, or one that came back, may wait so long. */
+const seenMsMax = 200
+/** Receipts of puts whose answer was lost; they end with the session, beyond this many the oldest is removed. */
+const receiptsMax = 1_000
+
+export interface QueueOptions {
+  /** The persistent node of the queue; made with what is below it if missing. */
+  readonly path: string
+  /** How many items may wait, those that are locked included; the next put is refused with `overloaded`. */
+  readonly itemsMax: number
+  /** 512 KiB unless given. */
+  readonly itemBytesMax?: number
+  /** Who takes, for people who read the tree; `taker` unless given. */
+  readonly id?: string
+}
+
+/** The mechanics that the queues share; protocol and guarantees are told at fifoQueue. */
+export class Queue {
+  readonly #session: ZooKeeperSession
+  readonly #options: QueueOptions
+  readonly #items: string
+  readonly #locks: string
+  readonly #puts: string
+  readonly #takers: string
+  readonly #seen = new SeenItems()
+  readonly #receipts: { readonly path: string; readonly generation: number }[] = []
+  #putting = 0
+  #made: Promise<void> | undefined
+
+  constructor(session: ZooKeeperSession, options: QueueOptions) {
+    if (!Number.isSafeInteger(options.itemsMax) || options.itemsMax < 1)
+      throw new ZooKeeperError(
+        'bad-arguments',
+        `queue ${options.path}: itemsMax is a number from 1, not ${options.itemsMax}`,
+      )
+    this.#session = session
+    this.#options = options
+    this.#items = `${options.path}/items`
+    this.#locks = `${options.path}/locks`
+    this.#puts = `${options.path}/puts`
+    this.#takers = `${options.path}/takers`
+  }
+
+  async put(data: Uint8Array, priority: number, call: CallOptions): Promise<string> {
+    this.#assertItem(data, priority)
+    await this.#make(call)
+    this.#putting += 1
+    try {
+      const stat = await untilAnswered(this.#session, (each) => this.#session.exists(this.#items, each), call)
+      const waiting = (stat?.numChildren ?? 0) + this.#putting - 1
+      if (waiting >= this.#options.itemsMax)
+        throw new ZooKeeperError(
+          'overloaded',
+          `put into ${this.#options.path}: ${waiting} items wait already, at most ${this.#options.itemsMax} may; put again when takers have caught up, or add takers`,
+        )
+      const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
+      await this.#putOnce(id, itemPrefix(priority, id), data, call)
+      return id
+    } finally {
+      this.#putting -= 1
+    }
+  }
+
+  /** Locks and completes. What went back to the queue before it was completed is taken again. */
+  async takeOut(call: CallOptions): Promise<Buffer> {
+    for (;;) {
+      const item = await this.takeLocked(call)
+      try {
+        await item.complete()
+        return item.data
+      } catch (thrown) {
+        if (!isCode(thrown, 'refused')) throw thrown
+      }
+    }
+  }
+
+  takeLocked(call: CallOptions): Promise<QueuedItem> {
+    const { path, id } = this.#options
+    const line: { place: Election | undefined; first: boolean } = { place: undefined, first: false }
+    const look = async (turn: Turn): Promise<QueuedItem | undefined> => {
+      if (line.place !== undefined) return line.first ? this.#takeWatching(turn) : undefined
+      await this.#make(turn)
+      const taken = await this.#takeSeen(turn)
+      if (taken !== undefined) return taken
+      line.place = joinElection(this.#session, {
+        path: this.#takers,
+        id: id ?? 'taker',
+        onElected: () => {
+          line.first = true
+          turn.watch({ type: 'changed', path: this.#takers })
+        },
+        onDeposed: () => (line.first = false),
+      })
+      return undefined
+    }
+    const taking = followUntil(
+      this.#session,
+      {
+        name: `take from ${path}`,
+        path,
+        turn: async (turn) => {
+          const item = await look(turn)
+          if (!turn.signal.aborted || item === undefined) return item
+          void item.release() // Taken too late: its caller has gone.
+          return undefined
+        },
+      },
+      call,
+    )
+    return taking.finally(() => {
+      if (line.place !== undefined) void this.#leave(line.place)
+    })
+  }
+
+  async size(call: CallOptions): Promise<number> {
+    return (await this.#session.exists(this.#items, call))?.numChildren ?? 0
+  }
+
+  async peek(call: CallOptions): Promise<{ readonly id: string; readonly data: Buffer } | undefined> {
+    await this.#make(call)
+    const seen = await this.#refresh(call, new SeenItems())
+    for (let name = seen.shift(); name !== undefined; name = seen.shift()) {
+      try {
+        const { data } = await this.#session.get(`${this.#items}/${name}`, call)
+        return { id: itemId(name) ?? name, data }
+      } catch (thrown) {
+        if (!isCode(thrown, 'no-node')) throw thrown
+      }
+    }
+    return undefined
+  }
+
+  /**
+   * The item and an ephemeral receipt of one's own in one transaction: however often it is sent in this session, and however
+   * late, it happens once. When an answer was lost the receipt stays, because an attempt may still be under way.
+   */
+  async #putOnce(id: string, prefix: string, data: Uint8Array, call: CallOptions): Promise<void> {
+    const session = this.#session
+    const { generation } = session
+    const receipt = { path: `${this.#puts}/${id}`, generation }
+    const operations: readonly Operation[] = [
+      { op: 'create', path: receipt.path, data: new Uint8Array(), mode: 'ephemeral' },
+      { op: 'create', path: `${this.#items}/${prefix}`, data, mode: 'persistent-sequential' },
+    ]
+    let attempts = 0
+    try {
+      await untilAnswered(
+        session,
+        (each) => {
+          attempts += 1
+          return session.multi(operations, each)
+        },
+        { ...call, generation },
+      )
+    } catch (thrown) {
+      if (!(thrown instanceof ZooKeeperError) || thrown.outcome === 'not-done') throw thrown
+      this.#keep(receipt)
+      const done = isCode(thrown, 'node-exists') || (isCode(thrown, 'session-lost') && (await this.#find(id, call)))
+      if (!done) throw thrown
+      return
+    }
+    if (attempts === 1) void removeOwn(session, receipt.path, generation)
+    else this.#keep(receipt)
+  }
+
+  /** Whether the item of a session that is over is in the queue. If not, it was never put, or it has been taken since. */
+  async #find(id: string, call: CallOptions): Promise<boolean> {
+    await untilAnswered(this.#session, (each) => this.#session.sync(this.#items, each), call)
+    const { names } = await untilAnswered(this.#session, (each) => this.#session.children(this.#items, each), call)
+    return names.some((name) => itemId(name) === id)
+  }
+
+  #keep(receipt: { readonly path: string; readonly generation: number }): void {
+    this.#receipts.push(receipt)
+    if (this.#receipts.length <= receiptsMax) return
+    for (const { path, generation } of this.#receipts.splice(0, 1)) void removeOwn(this.#session, path, generation)
+  }
+
+  /** From what was seen, listing anew when that is used up or old; undefined when a new listing shows nothing to take. */
+  async #takeSeen(turn: Turn): Promise<QueuedItem | undefined> {
+    for (;;) {
+      if (!this.#seen.fresh(this.#session.clock.monotonicMs(), seenMsMax)) {
+        await this.#refresh({ signal: turn.signal, generation: turn.generation })
+        if (!this.#seen.fresh(this.#session.clock.monotonicMs(), seenMsMax)) return undefined
+      }
+      const taken = await this.#tryNext(turn)
+      if (taken !== undefined) return taken
+    }
+  }
+
+  /** As the first in the line: lists with watches, which are set before anything is tried, and tries all. */
+  async #takeWatching(turn: Turn): Promise<QueuedItem | undefined> {
+    await this.#refresh(turn)
+    for (;;) {
+      const taken = await this.#tryNext(turn)
+      if (taken !== undefined) return taken
+      if (!this.#seen.fresh(this.#session.clock.monotonicMs(), Infinity)) return undefined
+    }
+  }
+
+  async #refresh(call: ReadOptions, seen = this.#seen): Promise<SeenItems> {
+    const [items, locks] = await Promise.all([
+      this.#session.children(this.#items, call),
+      this.#session.children(this.#locks, call),
+    ])
+    seen.see(items.names, locks.names, this.#session.clock.monotonicMs())
+    return seen
+  }
+
+  async #tryNext({ signal, generation }: Turn): Promise<QueuedItem | undefined> {
+    const name = this.#seen.shift()
+    if (name === undefined) return undefined
+    const claim = {
+      session: this.#session,
+      generation,
+      item: `${this.#items}/${name}`,
+      lock: `${this.#locks}/${name}`,
+      id: itemId(name) ?? name,
+    }
+    return lockItem(claim, this.#options.id ?? 'taker', signal)
+  }
+
+  /** Until it is certain that the place is given up: one that stayed would keep all behind it waiting. */
+  async #leave(place: Election): Promise<void> {
+    try {
+      await untilAnswered(this.#session, () => place.resign())
+    } catch (thrown) {
+      if (!isCode(thrown, 'session-lost', 'closed'))
+        this.#session.log(`leave the line at ${this.#takers} failed`, { error: thrown })
+    }
+  }
+
+  async #make(call: CallOptions): Promise<void> {
+    this.#made ??= this.#makeAll(call).catch((thrown: unknown) => {
+      this.#made = undefined
+      throw thrown
+    })
+    await this.#made
+  }
+
+  async #makeAll(call: CallOptions): Promise<void> {
+    for (const path of [this.#items, this.#locks, this.#puts, this.#takers])
+      await untilAnswered(this.#session, (each) => this.#session.ensurePath(path, each), call)
+  }
+
+  #assertItem(data: Uint8Array, priority: number): void {
+    const bytesMax = this.#options.itemBytesMax ?? itemBytesMaxDefault
+    if (data.length > bytesMax)
+      throw new ZooKeeperError(
+        'too-large',
+        `put into ${this.#options.path}: an item has at most ${bytesMax} bytes, this one ${data.length}; put a reference to it`,
+      )
+    if (!Number.isInteger(priority) || priority < 0 || priority > priorityMax)
+      throw new ZooKeeperError(
+        'bad-arguments',
+        `put into ${this.#options.path}: priorities are 0 to ${priorityMax}, not ${priority}`,
+      )
+  }
+}

@@ -1,0 +1,69 @@
+import { sleep } from '@catchment/runtime'
+import { Backoff } from '../session/backoff.ts'
+import { isCode, ZooKeeperError } from '../session/errors.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+
+const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
+
+/**
+ * Repeats `attempt` until a server has answered it: for writes that can happen once only, however often they are sent
+ * (at a version, or creating a node of one's own name). A repeat is then no danger, and also bars an earlier attempt that
+ * is still under way in the network.
+ *
+ * An error that ends it has the outcome `unknown` if any attempt before was: `bad-version`, `node-exists` and `no-node`
+ * may then be the work of that attempt, and the caller looks. Ends by `signal` (`aborted`), after `timeoutMs` (`timeout`;
+ * no limit unless given), with the session of `generation` (`session-lost`) or for good (`closed`).
+ */
+export async function untilAnswered<T>(
+  session: ZooKeeperSession,
+  attempt: (call: CallOptions) => Promise<T>,
+  options: CallOptions = {},
+): Promise<T> {
+  const { clock } = session
+  const endMs = clock.monotonicMs() + (options.timeoutMs ?? Infinity)
+  const backoff = new Backoff(session.random, repeatBackoff)
+  let unknown = false
+  for (;;) {
+    const leftMs = Math.max(1, Math.min(endMs - clock.monotonicMs(), 2 * session.sessionTimeoutMs))
+    try {
+      return await attempt({ ...options, timeoutMs: leftMs })
+    } catch (thrown) {
+      if (!(thrown instanceof ZooKeeperError)) throw thrown
+      unknown ||= thrown.outcome === 'unknown'
+      if (!passes(thrown) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
+      await pause(session, backoff.nextMs(), unknown, options.signal)
+    }
+  }
+}
+
+async function pause(session: ZooKeeperSession, ms: number, unknown: boolean, signal?: AbortSignal): Promise<void> {
+  try {
+    await sleep(session.clock, ms, signal)
+  } catch (thrown) {
+    const outcome = unknown ? 'unknown' : 'not-done'
+    throw new ZooKeeperError('aborted', 'aborted by the caller between two attempts', { outcome, cause: thrown })
+  }
+}
+
+function passes(error: ZooKeeperError): boolean {
+  return isCode(error, 'connection-lost', 'timeout', 'throttled', 'session-moved')
+}
+
+/** Deletes a node of this session until it is certain that it is gone. Never rejects: what hinders it for good is logged. */
+export async function removeOwn(session: ZooKeeperSession, path: string, generation: number): Promise<void> {
+  try {
+    await untilAnswered(session, (call) => session.delete(path, 'any', call), { generation })
+  } catch (thrown) {
+    if (!isCode(thrown, 'no-node', 'session-lost', 'closed')) session.log(`remove ${path} failed`, { error: thrown })
+  }
+}
+
+function inDoubt(error: ZooKeeperError): ZooKeeperError {
+  const { code, message, operationIndex, existing } = error
+  return new ZooKeeperError(code, message, {
+    outcome: 'unknown',
+    cause: error,
+    operationIndex,
+    ...(existing === undefined ? {} : { existing }),
+  })
+}

@@ -1,0 +1,170 @@
+import { describe, expect, test } from '@jest/globals'
+import { inOrder } from '../src/recipes/queue-items.ts'
+import { fifoQueue, priorityQueue, type FifoQueue } from '../src/index.ts'
+import { bytes, ending, inWorld, text } from './world.ts'
+
+const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })
+const all = async (queue: Pick<FifoQueue, 'take' | 'size'>): Promise<(string | undefined)[]> => {
+  const taken: (string | undefined)[] = []
+  while ((await queue.size()) > 0) taken.push(text(await queue.take()))
+  return taken
+}
+
+describe('fifoQueue', () => {
+  test(
+    'first in, first out, from several putters; size and peek see it',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      const [putter, taker] = [fifoQueue(one.session, options(root)), fifoQueue(two.session, options(root))]
+      expect(await taker.peek()).toBeUndefined()
+      expect(await taker.size()).toBe(0)
+      for (const item of ['a', 'b', 'c']) await putter.put(bytes(item))
+      await taker.put(bytes('d'))
+      expect(await putter.size()).toBe(4)
+      expect(text((await taker.peek())?.data)).toBe('a')
+      expect(await all(taker)).toEqual(['a', 'b', 'c', 'd'])
+    }),
+  )
+
+  test(
+    'takers wait in line: each item wakes one, and each gets one',
+    inWorld(async ({ session: open, root }) => {
+      const clients = [await open(), await open(), await open()]
+      const queues = clients.map(({ session }) => fifoQueue(session, options(root)))
+      const taken = Promise.all(queues.map(async (queue) => text(await queue.take())))
+      const { session } = await open()
+      const putter = fifoQueue(session, options(root))
+      for (const item of ['a', 'b', 'c']) await putter.put(bytes(item))
+      expect((await taken).sort()).toEqual(['a', 'b', 'c'])
+    }),
+  )
+
+  test(
+    'takeLocked: stays in the queue for nobody else until completed; released, it is in its old place',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      const [here, there] = [fifoQueue(one.session, options(root)), fifoQueue(two.session, options(root))]
+      for (const item of ['a', 'b', 'c']) await here.put(bytes(item))
+      const a = await here.takeLocked()
+      const b = await there.takeLocked()
+      expect([text(a.data), text(b.data)]).toEqual(['a', 'b'])
+      expect([a.held, a.attempts, b.token > a.token]).toEqual([true, 1, true])
+      await b.complete()
+      expect(await ending(b.complete())).toBe('refused not-done')
+      expect(await here.size()).toBe(2)
+      await a.release()
+      expect([a.held, a.signal.aborted]).toEqual([false, true])
+      const again = await fifoQueue(two.session, options(root)).takeLocked()
+      expect([text(again.data), again.attempts, again.token > a.token]).toEqual(['a', 2, true])
+      expect(await ending(a.complete())).toBe('refused not-done')
+      await again.complete()
+      expect(await all(there)).toEqual(['c'])
+    }),
+  )
+
+  test(
+    'a taker whose session is lost: the signal aborts, the item goes to the next, its complete is refused',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open({ sessionTimeoutMs: 600 }), await open()]
+      const [dying, other] = [fifoQueue(one.session, options(root)), fifoQueue(two.session, options(root))]
+      await dying.put(bytes('a'))
+      const held = await dying.takeLocked()
+      const next = other.takeLocked()
+      one.network.weather = 'refusing'
+      await one.reaches('suspended')
+      expect([held.held, held.signal.aborted]).toEqual([false, false])
+      await one.reaches('lost')
+      expect(held.signal.aborted).toBe(true)
+      const item = await next
+      one.network.weather = 'through'
+      expect(await ending(held.complete())).toBe('refused not-done')
+      await item.complete()
+      expect(await other.size()).toBe(0)
+    }),
+  )
+
+  test(
+    'answers that are lost: put once, completed once',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 750 })
+      const queue = fifoQueue(session, options(root))
+      await queue.put(bytes('a'))
+      const multi = session.multi.bind(session)
+      const lostAnswer = async (call: () => Promise<unknown>): Promise<void> => {
+        session.multi = (...args) => {
+          network.weather = 'mute'
+          session.multi = multi
+          return multi(...args)
+        }
+        const called = call()
+        await reaches('suspended')
+        network.weather = 'refusing'
+        network.weather = 'through'
+        await called
+        await reaches('connected')
+      }
+      await lostAnswer(() => queue.put(bytes('b')))
+      expect(await queue.size()).toBe(2)
+      const a = await queue.takeLocked()
+      await lostAnswer(() => a.complete())
+      expect(await queue.size()).toBe(1)
+      expect(text(await queue.take())).toBe('b')
+    }),
+  )
+
+  test(
+    'a wait that is aborted or over leaves no place in the line and nothing locked',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      const abort = new AbortController()
+      const waiting = ending(queue.take({ signal: abort.signal }))
+      expect(await ending(queue.take({ timeoutMs: 100 }))).toBe('timeout not-done')
+      abort.abort()
+      expect(await waiting).toBe('aborted not-done')
+      await queue.put(bytes('a'))
+      expect(text(await queue.take())).toBe('a')
+    }),
+  )
+
+  test(
+    'bounds: items beyond itemsMax are refused, locked ones count; an item beyond itemBytesMax is too large',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, { path: `${root}/queue`, itemsMax: 3, itemBytesMax: 10 })
+      const ends = await Promise.all(['a', 'b', 'c', 'd', 'e'].map((item) => ending(queue.put(bytes(item)))))
+      expect(ends.sort()).toEqual(['done', 'done', 'done', 'overloaded not-done', 'overloaded not-done'])
+      const held = await queue.takeLocked()
+      expect(await ending(queue.put(bytes('f')))).toBe('overloaded not-done')
+      await held.complete()
+      await queue.put(bytes('g'))
+      expect(await ending(queue.put(bytes('eleven bytes')))).toBe('too-large not-done')
+    }),
+  )
+})
+
+describe('priorityQueue', () => {
+  test(
+    'by priority, within one first in, first out',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = priorityQueue(session, options(root))
+      for (const [item, priority] of [
+        ['a', 5],
+        ['b', 0],
+        ['c', 999],
+        ['d', 5],
+        ['e', 0],
+      ] as const)
+        await queue.put(bytes(item), priority)
+      expect(await all(queue)).toEqual(['b', 'e', 'a', 'd', 'c'])
+      expect(await ending(queue.put(bytes('x'), 1_000))).toBe('bad-arguments not-done')
+    }),
+  )
+})
+
+test('inOrder sorts across the wrap of sequence numbers, and leaves foreign names out', () => {
+  const id = '0123456789abcdef'
+  const names = ['-2147483648', '2147483647', '-2147483647', '2147483646'].map((sequence) => `000-${id}-${sequence}`)
+  expect(inOrder([...names, 'stranger'])).toEqual([names[3], names[1], names[0], names[2]])
+})
