@@ -30,16 +30,13 @@ export function authenticate(scheme: string, proof: Buffer, address: string): Id
 }
 
 /**
- * The ACL as it is stored: `auth` becomes the caller's identities, duplicates are merged.
+ * The ACL as it is stored: duplicates are merged, then `auth` becomes the caller's identities.
  * Throws invalidAcl when nothing is left or an entry names nobody.
  */
 export function settleAcl(acl: readonly Acl[] | null, caller: readonly Identity[]): readonly Acl[] {
-  const settled = new Map<string, Acl>()
-  for (const entry of acl ?? [])
-    for (const meant of settleEntry(entry, caller))
-      settled.set(`${meant.permissions} ${meant.scheme} ${meant.id}`, meant)
-  if (settled.size === 0) throw new RequestError(code.invalidAcl, 'an ACL has at least one entry')
-  const result = [...settled.values()]
+  const distinct = new Map((acl ?? []).map((entry) => [`${entry.permissions} ${entry.scheme} ${entry.id}`, entry]))
+  if (distinct.size === 0) throw new RequestError(code.invalidAcl, 'an ACL has at least one entry')
+  const result = [...distinct.values()].flatMap((entry) => settleEntry(entry, caller))
   const [only] = result
   return result.length === 1 && only?.scheme === 'world' && only.permissions === allPermissions ? openAcl : result
 }
@@ -56,7 +53,7 @@ function settleEntry(entry: Acl, caller: readonly Identity[]): Acl[] {
 
 function isValid({ scheme, id }: Acl): boolean {
   if (scheme === 'world') return id === 'anyone'
-  if (scheme === 'digest') return id.split(':').length === 2
+  if (scheme === 'digest') return /^[^:]*:[^:]+:*$/.test(id) // Java's split(":") gives two parts
   return scheme === 'ip' && network(id) !== undefined
 }
 

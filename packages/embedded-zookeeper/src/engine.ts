@@ -10,6 +10,7 @@ import { code, RequestError } from './errors.ts'
 import { OutputGate, type LogPosition } from './gate.ts'
 import { JuteError, JuteReader } from './jute.ts'
 import type { Limits } from './limits.ts'
+import { Reaper } from './reaper.ts'
 import { answer, type Answer } from './requests.ts'
 import { SessionTracker } from './sessions.ts'
 import type { Commit, StateMachine, WriteOperation } from './state-machine.ts'
@@ -52,6 +53,7 @@ export class Engine {
   readonly watches = new Watches<Connection>()
   readonly #options: EngineOptions
   readonly #tracker: SessionTracker
+  readonly #reaper: Reaper
   readonly #connections = new Map<bigint, Connection>()
 
   constructor(options: EngineOptions) {
@@ -60,6 +62,10 @@ export class Engine {
     this.#tracker = new SessionTracker(options.clock, (id) => {
       this.expire(id)
     })
+    this.#reaper = new Reaper(options.clock, options.limits.containerCheckIntervalMs, () => {
+      this.#reap()
+    })
+    this.#reaper.watch(options.machine.tree.hasExpiring)
     // Sessions outlive the server: each has its whole timeout to come back.
     for (const { id, timeoutMs } of options.machine.sessions.values()) this.#tracker.touch(id, timeoutMs)
   }
@@ -70,6 +76,7 @@ export class Engine {
 
   close(): void {
     this.#tracker.close()
+    this.#reaper.close()
   }
 
   /** The session ends as if its timeout had passed. */
@@ -107,14 +114,14 @@ export class Engine {
     if (request.sessionId === 0n) {
       if (machine.sessions.size >= limits.sessionsMax) connection.close('tooMany')
       else this.#attach(connection, this.#openSession(timeoutMs), request.knowsReadOnly)
-    } else if (session === undefined || !isSame(session.password, request.password)) {
+      return
+    }
+    this.#connections.get(request.sessionId)?.close('sessionMoved') // before the password is looked at, as in ZooKeeper
+    if (session === undefined || !isSame(session.password, request.password))
       this.gate.send(connection, connectResponse(expired, request.knowsReadOnly), () => {
         connection.close('sessionExpired')
       })
-    } else {
-      this.#connections.get(session.id)?.close('sessionMoved')
-      this.#attach(connection, { ...session, timeoutMs }, request.knowsReadOnly)
-    }
+    else this.#attach(connection, { ...session, timeoutMs }, request.knowsReadOnly)
   }
 
   #openSession(timeoutMs: number): { id: bigint; password: Buffer; timeoutMs: number } {
@@ -141,12 +148,12 @@ export class Engine {
     const { stats, clock, limits } = this.#options
     const startedMs = clock.monotonicMs()
     stats.outstanding += 1
-    const { missed = [], close, ...rest } = this.#answer(connection, header, reader)
-    for (const event of missed) this.gate.send(connection, notification(event))
-    this.gate.send(connection, this.#reply(header, rest), () => {
+    const given = this.#answer(connection, header, reader)
+    for (const event of given.missed ?? []) this.gate.send(connection, notification(event))
+    this.gate.send(connection, this.#reply(header, given), () => {
       stats.outstanding -= 1
       stats.observeLatency(clock.monotonicMs() - startedMs)
-      if (close !== undefined) connection.close(close)
+      if (given.close !== undefined) connection.close(given.close)
     })
     if (this.watches.countOf(connection) > limits.watchesPerConnectionMax) connection.close('tooManyWatches')
   }
@@ -169,8 +176,8 @@ export class Engine {
     }
   }
 
-  #reply(header: Header, { error, body, outOfOrder = false }: Answer): Buffer {
-    const zxid = outOfOrder ? 0n : this.#options.machine.zxid
+  #reply(header: Header, { error, body, zxid = this.#options.machine.zxid, silent = false }: Answer): Buffer {
+    if (silent) return Buffer.alloc(0)
     return error === undefined ? reply(header, zxid, body) : failure(header, zxid, error)
   }
 
@@ -187,6 +194,14 @@ export class Engine {
     return commit
   }
 
+  /** Deletes the containers and TTL nodes that are due, each in a transaction of its own. */
+  #reap(): void {
+    const { machine, clock, limits } = this.#options
+    const due = machine.tree.due(clock.now()).slice(0, limits.containerDeletionsMax)
+    for (const path of due) this.#commit(machine.reap(path, clock.now()))
+    this.#reaper.watch(machine.tree.hasExpiring)
+  }
+
   #endSession(id: bigint): void {
     this.#tracker.remove(id)
     this.#commit(this.#options.machine.closeSession(id, this.#options.clock.now()))
@@ -196,6 +211,7 @@ export class Engine {
   #commit({ transaction, events }: Commit): void {
     this.#options.log?.append(transaction)
     for (const event of events) this.#notify(event)
+    this.#reaper.watch(this.#options.machine.tree.hasExpiring)
   }
 
   /** A watch is spent also when its owner may not read the node and so hears nothing (CVE-2024-23944). */

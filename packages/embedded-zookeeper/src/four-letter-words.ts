@@ -47,7 +47,7 @@ function serverLines({ machine, stats }: Report): string {
       Outstanding: stats.outstanding,
       Zxid: `0x${machine.zxid.toString(16)}`,
       Mode: 'standalone',
-      'Node count': machine.tree.size,
+      'Node count': machine.tree.size + 1, // ZooKeeper counts its root twice
     },
     ': ',
   )
@@ -64,7 +64,7 @@ function mntr({ machine, stats, watches, heldBytes, uptimeMs }: Report): string 
     max_latency: stats.latency.maxMs.toFixed(0),
     outstanding_requests: stats.outstanding,
     held_response_bytes: heldBytes,
-    znode_count: machine.tree.size,
+    znode_count: machine.tree.size + 1,
     global_sessions: machine.sessions.size,
     packets_sent: stats.packetsSent,
     packets_received: stats.packetsReceived,

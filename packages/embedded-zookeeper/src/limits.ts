@@ -18,6 +18,10 @@ export interface Limits {
   readonly heldBytesMax: number
   /** The log since the last snapshot. Past it a snapshot is taken and the log begins anew. */
   readonly logBytesMax: number
+  /** How often containers and TTL nodes that are due are looked for; they outlive their end by up to that long. */
+  readonly containerCheckIntervalMs: number
+  /** Containers and TTL nodes deleted by one such look; the others wait for the next. */
+  readonly containerDeletionsMax: number
 }
 
 export const defaultLimits: Limits = {
@@ -30,4 +34,6 @@ export const defaultLimits: Limits = {
   unsentBytesMax: 64 * 1024 * 1024,
   heldBytesMax: 32 * 1024 * 1024,
   logBytesMax: 64 * 1024 * 1024,
+  containerCheckIntervalMs: 60_000,
+  containerDeletionsMax: 10_000,
 }

@@ -3,12 +3,13 @@
 import { allows, demand, permission, withoutDigests } from './acl.ts'
 import type { Connection } from './connection.ts'
 import { code, RequestError } from './errors.ts'
-import type { JuteReader, JuteWriter } from './jute.ts'
+import { JuteError, type JuteReader, type JuteWriter } from './jute.ts'
+import { beginResult, endResults, readEach, writeError } from './multi.ts'
 import { statOf, type Node, type Tree } from './tree.ts'
 import type { Watches } from './watches.ts'
 import { opcode, writeAclAndStat, writeChildren, writeStat } from './wire.ts'
 
-export type Body = (writer: JuteWriter) => void
+export type Body = (writer: JuteWriter) => unknown
 
 export interface ReadContext {
   readonly tree: Tree
@@ -28,6 +29,14 @@ export function read(type: number, reader: JuteReader, context: ReadContext): Bo
       return getChildren(reader, context, type === opcode.getChildren2)
     case opcode.getAcl:
       return getAcl(reader, context)
+    case opcode.getEphemerals:
+      return getEphemerals(reader, context)
+    case opcode.getAllChildrenNumber:
+      return getAllChildrenNumber(reader, context)
+    case opcode.multiRead:
+      return multiRead(reader, context)
+    case opcode.whoAmI:
+      return whoAmI(context)
     case opcode.sync: {
       const path = reader.string() // one server is always in sync with itself
       return (writer) => writer.string(path)
@@ -76,6 +85,56 @@ function getAcl(reader: JuteReader, { tree, connection }: ReadContext): Body {
   const acl = mayAdminister ? node.acl : withoutDigests(node.acl)
   return (writer) => {
     writeAclAndStat(writer, acl, statOf(node))
+  }
+}
+
+/** Those of the caller's session below a prefix, which is one of text: `/a` is one of `/ab`. */
+function getEphemerals(reader: JuteReader, { tree, connection }: ReadContext): Body {
+  const given = reader.buffer()?.toString('utf8') ?? ''
+  const prefix = given.trim() === '' ? '/' : given
+  const paths = tree.ephemeralsOf(connection.sessionId).filter((path) => path.startsWith(prefix))
+  return (writer) => writer.vector(paths, paths.length, (path) => writer.string(path))
+}
+
+function getAllChildrenNumber(reader: JuteReader, { tree, connection }: ReadContext): Body {
+  const path = reader.string()
+  demand(existing(tree, path).acl, permission.read, connection.identities)
+  const count = tree.countBelow(path)
+  return (writer) => writer.int(count)
+}
+
+/** Who the connection has shown to be, without secrets: scheme and user of each identity. */
+function whoAmI({ connection }: ReadContext): Body {
+  const { identities } = connection
+  return (writer) =>
+    writer.vector(identities, identities.length, ({ scheme, id }) =>
+      writer.string(scheme).string(scheme === 'digest' ? (id.split(':', 1)[0] ?? '') : id),
+    )
+}
+
+/** Reads of data and children in one packet. One that fails is answered with its error, the others go on. */
+function multiRead(reader: JuteReader, context: ReadContext): Body {
+  const results: Body[] = []
+  readEach(reader, (type) => {
+    if (type !== opcode.getData && type !== opcode.getChildren)
+      throw new JuteError(`a multiRead may not hold the operation ${type}`)
+    results.push(resultOf(type, () => read(type, reader, context)))
+  })
+  return (writer) => {
+    for (const result of results) result(writer)
+    endResults(writer)
+  }
+}
+
+function resultOf(type: number, operation: () => Body | undefined): Body {
+  try {
+    const body = operation()
+    return (writer) => body?.(beginResult(writer, type))
+  } catch (thrown) {
+    if (!(thrown instanceof RequestError)) throw thrown
+    return (writer) => {
+      writeError(writer, thrown.code)
+    }
   }
 }
 

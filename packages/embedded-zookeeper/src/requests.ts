@@ -2,21 +2,23 @@
 
 import { authenticate } from './acl.ts'
 import { code, RequestError, type ErrorCode } from './errors.ts'
-import type { JuteReader } from './jute.ts'
-import { readMulti } from './multi.ts'
+import { JuteError, type JuteReader } from './jute.ts'
+import { readMulti, writeOutcomes } from './multi.ts'
 import { read, type Body, type ReadContext } from './reads.ts'
 import type { Commit, WriteOperation } from './state-machine.ts'
 import type { CloseReason } from './stats.ts'
 import { handleWatches, type Missed } from './watch-requests.ts'
-import { opcode, readAuth, readWrite, writeOutcome, writeOutcomes } from './wire.ts'
+import { opcode, readAuth, readWrite, writeOutcome } from './wire.ts'
 
 export interface Answer {
   readonly error?: ErrorCode
   readonly body?: Body | undefined
   /** Events that are told first. */
   readonly missed?: readonly Missed[]
-  /** Auth packets are answered outside the order of transactions: with zxid 0. */
-  readonly outOfOrder?: boolean
+  /** Unless it is that of the last transaction: auth packets are answered outside their order. */
+  readonly zxid?: bigint
+  /** No answer at all: what comes of it is that the connection closes. */
+  readonly silent?: boolean
   /** The connection ends behind the answer. */
   readonly close?: CloseReason
 }
@@ -39,21 +41,33 @@ export function answer(type: number, reader: JuteReader, context: RequestContext
       return { close: 'sessionClosed' }
     case opcode.multi:
       return multi(reader, context)
+    case opcode.reconfig:
+      return refused(code.unimplemented, context) // a standalone server cannot
+    case opcode.deleteContainer:
+      return refused(code.badArguments, context) // the server alone may
+    case opcode.sasl:
+      return { zxid: 0n, body: (writer) => writer.buffer(null) } // as one that knows no SASL mechanism
     default:
       return readOrWatch(type, reader, context) ?? write(type, reader, context) ?? unknown
   }
 }
 
 /** ZooKeeper hangs up on who speaks of what it does not know. */
-const unknown: Answer = { error: code.unimplemented, close: 'malformed' }
+const unknown: Answer = { error: code.unimplemented, zxid: -1n, close: 'malformed' }
+
+/** A refused write takes a zxid too. */
+function refused(error: ErrorCode, context: RequestContext): Answer {
+  context.write([])
+  return { error }
+}
 
 function auth(reader: JuteReader, { connection }: ReadContext): Answer {
   const { scheme, proof } = readAuth(reader)
   const identity = authenticate(scheme, proof, connection.address)
-  if (identity === undefined) return { error: code.authFailed, outOfOrder: true, close: 'authFailed' }
+  if (identity === undefined) return { error: code.authFailed, zxid: 0n, close: 'authFailed' }
   const known = connection.identities.some((one) => one.scheme === identity.scheme && one.id === identity.id)
   if (!known) connection.identities.push(identity)
-  return { outOfOrder: true }
+  return { zxid: 0n }
 }
 
 function readOrWatch(type: number, reader: JuteReader, context: ReadContext): Answer | undefined {
@@ -62,9 +76,10 @@ function readOrWatch(type: number, reader: JuteReader, context: ReadContext): An
 }
 
 function write(type: number, reader: JuteReader, context: RequestContext): Answer | undefined {
-  const operation = readWrite(type, reader)
+  const operation = readOrRefuse(context, () => readWrite(type, reader))
   if (operation === undefined) return undefined
   const [outcome] = context.write([operation]).outcomes
+  if (operation.type === 'check' && outcome?.ok === true) return { silent: true, close: 'malformed' } // ZooKeeper 3.8 fails to answer
   if (outcome?.ok !== true) throw new RequestError(outcome?.code ?? code.runtimeInconsistency, operation.path)
   return {
     body: (writer) => {
@@ -73,9 +88,19 @@ function write(type: number, reader: JuteReader, context: RequestContext): Answe
   }
 }
 
+/** A write that cannot be read takes a zxid too. */
+function readOrRefuse<T>(context: RequestContext, readBody: () => T): T {
+  try {
+    return readBody()
+  } catch (thrown) {
+    if (thrown instanceof JuteError) context.write([])
+    throw thrown
+  }
+}
+
 /** The answer's header says ok even when an operation failed: the outcomes tell which and why. */
 function multi(reader: JuteReader, context: RequestContext): Answer {
-  const { types, operations } = readMulti(reader)
+  const { types, operations } = readOrRefuse(context, () => readMulti(reader))
   const { outcomes } = context.write(operations)
   return {
     body: (writer) => {

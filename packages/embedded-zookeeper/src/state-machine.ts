@@ -5,6 +5,7 @@
 import { settleAcl, demand, permission, type Acl, type Identity } from './acl.ts'
 import type { Change, NodeChange, Transaction } from './changes.ts'
 import { code, RequestError, type ErrorCode } from './errors.ts'
+import { containerOwner, lifetimeOf, ttlOwner, type Lifetime } from './owner.ts'
 import { parentOf, validatePath } from './paths.ts'
 import { permanentPaths, statOf, Tree, type Applied, type Node, type Stamp, type Stat, type TreeEvent } from './tree.ts'
 
@@ -14,7 +15,11 @@ export type WriteOperation =
       readonly path: string
       readonly data: Buffer | null
       readonly acl: readonly Acl[] | null
+      /** Which request it came in: that makes a container or a TTL node, the mode alone does not. */
+      readonly as: 'node' | 'container' | 'ttl'
       readonly mode: number
+      /** Negative: none. */
+      readonly ttlMs: bigint
     }
   | { readonly type: 'delete'; readonly path: string; readonly version: number }
   | { readonly type: 'setData'; readonly path: string; readonly data: Buffer | null; readonly version: number }
@@ -45,11 +50,14 @@ export interface SessionRecord {
 }
 
 /** ZooKeeper's create modes as they travel (org.apache.zookeeper.CreateMode). */
-const createModes: ReadonlyMap<number, { readonly ephemeral: boolean; readonly sequential: boolean }> = new Map([
-  [0, { ephemeral: false, sequential: false }],
-  [1, { ephemeral: true, sequential: false }],
-  [2, { ephemeral: false, sequential: true }],
-  [3, { ephemeral: true, sequential: true }],
+const createModes: ReadonlyMap<number, { readonly lifetime: Lifetime; readonly sequential: boolean }> = new Map([
+  [0, { lifetime: 'persistent', sequential: false }],
+  [1, { lifetime: 'ephemeral', sequential: false }],
+  [2, { lifetime: 'persistent', sequential: true }],
+  [3, { lifetime: 'ephemeral', sequential: true }],
+  [4, { lifetime: 'container', sequential: false }],
+  [5, { lifetime: 'ttl', sequential: false }],
+  [6, { lifetime: 'ttl', sequential: true }],
 ])
 
 export class StateMachine {
@@ -97,6 +105,11 @@ export class StateMachine {
   /** Ends a session; its ephemerals go with it. Of an unknown one: a transaction that changes nothing. */
   closeSession(id: bigint, timeMs: number): Commit {
     return this.#commit(this.#sessions.has(id) ? [{ type: 'closeSession', id }] : [], timeMs)
+  }
+
+  /** Deletes a container or a TTL node that is due. */
+  reap(path: string, timeMs: number): Commit {
+    return this.#commit([{ type: 'delete', path }], timeMs)
   }
 
   /** All of `operations` or none. When one fails, the ones before it are told ok, the ones after runtimeInconsistency. */
@@ -182,6 +195,7 @@ export class StateMachine {
   #decideCreate(operation: WriteOperation & { type: 'create' }, caller: Caller): NodeChange {
     const mode = createModes.get(operation.mode)
     if (mode === undefined) throw new RequestError(code.badArguments, `unknown create mode ${operation.mode}`)
+    const ephemeralOwner = ownerOf(operation, mode.lifetime, caller)
     const parentPath = parentOf(operation.path)
     const acl = settleAcl(operation.acl, caller.identities)
     const parent = this.#existing(parentPath)
@@ -189,8 +203,9 @@ export class StateMachine {
     const path = mode.sequential ? operation.path + sequenceNumber(parent.creates) : operation.path
     validatePath(path)
     if (this.tree.get(path) !== undefined) throw new RequestError(code.nodeExists, path)
-    if (parent.ephemeralOwner !== 0n) throw new RequestError(code.noChildrenForEphemerals, parentPath)
-    return { type: 'create', path, data: operation.data, acl, ephemeralOwner: mode.ephemeral ? caller.sessionId : 0n }
+    if (lifetimeOf(parent.ephemeralOwner) === 'ephemeral')
+      throw new RequestError(code.noChildrenForEphemerals, parentPath)
+    return { type: 'create', path, data: operation.data, acl, ephemeralOwner }
   }
 
   #decideDelete({ path, version }: WriteOperation & { type: 'delete' }, caller: Caller): NodeChange {
@@ -215,6 +230,18 @@ export class StateMachine {
     if (node === undefined) throw new RequestError(code.noNode, path)
     return node
   }
+}
+
+/** Throws badArguments when a TTL and a mode do not go together. */
+function ownerOf(operation: WriteOperation & { type: 'create' }, lifetime: Lifetime, caller: Caller): bigint {
+  const { as, ttlMs } = operation
+  if (as === 'ttl' || lifetime === 'ttl') {
+    if (as !== lifetime)
+      throw new RequestError(code.badArguments, `a TTL of ${ttlMs} ms for a node that is ${lifetime}`)
+    return ttlOwner(ttlMs)
+  }
+  if (as === 'container') return containerOwner
+  return lifetime === 'ephemeral' ? caller.sessionId : 0n
 }
 
 /** The version after the current one; -1 expects any. */

@@ -6,6 +6,7 @@
 
 import { openAcl, readOnlyAcl, type Acl } from './acl.ts'
 import type { NodeChange } from './changes.ts'
+import { lifetimeOf, ttlMsOf } from './owner.ts'
 import { nameOf, parentOf } from './paths.ts'
 
 export interface Node {
@@ -19,7 +20,7 @@ export interface Node {
   version: number
   aclVersion: number
   creates: number
-  /** The session that owns it, 0 for a persistent node. */
+  /** What ends it: owner.ts. */
   readonly ephemeralOwner: bigint
   /** Names, not paths. */
   readonly children: Set<string>
@@ -69,6 +70,8 @@ export class Tree {
   readonly #nodes = new Map<string, Node>()
   /** Paths by owning session, in the order of creation. */
   readonly #ephemerals = new Map<bigint, Set<string>>()
+  /** Paths of containers and TTL nodes, in the order of creation. */
+  readonly #expiring = new Set<string>()
   #dataBytes = 0
 
   constructor() {
@@ -96,13 +99,37 @@ export class Tree {
     return this.#dataBytes + this.#nodes.size * NODE_BYTES
   }
 
+  /** An empty path is the root's too, as in ZooKeeper. */
   get(path: string): Node | undefined {
-    return this.#nodes.get(path)
+    return this.#nodes.get(path === '' ? '/' : path)
+  }
+
+  /** Whether there are containers or TTL nodes. */
+  get hasExpiring(): boolean {
+    return this.#expiring.size > 0
+  }
+
+  /** Containers that had children and have none, and TTL nodes without any that were not written for their time. */
+  due(nowMs: number): string[] {
+    return [...this.#expiring].filter((path) => {
+      const node = this.#existing(path)
+      if (node.children.size > 0) return false
+      if (lifetimeOf(node.ephemeralOwner) === 'container') return node.creates > 0
+      return nowMs - node.modifiedMs > ttlMsOf(node.ephemeralOwner)
+    })
   }
 
   /** Every node after its parent. */
   entries(): Iterable<[string, Node]> {
     return this.#nodes.entries()
+  }
+
+  /** Nodes below a path, at any depth. */
+  countBelow(path: string): number {
+    if (path === '/') return this.#nodes.size - 1
+    let count = 0
+    for (const at of this.#nodes.keys()) if (at.startsWith(`${path}/`)) count += 1
+    return count
   }
 
   ephemeralsOf(sessionId: bigint): readonly string[] {
@@ -115,7 +142,9 @@ export class Tree {
     this.#nodes.set(path, node)
     this.#dataBytes += weightOf(path, node)
     if (path !== '/') this.#parent(path).children.add(nameOf(path))
-    if (node.ephemeralOwner === 0n) return
+    const lifetime = lifetimeOf(node.ephemeralOwner)
+    if (lifetime === 'container' || lifetime === 'ttl') this.#expiring.add(path)
+    if (lifetime !== 'ephemeral') return
     const paths = this.#ephemerals.get(node.ephemeralOwner) ?? new Set()
     this.#ephemerals.set(node.ephemeralOwner, paths.add(path))
   }
@@ -216,6 +245,7 @@ export class Tree {
     this.#nodes.delete(path)
     this.#dataBytes -= weightOf(path, node)
     if (path !== '/') this.#parent(path).children.delete(nameOf(path))
+    this.#expiring.delete(path)
     const paths = this.#ephemerals.get(node.ephemeralOwner)
     paths?.delete(path)
     if (paths?.size === 0) this.#ephemerals.delete(node.ephemeralOwner)

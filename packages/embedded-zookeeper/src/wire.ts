@@ -23,19 +23,27 @@ export const opcode = {
   check: 13,
   multi: 14,
   create2: 15,
+  reconfig: 16,
   checkWatches: 17,
   removeWatches: 18,
+  createContainer: 19,
+  deleteContainer: 20,
+  createTtl: 21,
+  multiRead: 22,
   auth: 100,
   setWatches: 101,
+  sasl: 102,
+  getEphemerals: 103,
+  getAllChildrenNumber: 104,
   setWatches2: 105,
   addWatch: 106,
+  whoAmI: 107,
   closeSession: -11,
 } as const
 
 /** The xid of what answers no request. */
 const notificationXid = -1
 
-const opcodeOfError = -1
 const syncConnected = 3
 
 export interface ConnectRequest {
@@ -98,14 +106,14 @@ export function notification({ type, path }: Pick<TreeEvent, 'type' | 'path'>): 
   })
 }
 
-/** The body of one of the five writes, alone or inside a multi; undefined when `type` is none of them. */
+/** The body of one of the writes, alone or inside a multi; undefined when `type` is none of them. */
 export function readWrite(type: number, reader: JuteReader): WriteOperation | undefined {
   switch (type) {
     case opcode.create:
-    case opcode.create2: {
-      const [path, data, acl] = [reader.string(), copyOf(reader.buffer()), readAcl(reader)]
-      return { type: 'create', path, data, acl, mode: reader.int() }
-    }
+    case opcode.create2:
+    case opcode.createContainer:
+    case opcode.createTtl:
+      return readCreate(type, reader)
     case opcode.delete:
       return { type: 'delete', path: reader.string(), version: reader.int() }
     case opcode.setData: {
@@ -121,24 +129,19 @@ export function readWrite(type: number, reader: JuteReader): WriteOperation | un
   }
 }
 
-/** What follows the header of a write that succeeded. */
-export function writeOutcome(type: number, outcome: Outcome & { ok: true }, writer: JuteWriter): void {
-  if (type === opcode.create || type === opcode.create2) writer.string(outcome.path)
-  if (type !== opcode.create && outcome.stat !== undefined) writeStat(writer, outcome.stat)
+function readCreate(type: number, reader: JuteReader): WriteOperation {
+  const [path, data, acl] = [reader.string(), copyOf(reader.buffer()), readAcl(reader)]
+  const mode = reader.int()
+  const as = type === opcode.createTtl ? 'ttl' : type === opcode.createContainer ? 'container' : 'node'
+  return { type: 'create', path, data, acl, as, mode, ttlMs: as === 'ttl' ? reader.long() : -1n }
 }
 
-/** The outcomes of a multi whose operations have the given opcodes. */
-export function writeOutcomes(types: readonly number[], outcomes: readonly Outcome[], writer: JuteWriter): void {
-  for (const [at, outcome] of outcomes.entries()) {
-    if (outcome.ok) {
-      const type = types[at] ?? opcodeOfError
-      writer.int(type).bool(false).int(code.ok)
-      writeOutcome(type, outcome, writer)
-    } else {
-      writer.int(opcodeOfError).bool(false).int(outcome.code).int(outcome.code)
-    }
-  }
-  writer.int(-1).bool(true).int(-1)
+const createsWithStat: ReadonlySet<number> = new Set([opcode.create2, opcode.createContainer, opcode.createTtl])
+
+/** What follows the header of a write that succeeded. */
+export function writeOutcome(type: number, outcome: Outcome & { ok: true }, writer: JuteWriter): void {
+  if (type === opcode.create || createsWithStat.has(type)) writer.string(outcome.path)
+  if (type !== opcode.create && outcome.stat !== undefined) writeStat(writer, outcome.stat)
 }
 
 export function writeStat(writer: JuteWriter, stat: Stat): void {

@@ -32,7 +32,15 @@ export interface Handshake {
 }
 
 export const openAcl = [{ permissions: 31, scheme: 'world', id: 'anyone' }] as const
-export const mode = { persistent: 0, ephemeral: 1, sequential: 2, ephemeralSequential: 3 } as const
+export const mode = {
+  persistent: 0,
+  ephemeral: 1,
+  sequential: 2,
+  ephemeralSequential: 3,
+  container: 4,
+  ttl: 5,
+  ttlSequential: 6,
+} as const
 
 export class RawClient {
   readonly packets: (Reply | Notification)[] = []

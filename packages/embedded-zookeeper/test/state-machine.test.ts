@@ -9,12 +9,14 @@ import { mode, openAcl } from './raw-client.ts'
 
 const now = Date.UTC(2026, 0, 1)
 const nobody = { sessionId: 7n, identities: [] }
-const create = (path: string, how: number = mode.persistent): WriteOperation => ({
+const create = (path: string, how: number = mode.persistent): WriteOperation & { type: 'create' } => ({
   type: 'create',
   path,
   data: Buffer.from('x'),
   acl: openAcl,
+  as: how === mode.container ? 'container' : how === mode.ttl ? 'ttl' : 'node',
   mode: how,
+  ttlMs: how === mode.ttl ? 1_000n : -1n,
 })
 const remove = (path: string, version = -1): WriteOperation => ({ type: 'delete', path, version })
 const setData = (path: string, version = -1): WriteOperation => ({
@@ -42,7 +44,11 @@ describe('StateMachine.write', () => {
     ['a trailing slash', create('/a/'), code.badArguments],
     ['a path without a slash', create('b'), code.badArguments],
     ['an unknown mode', create('/b', 9), code.badArguments],
-    ['no ACL', { type: 'create', path: '/b', data: null, acl: [], mode: 0 }, code.invalidAcl],
+    ['a TTL of 0 ms', { ...create('/b', mode.ttl), ttlMs: 0n }, code.badArguments],
+    ['a TTL of 35 years', { ...create('/b', mode.ttl), ttlMs: 1n << 40n }, code.badArguments],
+    ['a TTL mode without a TTL', { ...create('/b', mode.ttl), as: 'node' }, code.badArguments],
+    ['a TTL for a node that has none', { ...create('/b'), as: 'ttl', ttlMs: 5n }, code.badArguments],
+    ['no ACL', { ...create('/b'), acl: [] }, code.invalidAcl],
     ['delete of nothing', remove('/none'), code.noNode],
     ['delete of another version', remove('/a/b', 3), code.badVersion],
     ['delete of a parent', remove('/a'), code.notEmpty],
@@ -115,6 +121,25 @@ describe('StateMachine.write', () => {
     expect(machine.tree.ephemeralCount).toBe(0)
   })
 
+  test('containers are due once they had children and have none, TTL nodes when they were not written for their time', () => {
+    const machine = new StateMachine()
+    write(machine, create('/c', mode.container), create('/never', mode.container), create('/t', mode.ttl))
+    expect(stat(machine, '/c')?.ephemeralOwner).toBe(-(2n ** 63n))
+    expect(stat(machine, '/t')?.ephemeralOwner).toBe(BigInt.asIntN(64, (0xffn << 56n) + 1_000n))
+    write(machine, create('/c/x'), create('/t/x'))
+    expect(machine.tree.due(now + 5_000)).toEqual([])
+    write(machine, remove('/c/x'), remove('/t/x'))
+    expect(machine.tree.due(now + 1_000)).toEqual(['/c'])
+    expect(machine.tree.due(now + 1_001)).toEqual(['/c', '/t'])
+    machine.write([setData('/t')], nobody, now + 500)
+    expect(machine.tree.due(now + 1_500)).toEqual(['/c'])
+    expect(machine.reap('/c', now).events.map(({ type, path }) => [type, path])).toEqual([
+      [eventType.deleted, '/c'],
+      [eventType.childrenChanged, '/'],
+    ])
+    expect(machine.tree.ephemeralsOf(-(2n ** 63n))).toEqual([])
+  })
+
   test('session ids never come again, also when the wall clock jumps back', () => {
     const machine = new StateMachine()
     const { session: first } = machine.openSession(4000, Buffer.alloc(16), now)
@@ -123,15 +148,19 @@ describe('StateMachine.write', () => {
     expect(second.id).toBeGreaterThan(first.id)
   })
 
-  test('ACLs: duplicates merge, auth means the caller, digests hold', () => {
+  test('ACLs: duplicates merge before auth means the caller, digests hold', () => {
     const machine = new StateMachine()
     const ann = { sessionId: 7n, identities: [{ scheme: 'digest', id: 'ann:abc' }] }
     const acl = [
       { permissions: 31, scheme: 'auth', id: '' },
-      { permissions: 31, scheme: 'digest', id: 'ann:abc' },
+      { permissions: 31, scheme: 'auth', id: '' },
+      { permissions: 1, scheme: 'digest', id: 'ann:abc' },
     ]
-    machine.write([{ type: 'create', path: '/a', data: null, acl, mode: 0 }], ann, now)
-    expect(machine.tree.get('/a')?.acl).toEqual([{ permissions: 31, scheme: 'digest', id: 'ann:abc' }])
+    machine.write([{ ...create('/a'), acl }], ann, now)
+    expect(machine.tree.get('/a')?.acl).toEqual([
+      { permissions: 31, scheme: 'digest', id: 'ann:abc' },
+      { permissions: 1, scheme: 'digest', id: 'ann:abc' },
+    ])
     expect(errors(write(machine, setData('/a')))).toEqual([code.noAuth])
     expect(errors(write(machine, create('/a/b')))).toEqual([code.noAuth])
     expect(errors(machine.write([setData('/a')], ann, now))).toEqual([0])
@@ -143,7 +172,7 @@ type Step = { readonly operations: WriteOperation[] } | { readonly close: number
 const path = fc.constantFrom('/a', '/b', '/a/x', '/a/y', '/b/x', '/a/x/1')
 const version = fc.constantFrom(-1, -1, -1, 0, 1)
 const operation: fc.Arbitrary<WriteOperation> = fc.oneof(
-  fc.tuple(path, fc.constantFrom(0, 0, 1, 2, 3)).map(([at, how]) => create(at, how)),
+  fc.tuple(path, fc.constantFrom(0, 0, 1, 2, 3, 4, 5)).map(([at, how]) => create(at, how)),
   fc.tuple(path, version).map(([at, expected]) => remove(at, expected)),
   fc.tuple(path, version).map(([at, expected]) => setData(at, expected)),
   fc.tuple(path, version).map(([at, expected]) => check(at, expected)),
