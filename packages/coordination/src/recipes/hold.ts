@@ -1,7 +1,8 @@
 import { ZooKeeperError } from '../session/errors.ts'
 import { Following, type Turn } from './following.ts'
 import { within } from './within.ts'
-import type { CallOptions, Stat, ZooKeeperSession } from '../session/session.ts'
+import type { Stat } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** A thing that is held: a lock, a lease, a leadership. */
 export interface Hold {
@@ -22,6 +23,19 @@ export interface Hold {
    * `timeout` (twice the session timeout unless given) or `aborted`, and goes on removing the node until it is gone.
    */
   release(options?: CallOptions): Promise<void>
+}
+
+/** Waits for a release under way as `Hold.release` says. A rejection that nobody waits for is no unhandled one. */
+export function releaseWithin(
+  session: ZooKeeperSession,
+  name: string,
+  leaving: Promise<void>,
+  options?: CallOptions,
+): Promise<void> {
+  const limits = { timeoutMs: 2 * session.sessionTimeoutMs, ...options }
+  const released = within(session, leaving, { name, outcome: 'unknown' }, limits)
+  released.catch(() => undefined)
+  return released
 }
 
 /** The ephemeral node that is the hold. */
@@ -82,13 +96,14 @@ export class NodeHold implements Hold {
     return this.#over.signal
   }
 
-  release(options: CallOptions = {}): Promise<void> {
+  release(options?: CallOptions): Promise<void> {
+    return releaseWithin(this.#session, `release ${this.#held.node}`, this.letGo(), options)
+  }
+
+  /** As release(), whatever it takes: never rejects. */
+  letGo(): Promise<void> {
     this.#end('closed', 'released by its holder')
-    const call = { timeoutMs: 2 * this.#session.sessionTimeoutMs, ...options }
-    const name = `release ${this.#held.node}`
-    const released = within(this.#session, this.#held.leave(), { name, outcome: 'unknown' }, call)
-    released.catch(() => undefined) // nobody need wait for it
-    return released
+    return this.#held.leave()
   }
 
   async #look(turn: Turn): Promise<void> {

@@ -1,0 +1,50 @@
+import { isCode } from '../session/errors.ts'
+import { readLine } from './line.ts'
+import { tokenOf } from './hold.ts'
+import type { Stat } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+
+/** How many are listed, the first in line; the rest is left out. */
+export const contendersMax = 1_000
+
+/** One that stands in a line. */
+export interface Contender {
+  readonly id: string
+  /** Path of its node: deleting it takes the hold, or the place, away. */
+  readonly node: string
+  /** By the server's clock, ms since 1970. */
+  readonly sinceMs: number
+  /** Its fencing token, once it holds. */
+  readonly token: bigint
+  readonly holds: boolean
+}
+
+/** A place as it was read, and the whole line in order. */
+export interface Standing {
+  readonly name: string
+  readonly stat: Stat
+  readonly line: readonly string[]
+}
+
+/** Who stands in the line, in order, as of this call; at most the first 1,000. Those that leave meanwhile are left out. */
+export async function listContenders(
+  session: ZooKeeperSession,
+  path: string,
+  holds: (standing: Standing) => boolean,
+  call?: CallOptions,
+): Promise<Contender[]> {
+  await session.sync(path, call)
+  const line = await readLine(session, path, call)
+  const read = async (name: string): Promise<Contender[]> => {
+    const node = `${path}/${name}`
+    try {
+      const { data, stat } = await session.get(node, call)
+      const id = data.toString('utf8')
+      return [{ id, node, sinceMs: stat.ctimeMs, token: tokenOf(stat), holds: holds({ name, stat, line }) }]
+    } catch (thrown) {
+      if (isCode(thrown, 'no-node')) return []
+      throw thrown
+    }
+  }
+  return (await Promise.all(line.slice(0, contendersMax).map(read))).flat()
+}
