@@ -38,4 +38,13 @@ export { every, type Schedule } from './recipes/time-slots.ts'
 export type { Hold } from './recipes/hold.ts'
 export type { Contender } from './recipes/contenders.ts'
 export type { AcquireOptions } from './recipes/owners.ts'
+export {
+  sharedLock,
+  type SharedLock,
+  type SharedLockContender,
+  type SharedLockOptions,
+  type SharedLockSide,
+} from './recipes/shared-lock.ts'
+export { semaphore, type LeaseOptions, type Semaphore, type SemaphoreOptions } from './recipes/semaphore.ts'
+export { resizeSemaphore } from './recipes/agreed-leases.ts'
 export { exclusiveLock, type ExclusiveLock, type ExclusiveLockOptions } from './recipes/exclusive-lock.ts'

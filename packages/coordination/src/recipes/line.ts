@@ -18,9 +18,9 @@ export function inOrder(names: readonly string[]): string[] {
   return places.sort((one, other) => (one.sequence - other.sequence) | 0).map(({ name }) => name)
 }
 
-/** What somebody stands for, as given to the Place: `read`, `lock`. Pure. */
-export function kindOf(name: string): string | undefined {
-  return placeName.exec(name)?.[2]
+/** What somebody stands for, as given to the Place: `read`, `lock`. Of a name or the path of a node. Pure. */
+export function kindOf(node: string): string | undefined {
+  return placeName.exec(node.slice(node.lastIndexOf('/') + 1))?.[2]
 }
 
 /** Those who stand in the line now, in order; nobody if the line is absent. `watch` hears of everyone who comes or goes. */

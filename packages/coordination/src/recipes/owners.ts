@@ -4,7 +4,7 @@ import type { Acquisition } from './acquisition.ts'
 import { releaseWithin, type Hold } from './hold.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
-export interface AcquireOptions extends CallOptions {
+export interface AcquireOptions extends Pick<CallOptions, 'signal' | 'timeoutMs'> {
   /**
    * Who acquires, among those who share this object: a task, a request. The same owner gets what it holds again, counted,
    * and gives it back as often. Without one each acquisition stands in line like everybody.
