@@ -80,6 +80,25 @@ test(
 )
 
 test(
+  'doubleBarrier: a round is not opened with one who has gone since the line was read',
+  inWorld(async (world) => {
+    const [a, b, c] = [await world.session(), await world.session(), await world.session()]
+    const multi = a.session.multi.bind(a.session)
+    let opened = 0
+    a.session.multi = async (...call) => {
+      opened += 1
+      if (opened === 1) await c.session.close()
+      return multi(...call)
+    }
+    const first = ending(enter(world, a, 'a', { timeoutMs: 400 }))
+    await waiting(world, b, 1)
+    const others = [enter(world, b, 'b', { timeoutMs: 400 }), enter(world, c, 'c')].map(ending)
+    expect(await Promise.all([first, ...others])).toEqual(['timeout not-done', 'timeout not-done', 'closed not-done'])
+    expect(opened).toBe(1)
+  }),
+)
+
+test(
   'doubleBarrier: a round whose opening lost its answer is open, once',
   inWorld(async (world) => {
     const [a, b, c] = [await world.session({ sessionTimeoutMs: 900 }), await world.session(), await world.session()]
