@@ -25,7 +25,7 @@ export function resultsOf(files) {
 export function tableOf(results, missing) {
   const suites = [...new Set(results.map(({ suite }) => suite))]
   const width = Math.max(10, ...suites.map(({ length }) => length))
-  const line = (first, cells) => `${first.padEnd(width)}  ${cells.map((cell) => cell.padStart(16)).join('')}`
+  const line = (first, cells) => `${first.padEnd(width)}  ${cells.map((cell) => cell.padStart(22)).join('')}`
   const total = (server) =>
     results
       .filter((one) => one.server === server)

@@ -1,6 +1,6 @@
 import { realClock, realRandom } from '@catchment/runtime'
 import { opcode } from '../../embedded-zookeeper/src/wire.ts'
-import { RawClient } from '../../embedded-zookeeper/test/raw-client.ts'
+import { RawClient, type Handshake } from '../../embedded-zookeeper/test/raw-client.ts'
 import { openSession, type SessionState, type ZooKeeperSession } from '../src/index.ts'
 import { Proxy } from './proxy.ts'
 import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
@@ -10,6 +10,8 @@ export interface World {
   /** A node of this test alone. */
   readonly root: string
   readonly session: (options?: { sessionTimeoutMs?: number }) => Promise<Client>
+  /** A client of bare packets, straight to the server of this index (the first unless given). Cut when the story ends. */
+  readonly raw: (handshake?: Handshake, server?: number) => Promise<RawClient>
   /** Ends the session of `client` on the servers, as if its timeout had passed; `client` is not asked. */
   readonly expire: (client: Client) => Promise<void>
 }
@@ -57,6 +59,12 @@ export function inWorldOn(
 
 async function inWorldOf(ports: readonly number[], story: (world: World) => Promise<void>): Promise<void> {
   const opened: Client[] = []
+  const raws: RawClient[] = []
+  const openRaw = async (handshake: Handshake, server: number): Promise<RawClient> => {
+    const raw = await RawClient.open(ports[server % ports.length] ?? 0, handshake)
+    raws.push(raw)
+    return raw
+  }
   counter += 1
   const root = `/test-${process.pid}-${Date.now()}-${counter}`
   try {
@@ -68,15 +76,15 @@ async function inWorldOf(ports: readonly number[], story: (world: World) => Prom
         await client.session.ensurePath(root)
         return client
       },
+      raw: (handshake = {}, server = 0) => openRaw(handshake, server),
       expire: async ({ network }) => {
         network.weather = 'refusing' // or it would come back while its session is being closed
-        const raw = await RawClient.open(ports[0] ?? 0, network.credentials)
-        await raw.request(opcode.closeSession)
-        raw.destroy()
+        await (await openRaw(network.credentials, 0)).request(opcode.closeSession)
         network.weather = 'through'
       },
     })
   } finally {
+    for (const raw of raws) raw.destroy()
     await Promise.all(opened.map(({ session }) => session.close()))
     await Promise.all(opened.map(({ network }) => network.close()))
   }
