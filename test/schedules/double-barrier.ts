@@ -1,4 +1,5 @@
 import { doubleBarrier, type Round } from '@catchment/coordination'
+import { untoldFaults } from './faults.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
@@ -18,6 +19,7 @@ interface Part {
 export const doubleBarrierStory: Story = {
   recipe: 'double barrier',
   members: 4,
+  faults: untoldFaults,
   start: (world) => {
     const parts = new Map<number, Set<Part>>()
     const firstLeftMs = new Map<number, number>()

@@ -98,6 +98,12 @@ export const faults = {
   },
 } as const
 
+/**
+ * Those after which two never believe at one instant that they hold the same. When the servers end a session before its
+ * lease is over, the news takes time to reach its owner.
+ */
+export const untoldFaults = (Object.keys(faults) as FaultName[]).filter((name) => name !== 'expire')
+
 /** Someone alive, if there is anyone. */
 function one(reach: Reach): Victim | undefined {
   const alive = reach.victims().filter(({ dead, member }) => !dead && member !== undefined)
