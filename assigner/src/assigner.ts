@@ -1,15 +1,21 @@
 // One assigner put together: session, tree, election, control loop, HTTP. Everyone observes and answers; one leads.
 
 import { isCode, type openSession, type ZooKeeperSession } from '@catchment/coordination'
-import { encodeZnode, treePaths, type Policy, type TreeAnswer, type TreePaths } from '@catchment/protocol'
+import {
+  encodeZnode,
+  treePaths,
+  type Leader,
+  type Policy,
+  type ResolveRequest,
+  type TreeAnswer,
+  type TreePaths,
+} from '@catchment/protocol'
 import {
   asError,
   createHttpClient,
   createMetrics,
-  fullJitter,
   parseListen,
   refuseInsecure,
-  retry,
   startHttpServer,
   Teardown,
   type Clock,
@@ -18,10 +24,12 @@ import {
   type Random,
 } from '@catchment/runtime'
 import { Collectors } from './collectors.ts'
+import { connect } from './connecting.ts'
 import { ControlLoop, groupsMax, wantedGroupsMax } from './control-loop.ts'
 import { explain } from './decide/explanation.ts'
 import { Membership } from './decide/membership.ts'
 import { treeAnswer, treeProblems } from './decide/tree-answer.ts'
+import { addGauges } from './gauges.ts'
 import { LeaderLink, noLeader } from './leader-link.ts'
 import { Leadership, type Lead } from './leadership.ts'
 import { Measuring } from './measuring.ts'
@@ -76,35 +84,6 @@ export async function startAssigner(options: AssignerOptions, signal: AbortSigna
     throw thrown
   }
 }
-
-async function connect(options: AssignerOptions, signal: AbortSignal): Promise<ZooKeeperSession> {
-  const { clock, random, log } = options
-  const attempt = async (): Promise<ZooKeeperSession> =>
-    await options.openSession({
-      servers: options.zookeeper,
-      sessionTimeoutMs: options.sessionTimeoutMs,
-      connectTimeoutMs,
-      clock,
-      random,
-      log: (message, fields) => {
-        log.debug(message, { ...fields })
-      },
-    })
-  const onFailure = (error: Error): void => {
-    if (!isCode(error, 'unreachable')) throw error
-    log.warn('ZooKeeper does not answer, trying again', { reason: error.message })
-  }
-  const policy = fullJitter(random, { baseMs: 200, maxMs: 5_000 })
-  try {
-    return await retry(attempt, { clock, policy, signal, onFailure })
-  } catch (thrown) {
-    signal.throwIfAborted()
-    throw thrown
-  }
-}
-
-/** Of one attempt: short, because the program is to end soon when it is told to meanwhile. */
-const connectTimeoutMs = 2_000
 
 class RunningAssigner implements Assigner {
   readonly session: ZooKeeperSession
@@ -172,6 +151,7 @@ class RunningAssigner implements Assigner {
       ageMs: () => this.#ageMs(),
       refresh: () => this.#refresh(),
       isWanted: (group) => this.#loop.isWanted(group),
+      outlived: (request, forwarded) => this.#outlived(request, forwarded),
       pursue: (work) => this.#pursue(work),
     })
   }
@@ -192,7 +172,14 @@ class RunningAssigner implements Assigner {
     this.#teardown.add('the polling of loads', () => this.#measuring.close())
     this.#followSession()
     await this.#cache.refresh({ sync: true })
-    this.#measure()
+    addGauges(this.#metrics, {
+      observation: this.#observation,
+      loop: this.#loop,
+      resolving: this.#resolving,
+      term: () => this.term,
+      imbalance: () => this.tree().imbalance,
+      ageMs: () => this.#ageMs(),
+    })
     this.#server = await startHttpServer({ ...this.#options, routes: this.#routes() })
     const server = this.#server
     this.#teardown.add('the HTTP server', () => server.close(1_000))
@@ -202,6 +189,7 @@ class RunningAssigner implements Assigner {
       self: { id, url: server.url },
       log,
       prepare: () => this.#prepare(),
+      termKnown: () => this.#observation.newestTerm,
       onLead: (lead) => {
         this.#lead(lead)
       },
@@ -267,24 +255,6 @@ class RunningAssigner implements Assigner {
     this.#teardown.add('following the session', unsubscribe)
   }
 
-  #measure(): void {
-    const { index, snapshot } = { index: this.#observation.index, snapshot: () => this.#observation.snapshot }
-    this.#metrics.gauge('assigner_groups', 'Groups that a list tells a collector to serve', () => index.size)
-    this.#metrics.gauge('assigner_epoch', 'Epoch of the assignment', () => this.#observation.epoch)
-    this.#metrics.gauge('assigner_term', 'The term it leads in, 0 while it does not', () => this.term ?? 0)
-    this.#metrics.gauge('assigner_collectors', 'Known collectors', () => snapshot()?.collectors.size ?? 0)
-    this.#metrics.gauge(
-      'assigner_collectors_living',
-      'Collectors that live',
-      () => this.#observation.membership.living.size,
-    )
-    this.#metrics.gauge('assigner_imbalance', 'Greatest pressure; 1 is even', () => this.tree().imbalance)
-    this.#metrics.gauge('assigner_waiters', 'Agents that wait for an answer', () => this.#resolving.waiting)
-    this.#metrics.gauge('assigner_wanted_groups', 'Groups waiting to be created', () => this.#loop.wanted)
-    this.#metrics.gauge('assigner_frozen', '1 while frozen', () => (this.#observation.frozen === undefined ? 0 : 1))
-    this.#metrics.gauge('assigner_tree_age_seconds', 'Since the tree was last heard of', () => this.#ageMs() / 1000)
-  }
-
   async #ensureTree(): Promise<void> {
     for (const path of [this.#paths.collectors, this.#paths.candidates, this.#paths.journal, this.#paths.config])
       await this.session.ensurePath(path)
@@ -321,9 +291,20 @@ class RunningAssigner implements Assigner {
     if (leader === undefined || forwarded || leader.id === this.#options.id) return
     const asked = new Set(unknown)
     const refusing = new Set(refusedBy)
-    const groups = request.groups.filter(
-      ({ group, refusedBy: by }) => asked.has(group) || (by !== undefined && refusing.has(by)),
-    )
+    const groups = request.groups
+      .filter(({ group, refusedBy: by }) => asked.has(group) || (by !== undefined && refusing.has(by)))
+      .map(({ group, refusedBy: by }) => ({ group, ...(by !== undefined && { refusedBy: by }) }))
+    await this.#tellLeader(leader, groups)
+  }
+
+  async #outlived({ groups }: ResolveRequest, forwarded: boolean): Promise<void> {
+    const { epoch, leader } = this.#observation
+    const newer = groups.filter((asked) => (asked.epoch ?? 0) > epoch)
+    if (this.term !== undefined) for (const asked of newer) this.#loop.reported(asked.epoch ?? 0)
+    else if (leader !== undefined && !forwarded && leader.id !== this.#options.id) await this.#tellLeader(leader, newer)
+  }
+
+  async #tellLeader(leader: Leader, groups: ResolveRequest['groups']): Promise<void> {
     try {
       await this.#link.pursue(leader, groups)
     } catch (thrown) {

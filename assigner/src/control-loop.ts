@@ -5,6 +5,7 @@ import type { RebalanceAnswer, Redistribution } from '@catchment/protocol'
 import { asError, Background, CatchmentError, type Clock, type Log, type Timer } from '@catchment/runtime'
 import { sortedForBatches } from './decide/batches.ts'
 import { journalMove, type Change } from './decide/draft.ts'
+import { isCredible, newestKnown, outlivedLists } from './decide/epochs.ts'
 import { imbalanceOf, reconcile, type Allowed } from './decide/reconcile.ts'
 import { listsOf } from './decide/situation.ts'
 import { loadPollIntervalMs } from './collectors.ts'
@@ -39,6 +40,8 @@ export class ControlLoop {
   readonly #options: ControlLoopOptions
   readonly #background: Background
   readonly #wanted = new Set<string>()
+  /** The newest epoch that agents know and that the tree did not; 0 for none. */
+  #reportedEpoch = 0
   #timer: Timer | undefined
   #timerAtMs = Infinity
   #lastBalanceMs = -Infinity
@@ -109,8 +112,16 @@ export class ControlLoop {
     })
   }
 
+  /** An agent knows this epoch, and the tree, just synced, does not: it has lost data. Counts for a leader alone. */
+  reported(epoch: number): void {
+    if (this.#options.lead() === undefined || !isCredible(epoch, this.#options.observation.epoch)) return
+    this.#reportedEpoch = Math.max(this.#reportedEpoch, epoch)
+    this.wake()
+  }
+
   /** Forgets what was asked of a leader: another has it now. */
   deposed(): void {
+    this.#reportedEpoch = 0
     this.#wanted.clear()
     this.#quiet = undefined
     this.#lastBalanceMs = -Infinity
@@ -161,6 +172,7 @@ export class ControlLoop {
     observation.look()
     this.#scheduleNext()
     if (!this.#mayPlan(snapshot)) return
+    if (await this.#restamp(lead, snapshot)) return
     const nowMs = clock.monotonicMs()
     const settled = nowMs - lead.sinceMs >= settleMs
     const balance = settled && nowMs - this.#lastBalanceMs >= this.#options.balanceIntervalMs
@@ -176,6 +188,33 @@ export class ControlLoop {
       return
     }
     this.#planAgain(await this.#publishAll(lead, sortedForBatches(decision.changes), decision.why))
+  }
+
+  /** Lists that have been outlived come first: whoever goes by them takes nothing older. True when there were any. */
+  async #restamp(lead: Lead, snapshot: Snapshot): Promise<boolean> {
+    const { cache, log, observation, publisher } = this.#options
+    const ids = outlivedLists(observation.standpoint().collectors, this.#reportedEpoch)
+    if (ids.length === 0) return false
+    const known = this.#newestKnown()
+    log.warn('the tree is older than what is known: it was made anew; epochs go on from what is known', {
+      known,
+      read: snapshot.manifest.epoch,
+      lists: ids.length,
+    })
+    const why = `the tree was made anew: epochs go on after ${known}`
+    const { outcome } = await publisher.restamp(lead, snapshot, { ids, why, newestKnown: known })
+    if (outcome === 'deposed') this.#options.onFenced(lead)
+    else {
+      await this.#readAgain(cache, outcome !== 'published')
+      this.#planAgain(outcome === 'published')
+      if (outcome === 'published') this.wake()
+    }
+    return true
+  }
+
+  #newestKnown(): number {
+    const { epoch, collectors } = this.#options.observation.standpoint()
+    return newestKnown(epoch, collectors.values(), this.#reportedEpoch)
   }
 
   /** What failed once is planned anew at once: the tree was read again. What fails again would fail in a tight loop. */
@@ -206,7 +245,7 @@ export class ControlLoop {
     let expected: Snapshot | undefined = observation.snapshot
     while (rest.length > 0 && expected !== undefined) {
       if (lead.signal.aborted) return false
-      const plan = { changes: rest, why, loads: observation.loads }
+      const plan = { changes: rest, why, loads: observation.loads, newestKnown: this.#newestKnown() }
       const result = await publisher.publish(lead, expected, plan)
       if (result.outcome === 'deposed') {
         this.#options.onFenced(lead)

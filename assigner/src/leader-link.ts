@@ -30,12 +30,11 @@ export class LeaderLink {
   }
 
   /**
-   * Tells of groups to be created and of collectors that refused, one request at a time. The answer comes with the tree.
-   * What fails is not told again: who waits for it asks again.
+   * Tells of groups to be created, of collectors that refused, and of epochs that the tree does not know, one request at a
+   * time. The answer comes with the tree. What fails is not told again: who waits for it asks again.
    */
   async pursue(leader: Leader, groups: ResolveRequest['groups']): Promise<void> {
-    for (const { group, refusedBy } of groups)
-      this.#due.set(group, { group, ...(refusedBy !== undefined && { refusedBy }) })
+    for (const asked of groups) this.#due.set(asked.group, asked)
     this.#telling ??= this.#tell(leader).finally(() => (this.#telling = undefined))
     await this.#telling
   }

@@ -28,6 +28,7 @@ export class Observation {
   #views: ReadonlyMap<string, CollectorView> = new Map()
   #wasFrozen = false
   #revision = 0
+  #newestTerm = 0
 
   constructor(options: ObservationOptions) {
     this.#options = options
@@ -47,6 +48,11 @@ export class Observation {
     return this.#snapshot?.manifest.epoch ?? 0
   }
 
+  /** Of all that was ever seen: terms grow, also when the tree was made anew. */
+  get newestTerm(): number {
+    return this.#newestTerm
+  }
+
   get leader(): Leader | undefined {
     return this.#snapshot?.leader
   }
@@ -59,8 +65,9 @@ export class Observation {
   take(snapshot: Snapshot): void {
     const before = this.#snapshot
     this.#snapshot = snapshot
+    this.#newestTerm = Math.max(this.#newestTerm, snapshot.leader?.term ?? 0, snapshot.manifest.term)
     this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
-    const same = before?.manifestVersion === snapshot.manifestVersion && before.policy === snapshot.policy
+    const same = before?.manifest === snapshot.manifest && before.policy === snapshot.policy
     this.look(!same || before.leader !== snapshot.leader)
   }
 

@@ -14,9 +14,10 @@ import {
   type TreePaths,
 } from '@catchment/protocol'
 import { asError, type Log } from '@catchment/runtime'
-import { firstBatch, type Batch } from './decide/batches.ts'
+import { firstBatch, firstRestamped, type Batch } from './decide/batches.ts'
 import { journalMove, type Change } from './decide/draft.ts'
 import { violations } from './decide/invariant.ts'
+import type { Lists } from './decide/situation.ts'
 import type { Lead } from './leadership.ts'
 import type { Snapshot } from './tree-cache.ts'
 
@@ -43,30 +44,53 @@ export class Publisher {
     this.#options = options
   }
 
-  /** Publishes the first batch of `changes` on what `snapshot` holds. Throws on a plan that would break an invariant. */
+  /**
+   * Publishes the first batch of `changes` on what `snapshot` holds, with the epoch after `newestKnown`. Throws on a plan
+   * that would break an invariant.
+   */
   async publish(
     lead: Lead,
     snapshot: Snapshot,
-    plan: { changes: readonly Change[]; why: string; loads: ReadonlyMap<string, Load> },
+    plan: { changes: readonly Change[]; why: string; loads: ReadonlyMap<string, Load>; newestKnown: number },
   ): Promise<Published> {
     const { session, log } = this.#options
-    if (snapshot.manifestVersion < 0) return { outcome: 'deposed' }
-    const epoch = snapshot.manifest.epoch + 1
+    const epoch = plan.newestKnown + 1
     const at = session.clock.now()
-    const lists = new Map([...snapshot.collectors].map(([id, { list }]) => [id, list]))
-    const batch = firstBatch(lists, plan.changes, { epoch, at }, plan.loads)
+    const batch = firstBatch(listsIn(snapshot), plan.changes, { epoch, at }, plan.loads)
     if (batch.full.size > 0)
       log.error('groups are not placed: the lists of collectors are full; add collectors', { full: [...batch.full] })
     if (batch.changes.length === 0) return { outcome: 'published', epoch: snapshot.manifest.epoch, rest: [] }
     const wrong = violations(batch.lists)
     if (wrong.length > 0) throw new Error(`refused to publish epoch ${epoch}: ${wrong.slice(0, 3).join('; ')}`)
-    const manifest: Manifest = { epoch, at, why: plan.why, term: lead.term }
+    return await this.#write(lead, snapshot, batch, { epoch, at, why: plan.why, term: lead.term })
+  }
+
+  /** Writes the lists of `ids` anew, as they are, with the epoch after `newestKnown`: as many as one transaction holds. */
+  async restamp(
+    lead: Lead,
+    snapshot: Snapshot,
+    plan: { ids: readonly string[]; why: string; newestKnown: number },
+  ): Promise<Published> {
+    const epoch = plan.newestKnown + 1
+    const batch = firstRestamped(listsIn(snapshot), plan.ids, epoch)
+    return await this.#write(lead, snapshot, batch, {
+      epoch,
+      at: this.#options.session.clock.now(),
+      why: plan.why,
+      term: lead.term,
+    })
+  }
+
+  async #write(lead: Lead, snapshot: Snapshot, batch: Batch, manifest: Manifest): Promise<Published> {
+    const { session, log } = this.#options
+    const { epoch, why } = manifest
+    if (snapshot.manifestVersion < 0) return { outcome: 'deposed' }
     try {
       await session.multi(this.#operations(lead, snapshot, batch, manifest), { signal: lead.signal })
     } catch (thrown) {
       return this.#unpublished(thrown, epoch, lead)
     }
-    log.info('published', { epoch, why: plan.why, moves: batch.changes.length, lists: batch.written.length })
+    log.info('published', { epoch, why, moves: batch.changes.length, lists: batch.written.length })
     await this.#trimJournal(epoch)
     return { outcome: 'published', epoch, rest: batch.rest }
   }
@@ -140,4 +164,8 @@ export class Publisher {
       this.#oldestJournal.delete(name)
     }
   }
+}
+
+function listsIn({ collectors }: Snapshot): Lists {
+  return new Map([...collectors].map(([id, { list }]) => [id, list]))
 }

@@ -33,6 +33,8 @@ export interface ResolvingOptions {
   readonly refresh: () => Promise<void>
   /** Whether the group waits to be created since an earlier request: it counts once. */
   readonly isWanted: (group: string) => boolean
+  /** The agent knows a newer epoch than the tree after a sync. Leader: epochs go on after it. Standby: tells the leader. */
+  readonly outlived: (request: ResolveRequest, forwarded: boolean) => Promise<void>
   /** Leader: creates, and probes who refused. Standby: asks the leader to. */
   readonly pursue: (work: Pursuit) => Promise<void>
 }
@@ -63,8 +65,12 @@ export class Resolving {
     const request = parseBody(resolveRequestSchema, route.body, 'the body of POST /v1/resolve')
     const asked = newestEpoch(request)
     const first = this.#resolve(request)
-    if (asked > this.#options.observation.epoch || first.unchanged.length > 0) await this.#catchUp()
-    if (asked > this.#options.observation.epoch) return this.#later('stale', `epoch ${asked} has not come here yet`)
+    let caughtUp = false
+    if (asked > this.#options.observation.epoch || first.unchanged.length > 0) caughtUp = await this.#catchUp()
+    if (asked > this.#options.observation.epoch) {
+      if (caughtUp) await this.#options.outlived(request, isForwarded(route))
+      return this.#later('stale', `epoch ${asked} has not come here yet`)
+    }
     let resolution = this.#resolve(request)
     if (isSettled(resolution)) return { json: this.#answer(resolution) }
     if (!this.#mayCreate(request, resolution))
@@ -108,11 +114,13 @@ export class Resolving {
   }
 
   /** Without ZooKeeper the last that is known is answered, as long as it is not older than what was asked for. */
-  async #catchUp(): Promise<void> {
+  async #catchUp(): Promise<boolean> {
     try {
       await this.#options.refresh()
+      return true
     } catch (thrown) {
       this.#options.log.debug('cannot read the tree for a resolve', { reason: asError(thrown).message })
+      return false
     }
   }
 
@@ -123,8 +131,12 @@ export class Resolving {
     const refusing = request.groups.flatMap(({ group, refusedBy }) =>
       refusedBy !== undefined && unchanged.has(group) ? [refusedBy] : [],
     )
-    const forwarded = route.query['forwarded'] === '1'
-    await this.#options.pursue({ request, unknown, refusedBy: [...new Set(refusing)], forwarded })
+    await this.#options.pursue({
+      request,
+      unknown,
+      refusedBy: [...new Set(refusing)],
+      forwarded: isForwarded(route),
+    })
   }
 
   #mayCreate({ agent }: ResolveRequest, { unknown }: Resolution): boolean {
@@ -157,6 +169,10 @@ export class Resolving {
 
 /** What was asked of a leader is asked again: it may have died with it. */
 const pursueAgainMs = 1_000
+
+function isForwarded({ query }: RouteRequest): boolean {
+  return query['forwarded'] === '1'
+}
 
 function isSettled({ pending, unchanged }: Resolution): boolean {
   return pending.length === 0 && unchanged.length === 0

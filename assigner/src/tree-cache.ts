@@ -53,8 +53,8 @@ interface Node<T> {
   value: T | undefined
   version: number
   bytes: number
-  /** Of the last change that was read: what has not changed keeps its identity. */
-  mzxid: string
+  /** Transaction and time of the last change that was read: what has not changed keeps its identity. */
+  changed: string
   unreadable: boolean
 }
 
@@ -263,7 +263,7 @@ export class TreeCache {
       value: undefined,
       version: -1,
       bytes: 0,
-      mzxid: '',
+      changed: '',
       unreadable: false,
     }
     return node
@@ -303,7 +303,7 @@ export class TreeCache {
   async #awaitNode(node: Node<unknown>, options: ReadOptions): Promise<void> {
     node.value = undefined
     node.version = -1
-    node.mzxid = ''
+    node.changed = ''
     node.unreadable = false
     try {
       if ((await this.#session.exists(node.path, options)) !== undefined) node.dirty = true
@@ -314,8 +314,10 @@ export class TreeCache {
   }
 
   #decode(node: Node<unknown>, data: Buffer, stat: Stat): void {
-    if (node.mzxid === stat.mzxid) return
-    node.mzxid = stat.mzxid
+    // By time too: a ZooKeeper that lost its data numbers its transactions anew.
+    const changed = `${stat.mzxid} ${stat.mtimeMs}`
+    if (node.changed === changed) return
+    node.changed = changed
     try {
       node.value = node.decode(data, stat)
       node.unreadable = false

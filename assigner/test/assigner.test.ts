@@ -1,5 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { explainAnswerSchema, parseJson, rebalanceAnswerSchema, treeAnswerSchema } from '@catchment/protocol'
+import {
+  explainAnswerSchema,
+  parseJson,
+  rebalanceAnswerSchema,
+  resolveAnswerSchema,
+  treeAnswerSchema,
+} from '@catchment/protocol'
 import { collectingLog, eventually } from '@catchment/testing'
 import { TreeCache } from '../src/tree-cache.ts'
 import { countingWatches, failingSyncs, losingAnswers, paths, TestCluster } from './cluster.ts'
@@ -72,11 +78,25 @@ describe('an assigner', () => {
     expect(answer.assigned).toMatchObject([{ group: mine, collector: 'c2' }])
   })
 
+  test('an epoch that only agents know is one of a tree that was lost: epochs go on after it, by a standby too', async () => {
+    const leader = await cluster.assigner('a1')
+    await eventually('a1 leads', () => leader.term === 1)
+    const standby = await cluster.assigner('a2')
+    await cluster.collector('c1')
+    await cluster.sees(standby, 1)
+    const asked = { groups: [{ group: 'g0', epoch: 41 }], waitMs: 10_000 }
+    await eventually('an answer of a newer epoch', async () => {
+      const answer = await cluster.post(standby, '/v1/resolve', asked)
+      return answer.status === 200 && parseJson(resolveAnswerSchema, answer.body, 'an answer').assigned[0]?.epoch === 43
+    })
+    expect((await cluster.list('c1')).epoch).toBe(43)
+  })
+
   test('resolve never answers an older epoch than the one asked with', async () => {
     const assigner = await cluster.assigner('a1')
     await cluster.collector('c1')
     await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
-    await expect(cluster.resolve(assigner, { groups: [{ group: 'g0', epoch: 99 }] })).rejects.toMatchObject({
+    await expect(cluster.resolve(assigner, { groups: [{ group: 'g0', epoch: 1e12 }] })).rejects.toMatchObject({
       code: 'stale',
       status: 503,
     })

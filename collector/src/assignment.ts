@@ -22,6 +22,8 @@ export class Assignment {
   readonly #background: Background
   #list: CollectorList = emptyCollectorList
   #stale = true
+  /** The tree's list is older than this one. */
+  #outlived = false
   #refreshing: Promise<void> | undefined
   #refreshedAtMs = -Infinity
   #saving = false
@@ -38,9 +40,9 @@ export class Assignment {
     return this.#list
   }
 
-  /** True while the list may be old: ZooKeeper cannot be reached. */
+  /** True while the list may be old: ZooKeeper cannot be reached, or has lost what it knew. */
   get stale(): boolean {
-    return this.#stale
+    return this.#stale || this.#outlived
   }
 
   set stale(stale: boolean) {
@@ -59,8 +61,20 @@ export class Assignment {
     }
   }
 
-  /** A newer list, from the tree. */
+  /**
+   * The list as it stands in the tree. One that is older than what is known says that the tree was made anew (its data
+   * lost, or this collector forgotten): the known one goes on until the leader, which sees the applied epoch in the status,
+   * has written a newer one.
+   */
   apply(list: CollectorList): void {
+    const outlived = list.epoch < this.#list.epoch
+    if (outlived && !this.#outlived)
+      this.#options.log.warn('the tree has an older list than this collector: the known one is served until a newer', {
+        known: this.#list.epoch,
+        read: list.epoch,
+      })
+    this.#outlived = outlived
+    if (outlived) return
     this.#list = list
     if (!this.#saving) this.#background.run('keeping the list on disk', () => this.#save())
   }

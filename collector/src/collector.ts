@@ -288,7 +288,7 @@ class RunningCollector implements Collector {
       log,
       onList: (list) => {
         assignment.apply(list)
-        for (const group of load.measured()) if (!isServed(list, group)) load.forget(group)
+        for (const group of load.measured()) if (!isServed(assignment.list, group)) load.forget(group)
         this.#reportNow?.()
       },
       onStale: (stale) => {

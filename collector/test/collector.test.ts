@@ -116,6 +116,21 @@ describe('startCollector', () => {
     expect((await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).stale).toBe(false)
   })
 
+  test('a tree that was made anew does not take away what is served: it goes on as stale until a newer list comes', async () => {
+    await assign({ owned: { web: { since: 3, load: 0 } }, epoch: 3 })
+    const to = await start()
+    expect(await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).toMatchObject({ stale: false, epoch: 3 })
+    await assign({ epoch: 1 })
+    await until(async () => (await to.send([frame({ from: 0, to: 10 })])).stale, 'stale')
+    const answer = await to.send([frame({ from: 10, to: 20 })], { epoch: 3 })
+    expect(answer).toMatchObject({ epoch: 3, results: [{ outcome: 'stored' }] })
+    expect((await status())?.appliedEpoch).toBe(3)
+    await assign({ epoch: 4 })
+    await until(async () => (await status())?.appliedEpoch === 4, 'the applied epoch in the status')
+    const { stale, results } = await to.send([frame({ from: 20, to: 30 })], { epoch: 3 })
+    expect({ stale, results }).toMatchObject({ stale: false, results: [{ outcome: 'misdirected', epoch: 4 }] })
+  })
+
   test('a disk that hangs lets the status grow old, though the session lives; it is rewritten when the disk is back', async () => {
     const disk = hangingDisk()
     await start(2000, disk)

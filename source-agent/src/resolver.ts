@@ -172,7 +172,7 @@ export class Resolver {
     const asked = new Map([...this.#wanted].slice(0, resolveGroupsMax))
     const groups = [...asked].map(([group, want]) => ({
       group,
-      ...(want.epoch > 0 && { epoch: want.epoch }),
+      ...this.#newest(group, want),
       ...(want.refusedBy !== undefined && { refusedBy: want.refusedBy }),
       ...(want.refusedUrl !== undefined && { refusedUrl: want.refusedUrl }),
     }))
@@ -196,6 +196,12 @@ export class Resolver {
       log.warn('cannot resolve', { assigner: origin, groups: groups.length, reason: asError(thrown).message })
       return 'failed'
     }
+  }
+
+  /** The newest epoch that is known of the group, be it from who served it: an assigner that knows less finds out. */
+  #newest(group: string, want: Wanted): { epoch?: number } {
+    const epoch = Math.max(want.epoch, this.#routes.get(group)?.epoch ?? 0)
+    return epoch > 0 ? { epoch } : {}
   }
 
   #learn(asked: ReadonlyMap<string, Wanted>, answer: ResolveAnswer): void {

@@ -218,6 +218,8 @@ export class Shipping {
       case 'again':
         counters.add('sent_again', 1)
         log.info('sending again', { stream: followed.stream, from: effect.from, to: effect.to, why: effect.why })
+        // A collector that stays behind has a tree that knows less than this agent: the assigners are to hear of it.
+        if (effect.why === 'behind') this.#ask(followed.group)
         break
       case 'resolve':
         counters.add('misdirected', 1)
@@ -254,6 +256,12 @@ export class Shipping {
     if (!answer.stale || clock.monotonicMs() - this.#staleAskedAtMs < staleAskMs) return
     this.#staleAskedAtMs = clock.monotonicMs()
     for (const { group } of reports) resolver.want(group, { epoch: answer.epoch, refusedBy: undefined })
+  }
+
+  /** Where the group goes by now, nobody having refused it. */
+  #ask(group: string): void {
+    const { resolver } = this.#options
+    resolver.want(group, { epoch: resolver.groups.get(group)?.epoch ?? 0, refusedBy: undefined })
   }
 }
 

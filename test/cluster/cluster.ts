@@ -1,6 +1,6 @@
 // A cluster of real processes on this machine: the vocabulary of the cluster tests and of the benchmarks.
 
-import { mkdirSync, readFileSync, readdirSync } from 'node:fs'
+import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, treeAnswerSchema, type TreeAnswer } from '@catchment/protocol'
 import { Program, type ProgramKind } from './program.ts'
@@ -78,12 +78,20 @@ export class Cluster {
 
   async start(): Promise<void> {
     mkdirSync(join(this.options.directory, 'logs'), { recursive: true })
-    if (this.options.zookeeper === undefined) {
-      this.#zookeeper = await this.#program('zookeeper', 'zookeeper', ['--data', this.data('zookeeper'), '--port', '0'])
-      this.#servers = `127.0.0.1:${this.#zookeeper.ready.port ?? 0}`
-    } else this.#servers = this.options.zookeeper
+    if (this.options.zookeeper === undefined) await this.#startZooKeeper(0)
+    else this.#servers = this.options.zookeeper
     for (const assigner of this.assigners) await assigner.start()
     await Promise.all(this.collectors.map((collector) => collector.start()))
+  }
+
+  /** The embedded server dies; `meanwhile` it is away; it comes back on its port without any data. */
+  async loseZooKeeper(meanwhile: () => Promise<void>): Promise<void> {
+    const port = this.#zookeeper?.ready.port
+    if (port === undefined) throw new Error('the embedded ZooKeeper of this cluster does not run')
+    await this.#zookeeper?.kill()
+    rmSync(this.data('zookeeper'), { recursive: true })
+    await meanwhile()
+    await this.#startZooKeeper(port)
   }
 
   /** Ends everything, cleanly where it can; throws when a program did not end by itself. */
@@ -134,6 +142,12 @@ export class Cluster {
       }
     }
     throw new Error(`no assigner answers: ${failures.join('; ')}`)
+  }
+
+  async #startZooKeeper(port: number): Promise<void> {
+    const args = ['--data', this.data('zookeeper'), '--port', String(port)]
+    this.#zookeeper = await this.#program('zookeeper', 'zookeeper', args)
+    this.#servers = `127.0.0.1:${this.#zookeeper.ready.port ?? 0}`
   }
 
   #assigner(id: string): Member {

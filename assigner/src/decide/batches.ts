@@ -3,7 +3,7 @@
 // does not fit even alone, because a list has outgrown its znode, is left out with all others that would let that list
 // grow: one full collector must not stop what happens to the rest.
 
-import { encodeZnode, ProtocolError, type CollectorList, type Load } from '@catchment/protocol'
+import { emptyCollectorList, encodeZnode, ProtocolError, type CollectorList, type Load } from '@catchment/protocol'
 import { Draft, type Change, type Stamp } from './draft.ts'
 import type { Lists } from './situation.ts'
 
@@ -60,6 +60,22 @@ export function firstBatch(
     }
   }
   return { changes: [], written: [], lists, rest: [], full }
+}
+
+/** As many of the lists of `ids` as one transaction holds, as they are but for the epoch; at least one. */
+export function firstRestamped(lists: Lists, ids: readonly string[], epoch: number): Batch {
+  const written: WrittenList[] = []
+  const next = new Map(lists)
+  let bytes = 0
+  for (const id of ids) {
+    const list = { ...(lists.get(id) ?? emptyCollectorList), epoch }
+    const data = encodeZnode(list)
+    bytes += data.length
+    if (written.length > 0 && bytes > transactionBytesMax - transactionOverheadBytes) break
+    written.push({ id, list, data })
+    next.set(id, list)
+  }
+  return { changes: [], written, lists: next, rest: [], full: new Set() }
 }
 
 /** Two lists are not made lighter by halving: each may be near 512 KiB, and they are written as often as there are batches. */

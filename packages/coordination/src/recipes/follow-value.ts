@@ -42,7 +42,8 @@ export function followValue(session: ZooKeeperSession, path: string, options: Fo
     onStale: options.onStale,
     turn: (turn) => readValue(session, path, turn),
     deliver: ({ data, stat }) => {
-      const found = stat?.mzxid ?? 'absent'
+      // By time too: a server that lost its data numbers its transactions anew.
+      const found = stat === undefined ? 'absent' : `${stat.mzxid} ${stat.mtimeMs}`
       if (found === delivered) return
       delivered = found
       options.onValue(data, stat)
