@@ -48,13 +48,14 @@ export function readMulti(reader: JuteReader): Multi {
   return { types, operations }
 }
 
-/** Inside a multi it is the mode that makes a container, and create2 is answered as create. */
+/** Inside a multi it is the mode that makes a container or a TTL node, and create2 is answered as create. */
 function asInMulti(operation: WriteOperation & { type: 'create' }): WriteOperation & { type: 'create' } {
-  if (operation.as === 'ttl') return operation
-  return { ...operation, as: operation.mode === containerMode ? 'container' : 'node' }
+  if (operation.as === 'ttl' && ttlModes.includes(operation.mode)) return operation
+  return { ...operation, as: operation.mode === containerMode ? 'container' : 'node', ttlMs: -1n }
 }
 
 const containerMode = 4
+const ttlModes = [5, 6]
 
 /** The outcomes of a multi whose operations are answered with the given opcodes. */
 export function writeOutcomes(types: readonly number[], outcomes: readonly Outcome[], writer: JuteWriter): void {

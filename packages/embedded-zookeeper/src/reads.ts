@@ -57,21 +57,19 @@ function exists(reader: JuteReader, { tree, watches, connection }: ReadContext):
   }
 }
 
-function getData(reader: JuteReader, { tree, watches, connection }: ReadContext): Body {
+function getData(reader: JuteReader, context: ReadContext): Body {
   const [path, watch] = [reader.string(), reader.bool()]
-  const node = existing(tree, path)
-  demand(node.acl, permission.read, connection.identities)
-  if (watch) watches.watchData(path, connection)
+  const node = readable(path, context)
+  if (watch) context.watches.watchData(path, context.connection)
   return (writer) => {
     writeStat(writer.buffer(node.data), statOf(node))
   }
 }
 
-function getChildren(reader: JuteReader, { tree, watches, connection }: ReadContext, withStat: boolean): Body {
+function getChildren(reader: JuteReader, context: ReadContext, withStat: boolean): Body {
   const [path, watch] = [reader.string(), reader.bool()]
-  const node = existing(tree, path)
-  demand(node.acl, permission.read, connection.identities)
-  if (watch) watches.watchChildren(path, connection)
+  const node = readable(path, context)
+  if (watch) context.watches.watchChildren(path, context.connection)
   return (writer) => {
     writeChildren(writer, node.children)
     if (withStat) writeStat(writer, statOf(node))
@@ -96,10 +94,10 @@ function getEphemerals(reader: JuteReader, { tree, connection }: ReadContext): B
   return (writer) => writer.vector(paths, paths.length, (path) => writer.string(path))
 }
 
-function getAllChildrenNumber(reader: JuteReader, { tree, connection }: ReadContext): Body {
+function getAllChildrenNumber(reader: JuteReader, context: ReadContext): Body {
   const path = reader.string()
-  demand(existing(tree, path).acl, permission.read, connection.identities)
-  const count = tree.countBelow(path)
+  readable(path, context)
+  const count = context.tree.countBelow(path)
   return (writer) => writer.int(count)
 }
 
@@ -112,13 +110,15 @@ function whoAmI({ connection }: ReadContext): Body {
     )
 }
 
-/** Reads of data and children in one packet. One that fails is answered with its error, the others go on. */
+/** Data and children of several nodes. One that fails is answered with its error, the others go on; nothing is watched. */
 function multiRead(reader: JuteReader, context: ReadContext): Body {
   const results: Body[] = []
   readEach(reader, (type) => {
     if (type !== opcode.getData && type !== opcode.getChildren)
       throw new JuteError(`a multiRead may not hold the operation ${type}`)
-    results.push(resultOf(type, () => read(type, reader, context)))
+    const path = reader.string()
+    reader.bool() // the wish to watch, which ZooKeeper does not hear here
+    results.push(resultOf(type, path, context))
   })
   return (writer) => {
     for (const result of results) result(writer)
@@ -126,16 +126,27 @@ function multiRead(reader: JuteReader, context: ReadContext): Body {
   }
 }
 
-function resultOf(type: number, operation: () => Body | undefined): Body {
+function resultOf(type: number, path: string, context: ReadContext): Body {
   try {
-    const body = operation()
-    return (writer) => body?.(beginResult(writer, type))
+    const node = readable(path, context)
+    return (writer) => {
+      beginResult(writer, type)
+      if (type === opcode.getData) writeStat(writer.buffer(node.data), statOf(node))
+      else writeChildren(writer, node.children)
+    }
   } catch (thrown) {
     if (!(thrown instanceof RequestError)) throw thrown
     return (writer) => {
       writeError(writer, thrown.code)
     }
   }
+}
+
+/** Throws noNode, or noAuth unless the caller may read the node. */
+function readable(path: string, { tree, connection }: ReadContext): Node {
+  const node = existing(tree, path)
+  demand(node.acl, permission.read, connection.identities)
+  return node
 }
 
 function existing(tree: Tree, path: string): Node {

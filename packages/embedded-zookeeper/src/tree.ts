@@ -272,7 +272,7 @@ export function statOf(node: Node): Stat {
     version: node.version,
     cversion: (node.creates * 2 - node.children.size) | 0,
     aversion: node.aclVersion,
-    ephemeralOwner: node.ephemeralOwner,
+    ephemeralOwner: lifetimeOf(node.ephemeralOwner) === 'ephemeral' ? node.ephemeralOwner : 0n,
     dataLength: node.data?.length ?? 0,
     numChildren: node.children.size,
     pzxid: node.childrenZxid,
