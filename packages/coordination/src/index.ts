@@ -3,17 +3,37 @@ export type {
   CallOptions,
   ClientSocket,
   ConnectSocket,
-  CreateMode,
-  Operation,
+  CreateOptions,
+  Credentials,
+  PersistentWatch,
   ReadOptions,
+  ReadResult,
+  ReadResults,
   SessionLog,
   SessionOptions,
   SessionState,
-  Stat,
-  Version,
   WatchEvent,
+  WatchListener,
+  WatchOptions,
   ZooKeeperSession,
 } from './session/session.ts'
+export {
+  creatorAcl,
+  digestAcl,
+  openAcl,
+  readOnlyAcl,
+  type Acl,
+  type Created,
+  type CreateMode,
+  type Identity,
+  type Operation,
+  type OperationResult,
+  type OperationResults,
+  type Permission,
+  type ReadOperation,
+  type Stat,
+  type Version,
+} from './session/nodes.ts'
 export { isCode, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './session/errors.ts'
 export { followValue, type FollowedValue, type FollowValueOptions, type Value } from './recipes/follow-value.ts'
 export { followChildren, type FollowedChildren, type FollowChildrenOptions } from './recipes/follow-children.ts'
@@ -25,6 +45,7 @@ export {
 } from './recipes/follow-members.ts'
 export { joinMembership, type Membership, type MembershipOptions } from './recipes/membership.ts'
 export { joinElection, type Election, type ElectionOptions } from './recipes/election.ts'
+export { observeLeader, type Leader, type ObservedLeader, type ObserveLeaderOptions } from './recipes/observe-leader.ts'
 export { acquireFence, type Fence } from './recipes/fence.ts'
 export { barrier, type Barrier, type BarrierOptions } from './recipes/barrier.ts'
 export { doubleBarrier, type DoubleBarrier, type DoubleBarrierOptions, type Round } from './recipes/double-barrier.ts'

@@ -1,10 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { serverError } from '../src/session/errors.ts'
+import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
 import { Lease } from '../src/session/lease.ts'
 import { parseServers } from '../src/session/servers.ts'
-import type { SessionState } from '../src/session/session.ts'
+import type { SessionState, WatchListener } from '../src/session/session.ts'
 import { States, transitions } from '../src/session/states.ts'
 import { Watches } from '../src/session/watches.ts'
 
@@ -99,35 +100,125 @@ test('States: exactly the transitions of the table, and a listener that throws s
 })
 
 describe('Watches', () => {
+  const named = (name: string): WatchListener & { readonly called: string } =>
+    Object.assign(() => undefined, { called: name })
+
   test('each listener once per event, and gone after it', () => {
     const watches = new Watches()
-    const listener = (): void => undefined
+    const listener = named('one')
     watches.add('data', '/a', listener)
     watches.add('child', '/a', listener)
     watches.add('exist', '/b', listener)
+    expect(watches.size).toBe(3)
+    const deleted = { type: 'deleted', path: '/a' } as const
     expect(watches.take({ type: 'children-changed', path: '/b' })).toEqual([])
-    expect(watches.take({ type: 'deleted', path: '/a' })).toEqual([listener])
-    expect(watches.take({ type: 'deleted', path: '/a' })).toEqual([])
-    expect(watches.paths()).toEqual(['/b'])
-    expect(watches.take({ type: 'created', path: '/b' })).toEqual([listener])
+    expect(watches.take(deleted)).toEqual([[listener, deleted]])
+    expect(watches.take(deleted)).toEqual([])
+    expect(watches.takeAll()).toEqual([[listener, { type: 'session-lost', path: '/b' }]])
+    expect(watches.size).toBe(0)
   })
 
-  test('60,000 watches are restored in batches below what a server takes', () => {
+  test('one that stays serves the reads of its path: they ask for none, and it is kept until all are told', () => {
     const watches = new Watches()
+    const [stays, once] = [named('stays'), named('once')]
+    expect(watches.askToStay('/a', 'persistent')).toBe('persistent')
+    expect(watches.ask('data', '/a')).toBe(false)
+    watches.add('persistent', '/a', stays)
+    watches.answeredToStay('/a', false)
+    watches.remove('persistent', '/a', stays)
+    expect(watches.releasable('data', '/a')).toBeUndefined() // the read is under way
+    watches.add('data', '/a', once)
+    watches.answered('data', '/a')
+    expect(watches.releasable('data', '/a')).toBeUndefined()
+    const changed = { type: 'changed', path: '/a' } as const
+    expect(watches.take(changed)).toEqual([[once, changed]])
+    expect([...watches.leftOver('/a/b')]).toEqual(['/a'])
+    expect(watches.releasable('data', '/a')).toBe('any')
+    watches.release('/a')
+    expect(watches.ask('data', '/a')).toBe(true)
+  })
+
+  test('a recursive one stands in for a persistent one, children and all', () => {
+    const watches = new Watches()
+    const [below, here, children] = [named('below'), named('here'), named('children')]
+    watches.askToStay('/a', 'recursive')
+    watches.add('recursive', '/a', below)
+    watches.answeredToStay('/a', false)
+    expect(watches.askToStay('/a', 'persistent')).toBe('recursive')
+    watches.add('persistent', '/a', here)
+    watches.answeredToStay('/a', false)
+    watches.add('child', '/a', children)
+    const created = { type: 'created', path: '/a/b' } as const
+    const childrenChanged = { type: 'children-changed', path: '/a' } as const
+    expect(watches.take(childrenChanged)).toEqual([])
+    expect(watches.take(created)).toEqual([
+      [children, childrenChanged],
+      [here, childrenChanged],
+      [below, created],
+    ])
+    const deep = { type: 'changed', path: '/a/b/c' } as const
+    expect(watches.take(deep)).toEqual([[below, deep]])
+    expect([...watches.restore()]).toEqual([{ data: [], exist: [], child: [], persistent: [], recursive: ['/a'] }])
+  })
+
+  test('an addWatch that is refused leaves nothing, and says whether a read relied on it', () => {
+    const watches = new Watches()
+    watches.askToStay('/a', 'persistent')
+    expect(watches.answeredToStay('/a', true)).toBe(false)
+    expect(watches.ask('data', '/a')).toBe(true)
+    watches.answered('data', '/a')
+    watches.askToStay('/a', 'persistent')
+    watches.ask('child', '/a')
+    expect(watches.answeredToStay('/a', true)).toBe(true)
+  })
+
+  test('60,000 watches are restored in batches below what a server takes, those that stay last', () => {
+    const watches = new Watches()
+    watches.add('persistent', '/p', () => undefined)
     for (let index = 0; index < 60_000; index += 1) watches.add('data', `/some/longer/path/${index}`, () => undefined)
-    const batches = [...watches.batches()]
+    const batches = [...watches.restore()]
     expect(batches.flatMap(({ data }) => data)).toHaveLength(60_000)
+    expect(batches.map(({ persistent }) => persistent.length)).toEqual([...batches.slice(1).map(() => 0), 1])
     for (const { data } of batches) expect(data.join('0000').length).toBeLessThan(140_000)
   })
 })
 
-test('parseServers: host:port lists, IPv6 in brackets, and what is not one is refused', () => {
-  expect(parseServers('a:1, b,[::1]:3')).toEqual([
+describe('Fifo', () => {
+  test('behaves as an array does, whatever is taken out of turn', () => {
+    const step = fc.oneof(fc.constant('push'), fc.constant('shift'), fc.nat(300))
+    fc.assert(
+      fc.property(fc.array(step, { maxLength: 600, size: 'max' }), (steps) => {
+        const fifo = new Fifo<number>()
+        const model: number[] = []
+        const withdrawals: (() => boolean)[] = []
+        for (const [index, one] of steps.entries()) {
+          if (one === 'push') {
+            withdrawals.push(fifo.push(withdrawals.length))
+            model.push(withdrawals.length - 1)
+          } else if (one === 'shift') {
+            expect(fifo.shift()).toBe(model.shift())
+          } else {
+            const at = model.indexOf(one)
+            expect(withdrawals[one]?.() ?? false).toBe(at >= 0)
+            if (at >= 0) model.splice(at, 1)
+          }
+          expect([index, fifo.size]).toEqual([index, model.length])
+        }
+      }),
+    )
+  })
+})
+
+test('parseServers: host:port lists, IPv6 in brackets, a chroot; what is not one is refused', () => {
+  const servers = [
     { host: 'a', port: 1 },
     { host: 'b', port: 2181 },
     { host: '::1', port: 3 },
-  ])
-  for (const wrong of ['', 'a:1,', 'a:0', 'a:70000', 'a:1/chroot', 'http://a:1', '::1'])
+  ]
+  expect(parseServers('a:1, b,[::1]:3')).toEqual({ servers, chroot: '' })
+  expect(parseServers('a:1, b,[::1]:3/')).toEqual({ servers, chroot: '' })
+  expect(parseServers('a:1, b,[::1]:3/prod/logs')).toEqual({ servers, chroot: '/prod/logs' })
+  for (const wrong of ['', 'a:1,', 'a:0', 'a:70000', 'http://a:1', '::1', 'a:1//x', 'a:1/x,b:2/..'])
     expect(() => parseServers(wrong)).toThrow('host:port')
 })
 

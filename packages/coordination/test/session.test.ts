@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { realClock, realRandom } from '@catchment/runtime'
-import { openSession, type WatchEvent } from '../src/index.ts'
+import { openSession } from '../src/session/live-session.ts'
+import type { WatchEvent } from '../src/session/session.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 describe('operations', () => {
@@ -39,7 +40,7 @@ describe('operations', () => {
       const { session } = await open()
       await session.create(`${root}/fence`, bytes('0'))
       await session.create(`${root}/list`, bytes('old'))
-      const publish = (version: number): Promise<void> =>
+      const publish = (version: number): Promise<unknown> =>
         session.multi([
           { op: 'set', path: `${root}/list`, data: bytes('new'), version: 'any' },
           { op: 'check', path: `${root}/fence`, version },

@@ -1,7 +1,8 @@
 import { realClock, realRandom } from '@catchment/runtime'
 import { opcode } from '../../embedded-zookeeper/src/wire.ts'
 import { RawClient, type Handshake } from '../../embedded-zookeeper/test/raw-client.ts'
-import { openSession, type SessionState, type ZooKeeperSession } from '../src/index.ts'
+import { openSession } from '../src/session/live-session.ts'
+import type { SessionState, ZooKeeperSession } from '../src/session/session.ts'
 import { Proxy } from './proxy.ts'
 import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
 

@@ -1,18 +1,30 @@
-import type { Clock } from '@catchment/runtime'
-import { ZooKeeperError } from './errors.ts'
+import type { Clock, Timer } from '@catchment/runtime'
+import { ZooKeeperError, type ZooKeeperErrorCode } from './errors.ts'
+import { Fifo } from './fifo.ts'
+import type { Answer, Request } from './requests.ts'
 import type { CallOptions } from './session.ts'
-import type { Answer, Connection, Request } from './zookeeper.ts'
+import type { Connection } from './zookeeper.ts'
 
 /** Sent and unanswered on one connection; more wait. Unbounded pipelining starves pings. */
 const inFlightMax = 1_000
+const inFlightBytesMax = 16 << 20
 /** Calls that wait for a connection or for their turn; the next is refused with `overloaded`. */
-const waitingMax = 100_000
+export const waitingMax = 100_000
+const waitingBytesMax = 256 << 20
 
-interface Waiting {
-  start(connection: Connection): void
-  fail(error: ZooKeeperError): void
-  readonly attempt: string
+export interface CallHooks<T> {
+  /** An answer that makes the sending needless; asked when its turn has come. */
+  readonly instead?: () => Answer<T> | undefined
+  /** Just before the packet is queued: what it asks for can still be changed. */
+  readonly onSend?: () => void
+  /**
+   * Once for every call that was sent, before any later packet is read: there a watch is registered without missing its
+   * event. `late`: the caller has gone (deadline, signal).
+   */
+  readonly onAnswer?: (answer: Answer<T>, late: boolean) => void
 }
+
+type Limits = CallOptions & { readonly timeoutMs: number }
 
 /**
  * The calls of a session. Each ends exactly once: answered, failed with its connection, by its deadline, by its signal or
@@ -20,65 +32,34 @@ interface Waiting {
  */
 export class Calls {
   readonly #clock: Clock
-  readonly #waiting = new Set<Waiting>()
+  readonly #waiting = new Fifo<Pick<Call<unknown>, 'bytes' | 'start' | 'fail'>>()
+  #waitingBytes = 0
   #connection: Connection | undefined
 
   constructor(clock: Clock) {
     this.#clock = clock
   }
 
-  /** `onAnswer` runs before any later packet is read: there a watch is registered without missing its event. */
-  call<T>(
-    request: Request<T>,
-    options: CallOptions & { readonly timeoutMs: number },
-    onAnswer?: (answer: Answer<T>) => void,
-  ): Promise<T> {
+  /** Whether there is a connection to send on. */
+  get attached(): boolean {
+    return this.#connection !== undefined
+  }
+
+  call<T>(request: Request<T>, limits: Limits, hooks: CallHooks<T> = {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(request, options.signal)
+      const refusal = this.#refusal(request, limits.signal)
       if (refusal !== undefined) {
         reject(refusal)
         return
       }
-      let sent = false
-      let finished = false
-      const finish = (answer: Answer<T>): void => {
-        finished = true
-        timer.cancel()
-        options.signal?.removeEventListener('abort', abort)
-        this.#waiting.delete(waiting)
+      const call = new Call(request, hooks, (answer) => {
+        if (withdraw()) this.#waitingBytes -= call.bytes
         if ('error' in answer) reject(answer.error)
         else resolve(answer.value)
-      }
-      const giveUp = (code: 'timeout' | 'aborted', why: string): void => {
-        const outcome = sent && request.writes ? 'unknown' : 'not-done'
-        finish({
-          error: new ZooKeeperError(code, `${request.attempt}: ${why}`, { outcome, cause: options.signal?.reason }),
-        })
-      }
-      const abort = (): void => {
-        giveUp('aborted', 'aborted by the caller')
-      }
-      const timer = this.#clock.after(options.timeoutMs, () => {
-        giveUp('timeout', `no answer within ${options.timeoutMs} ms`)
       })
-      const waiting: Waiting = {
-        attempt: request.attempt,
-        start: (connection) => {
-          sent = true
-          connection.send(request, (answer) => {
-            if (!finished) {
-              onAnswer?.(answer)
-              finish(answer)
-            }
-            this.#pump()
-          })
-        },
-        fail: (error) => {
-          finish({ error })
-        },
-      }
-      options.signal?.addEventListener('abort', abort, { once: true })
-      this.#waiting.add(waiting)
+      const withdraw = this.#waiting.push(call)
+      this.#waitingBytes += call.bytes
+      call.limit(this.#clock, limits)
       this.#pump()
     })
   }
@@ -93,22 +74,97 @@ export class Calls {
   }
 
   /** Ends what waits. What is in flight ends with its connection. */
-  failWaiting(code: 'session-lost' | 'closed', why: string): void {
-    for (const waiting of [...this.#waiting]) waiting.fail(new ZooKeeperError(code, `${waiting.attempt}: ${why}`))
+  failWaiting(code: ZooKeeperErrorCode, why: string): void {
+    for (let left = this.#waiting.size; left > 0; left -= 1) this.#next()?.fail(code, why)
   }
 
   #refusal(request: Request<unknown>, signal: AbortSignal | undefined): ZooKeeperError | undefined {
     if (signal?.aborted === true)
       return new ZooKeeperError('aborted', `${request.attempt}: aborted by the caller`, { cause: signal.reason })
-    if (this.#waiting.size < waitingMax) return undefined
-    return new ZooKeeperError('overloaded', `${request.attempt}: ${waitingMax} calls wait already; send fewer at once`)
+    if (this.#waiting.size < waitingMax && this.#waitingBytes + request.packet.length <= waitingBytesMax)
+      return undefined
+    const waits = `${this.#waiting.size} calls of ${this.#waitingBytes} bytes wait already`
+    return new ZooKeeperError('overloaded', `${request.attempt}: ${waits}; send fewer at once`)
   }
 
   #pump(): void {
-    for (const waiting of this.#waiting) {
-      if (this.#connection === undefined || this.#connection.inFlight >= inFlightMax) return
-      this.#waiting.delete(waiting)
-      waiting.start(this.#connection)
+    for (;;) {
+      const connection = this.#connection
+      if (connection === undefined) return
+      if (connection.inFlight >= inFlightMax || connection.inFlightBytes >= inFlightBytesMax) return
+      const call = this.#next()
+      if (call === undefined) return
+      call.start(connection, () => {
+        this.#pump()
+      })
     }
+  }
+
+  #next(): Pick<Call<unknown>, 'bytes' | 'start' | 'fail'> | undefined {
+    const call = this.#waiting.shift()
+    if (call !== undefined) this.#waitingBytes -= call.bytes
+    return call
+  }
+}
+
+class Call<T> {
+  readonly bytes: number
+  readonly #request: Request<T>
+  readonly #hooks: CallHooks<T>
+  readonly #onEnd: (answer: Answer<T>) => void
+  #stage: 'waiting' | 'sent' | 'ended' = 'waiting'
+  #unlimit: (() => void) | undefined
+
+  constructor(request: Request<T>, hooks: CallHooks<T>, onEnd: (answer: Answer<T>) => void) {
+    this.bytes = request.packet.length
+    this.#request = request
+    this.#hooks = hooks
+    this.#onEnd = onEnd
+  }
+
+  /** Ends it by deadline or signal. */
+  limit(clock: Clock, { timeoutMs, signal }: Limits): void {
+    const timer: Timer = clock.after(timeoutMs, () => {
+      this.#giveUp('timeout', `no answer within ${timeoutMs} ms`)
+    })
+    const abort = (): void => {
+      this.#giveUp('aborted', 'aborted by the caller', signal?.reason)
+    }
+    signal?.addEventListener('abort', abort, { once: true })
+    this.#unlimit = () => {
+      timer.cancel()
+      signal?.removeEventListener('abort', abort)
+    }
+  }
+
+  start(connection: Connection, onAnswered: () => void): void {
+    const instead = this.#hooks.instead?.()
+    if (instead !== undefined) {
+      this.#end(instead)
+      return
+    }
+    this.#stage = 'sent'
+    this.#hooks.onSend?.()
+    connection.send(this.#request, (answer) => {
+      this.#hooks.onAnswer?.(answer, this.#stage === 'ended')
+      this.#end(answer)
+      onAnswered()
+    })
+  }
+
+  fail(code: ZooKeeperErrorCode, why: string): void {
+    this.#end({ error: new ZooKeeperError(code, `${this.#request.attempt}: ${why}`) })
+  }
+
+  #giveUp(code: 'timeout' | 'aborted', why: string, cause?: unknown): void {
+    const outcome = this.#stage === 'sent' && this.#request.writes ? 'unknown' : 'not-done'
+    this.#end({ error: new ZooKeeperError(code, `${this.#request.attempt}: ${why}`, { outcome, cause }) })
+  }
+
+  #end(answer: Answer<T>): void {
+    if (this.#stage === 'ended') return
+    this.#stage = 'ended'
+    this.#unlimit?.()
+    this.#onEnd(answer)
   }
 }

@@ -10,6 +10,7 @@ export type ZooKeeperErrorCode =
   | 'no-auth'
   | 'auth-failed'
   | 'invalid-acl'
+  | 'no-watcher'
   | 'bad-arguments'
   | 'too-large'
   | 'quota-exceeded'
@@ -95,7 +96,9 @@ const serverCodes = new Map<number, ZooKeeperErrorCode>([
   [-115, 'auth-failed'],
   [-118, 'session-moved'],
   [-119, 'read-only'],
+  [-121, 'no-watcher'],
   [-122, 'timeout'],
+  [-124, 'auth-failed'],
   [-125, 'quota-exceeded'],
   [-127, 'throttled'],
 ])
@@ -115,14 +118,18 @@ export function isCode(thrown: unknown, ...codes: readonly ZooKeeperErrorCode[])
   return thrown instanceof ZooKeeperError && codes.includes(thrown.code)
 }
 
-/** Refuses what is no znode path: it starts with "/", no part is empty, "." or "..", and no character is NUL. */
-export function assertPath(path: string): void {
+/** A znode path starts with "/", no part is empty, "." or "..", and no character is NUL. */
+export function isPath(path: string): boolean {
+  if (path === '/') return true
   const parts = path.split('/').slice(1)
-  const valid =
-    path === '/' ||
-    (path.startsWith('/') &&
-      parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0')))
-  if (!valid)
+  return (
+    path.startsWith('/') && parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0'))
+  )
+}
+
+/** Throws `bad-arguments` for what is none. */
+export function assertPath(path: string): void {
+  if (!isPath(path))
     throw new ZooKeeperError(
       'bad-arguments',
       `a znode path starts with "/" and has no empty, "." or ".." part: ${JSON.stringify(path)}`,

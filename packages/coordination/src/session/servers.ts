@@ -1,27 +1,37 @@
 import type { Random } from '@catchment/runtime'
-import { ZooKeeperError } from './errors.ts'
+import { isPath, ZooKeeperError } from './errors.ts'
 
 export interface Server {
   readonly host: string
   readonly port: number
 }
 
-/** Parses `host:port,host:port` (IPv6 in brackets, port 2181 unless given). Throws what the operator has to mend. */
-export function parseServers(text: string): readonly Server[] {
-  const servers = text.split(',').map((part) => parseServer(part.trim(), text))
-  return servers
+/**
+ * Parses `host:port,host:port/chroot` (IPv6 in brackets, port 2181 unless given; the chroot, "" for none, may be left out).
+ * Throws what the operator has to mend.
+ */
+export function parseServers(text: string): { readonly servers: readonly Server[]; readonly chroot: string } {
+  const slash = text.indexOf('/')
+  const hosts = slash < 0 ? text : text.slice(0, slash)
+  const chroot = slash < 0 ? '' : text.slice(slash).replace(/\/$/, '')
+  const servers = hosts.split(',').map((part) => parseServer(part.trim(), text))
+  if (chroot !== '' && !isPath(chroot)) throw malformed(chroot, text)
+  return { servers, chroot }
 }
 
 function parseServer(part: string, text: string): Server {
   const match = /^(?:\[([0-9A-Fa-f:.%]+)\]|([^\s:/[\]]+))(?::(\d{1,5}))?$/.exec(part)
   const host = match?.[1] ?? match?.[2]
   const port = Number(match?.[3] ?? 2181)
-  if (host === undefined || port < 1 || port > 65_535)
-    throw new ZooKeeperError(
-      'unreachable',
-      `ZooKeeper servers are given as host:port,host:port (without a path): ${JSON.stringify(part)} in ${JSON.stringify(text)} is not`,
-    )
+  if (host === undefined || port < 1 || port > 65_535) throw malformed(part, text)
   return { host, port }
+}
+
+function malformed(part: string, text: string): ZooKeeperError {
+  return new ZooKeeperError(
+    'unreachable',
+    `ZooKeeper servers are given as host:port,host:port or host:port,host:port/path: ${JSON.stringify(part)} in ${JSON.stringify(text)} is not`,
+  )
 }
 
 /** The servers in turn, from a random one on, so that a fleet spreads over an ensemble. */

@@ -13,33 +13,34 @@
 
 import type { Duplex } from 'node:stream'
 import type { Clock, Random } from '@catchment/runtime'
+import type {
+  Acl,
+  Created,
+  CreateMode,
+  Identity,
+  Operation,
+  OperationResults,
+  ReadOperation,
+  Stat,
+  Version,
+} from './nodes.ts'
+import type { ZooKeeperError } from './errors.ts'
+
+export type { CreateMode, Operation, Stat, Version } from './nodes.ts'
 
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'closed'
-export type CreateMode = 'persistent' | 'ephemeral' | 'persistent-sequential' | 'ephemeral-sequential'
-/** The version that a write demands; `any` demands none. */
-export type Version = number | 'any'
 
-/** What ZooKeeper keeps of a node. Transaction ids and owners are 16 hex digits, comparable as text; times ms since 1970. */
-export interface Stat {
-  readonly version: number
-  readonly cversion: number
-  readonly aversion: number
-  readonly dataLength: number
-  readonly numChildren: number
-  /** The owning session of an ephemeral; undefined for a persistent node. */
-  readonly ephemeralOwner: string | undefined
-  readonly czxid: string
-  readonly mzxid: string
-  readonly pzxid: string
-  readonly ctimeMs: number
-  readonly mtimeMs: number
-}
-
-/** Fires once. `session-lost`: the watch is gone with its session, so anything may have changed. */
+/**
+ * What a watch tells. `session-lost`, once and last: the watch is gone with its session, so anything may have changed.
+ * `missed`, to persistent watches only: the connection was lost and is there again; what happened between was not heard.
+ * The watches of reads lose nothing that way: the server tells a change when they are restored.
+ */
 export interface WatchEvent {
-  readonly type: 'created' | 'deleted' | 'changed' | 'children-changed' | 'session-lost'
+  readonly type: 'created' | 'deleted' | 'changed' | 'children-changed' | 'missed' | 'session-lost'
   readonly path: string
 }
+
+export type WatchListener = (event: WatchEvent) => void
 
 export interface CallOptions {
   /** Ends the call with `aborted`. */
@@ -51,26 +52,50 @@ export interface CallOptions {
 }
 
 export interface ReadOptions extends CallOptions {
-  readonly watch?: (event: WatchEvent) => void
+  /** Told once, at the next change. The same function on the same node counts once. */
+  readonly watch?: WatchListener
 }
 
-export type Operation =
-  | { readonly op: 'create'; readonly path: string; readonly data: Uint8Array; readonly mode?: CreateMode }
-  | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: Version }
-  | { readonly op: 'delete'; readonly path: string; readonly version: Version }
-  | { readonly op: 'check'; readonly path: string; readonly version: Version }
+export interface CreateOptions extends CallOptions {
+  /** Everyone may do everything unless given. */
+  readonly acl?: readonly Acl[]
+  /** Of the modes with a TTL: how long the node may stay unchanged, from 1 ms. */
+  readonly ttlMs?: number
+}
+
+export interface WatchOptions extends CallOptions {
+  /** Also tell what happens below the node, at any depth; then `children-changed` is not told. */
+  readonly recursive?: boolean
+}
+
+/** A watch that stays until it is removed or its session is lost. */
+export interface PersistentWatch extends AsyncDisposable {
+  readonly path: string
+  /** Tells nothing from now on. Resolves when the server holds no watch for it any more, or its connection is over. */
+  remove(options?: CallOptions): Promise<void>
+}
+
+export interface Credentials {
+  /** `digest`, with the proof `user:password`, unless the servers have other providers. */
+  readonly scheme: string
+  readonly proof: string | Uint8Array
+}
 
 /**
  * Every call rejects with a ZooKeeperError and in no other way. While the session is suspended or lost, calls wait (at
- * most 100,000, then `overloaded`) and are sent when it is connected again; `lost` ends those that waited before it.
- * A call that was sent and lost its connection ends at once with `connection-lost`; nothing is ever sent twice.
+ * most 100,000 of them and 256 MiB, then `overloaded`) and are sent when it is connected again; `lost` ends those that
+ * waited before it. A call that was sent and lost its connection ends at once with `connection-lost`; nothing is ever sent
+ * twice. Paths, also in answers, events and errors, are below the chroot if there is one.
  */
 export interface ZooKeeperSession {
   /** What it was opened with; recipes take theirs from here. */
   readonly clock: Clock
   readonly random: Random
   readonly log: SessionLog
-  /** Never `connected` past the end of the lease, even if the process was stopped and no timer ran yet. */
+  /**
+   * Never `connected` past the end of the lease, even if the process was stopped and no timer ran yet. It then says
+   * `suspended` before listeners are told; `lost` follows before any answer that came meanwhile.
+   */
   readonly state: SessionState
   /** Hex of the current one, undefined while lost. */
   readonly sessionId: string | undefined
@@ -80,8 +105,11 @@ export interface ZooKeeperSession {
   readonly sessionTimeoutMs: number
   /** Tells changes only. A listener that throws is logged. Returns unsubscribe. */
   onState(listener: (state: SessionState) => void): () => void
+
   /** Resolves with the path as created, with its number if sequential. */
-  create(path: string, data: Uint8Array, mode?: CreateMode, options?: CallOptions): Promise<string>
+  create(path: string, data: Uint8Array, mode?: CreateMode, options?: CreateOptions): Promise<string>
+  /** As create(); the stat is that of the creation, so that `czxid` is known without another read. */
+  createWithStat(path: string, data: Uint8Array, mode?: CreateMode, options?: CreateOptions): Promise<Created>
   get(path: string, options?: ReadOptions): Promise<{ readonly data: Buffer; readonly stat: Stat }>
   set(path: string, data: Uint8Array, version: Version, options?: CallOptions): Promise<Stat>
   delete(path: string, version: Version, options?: CallOptions): Promise<void>
@@ -89,15 +117,62 @@ export interface ZooKeeperSession {
   exists(path: string, options?: ReadOptions): Promise<Stat | undefined>
   /** Names in no order. */
   children(path: string, options?: ReadOptions): Promise<{ readonly names: string[]; readonly stat: Stat }>
+  /** How many nodes there are below, at any depth. */
+  descendantCount(path: string, options?: CallOptions): Promise<number>
+  /** The paths of the ephemerals of this session at and below `path`, in no order. */
+  ephemerals(path: string, options?: CallOptions): Promise<string[]>
   /** Reads of this session that follow see everything that was committed before this call. */
   sync(path: string, options?: CallOptions): Promise<void>
-  /** All or nothing. The error names the index and the code of the operation that failed. */
-  multi(operations: readonly Operation[], options?: CallOptions): Promise<void>
-  /** Creates the persistent nodes of `path` that are missing, without data. */
+
+  /** All or nothing. Resolves with what each gave; the error names the index and the code of the one that failed. */
+  multi<const T extends readonly Operation[]>(operations: T, options?: CallOptions): Promise<OperationResults<T>>
+  /** Reads of one instant, each with its own result or error. `children` comes without a stat. */
+  multiRead<const T extends readonly ReadOperation[]>(operations: T, options?: CallOptions): Promise<ReadResults<T>>
+
+  /** Creates the persistent nodes of `path` that are missing, without data; those of the chroot too. */
   ensurePath(path: string, options?: CallOptions): Promise<void>
-  /** Ends the session, so that its ephemerals vanish at once where a server can be told. Returns always, within a second. */
-  close(): Promise<void>
+  /**
+   * Deletes the node and everything below it, the deepest first, also what others create there meanwhile. No transaction:
+   * when it fails, part of it is gone. Nodes that are gone already are no error. `timeoutMs` bounds the whole.
+   */
+  deleteTree(path: string, options?: CallOptions): Promise<void>
+
+  /**
+   * A watch that stays (ZooKeeper 3.6 and later). After a reconnect it is restored and told `missed`. Resolves when the
+   * server holds it. One watch serves all listeners of a path, and watches of reads there too.
+   */
+  addWatch(path: string, listener: WatchListener, options?: WatchOptions): Promise<PersistentWatch>
+  /**
+   * Takes back a listener that was given to reads of `path`: it is told nothing from now on. Resolves when the server
+   * holds no watch for it any more, unless others listen there.
+   */
+  unwatch(path: string, listener: WatchListener, options?: CallOptions): Promise<void>
+
+  /** `stat.aversion` is the version of the list. */
+  getAcl(path: string, options?: CallOptions): Promise<{ readonly acl: Acl[]; readonly stat: Stat }>
+  /** `version` is that of the list. */
+  setAcl(path: string, acl: readonly Acl[], version: Version, options?: CallOptions): Promise<Stat>
+  /**
+   * Shows the servers who we are, now and at every reconnect before anything else is sent. What a server refuses rejects
+   * with `auth-failed` and is not shown again; a refusal of what was accepted before ends the session.
+   */
+  addAuth(credentials: Credentials, options?: CallOptions): Promise<void>
+  /** What the server takes us for (ZooKeeper 3.7 and later). */
+  whoAmI(options?: CallOptions): Promise<Identity[]>
+
+  /**
+   * Ends the session, so that its ephemerals vanish at once where a server can be told. Resolves always: within a second,
+   * or `timeoutMs`, or as soon as `signal` aborts. The first call decides; the others wait for it.
+   */
+  close(options?: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void>
 }
+
+/** What each read gave, in its place. */
+export type ReadResults<T extends readonly ReadOperation[]> = { readonly [Index in keyof T]: ReadResultOf<T[Index]> }
+export type ReadResult = { readonly data: Buffer; readonly stat: Stat } | { readonly names: string[] } | ZooKeeperError
+type ReadResultOf<T> =
+  | (T extends { readonly op: 'get' } ? { readonly data: Buffer; readonly stat: Stat } : { readonly names: string[] })
+  | ZooKeeperError
 
 export type SessionLog = (message: string, fields: Readonly<Record<string, unknown>>) => void
 
@@ -106,7 +181,10 @@ export type ConnectSocket = (server: { readonly host: string; readonly port: num
 export type ClientSocket = Duplex & { setTimeout(timeoutMs: number, listener?: () => void): unknown }
 
 export interface SessionOptions {
-  /** `host:port,host:port`; IPv6 in brackets; port 2181 unless given. */
+  /**
+   * `host:port,host:port`; IPv6 in brackets; port 2181 unless given. A path behind the last is the chroot: all paths of the
+   * session are below it. It need not exist: ensurePath() makes it.
+   */
   readonly servers: string
   readonly sessionTimeoutMs: number
   readonly clock: Clock
@@ -114,6 +192,10 @@ export interface SessionOptions {
   readonly log?: SessionLog
   /** How a server is reached: TCP unless given. `tls.connect` with its options gives TLS; simulations stay in memory. */
   readonly connect?: ConnectSocket
+  /** Shown at every connection, from the first on; one that is refused makes openSession() reject with `auth-failed`. */
+  readonly auth?: readonly Credentials[]
+  /** How many watches it holds at most; a call that asks for one more is refused with `overloaded`. 200,000 unless given. */
+  readonly watchesMax?: number
   /** How long openSession() tries; twice the session timeout unless given. */
   readonly connectTimeoutMs?: number
 }

@@ -1,124 +1,28 @@
-// The one file that knows node-zookeeper-client. Of the library it uses the socket set-up, the queue, and the encoding;
-// the rest is replaced on the instance, because (numbers are issues of its repository):
+// The one file that knows node-zookeeper-client: a connection. Of the library it uses the handshake, the queue of packets with
+// its back pressure, and their numbering; the rest is replaced on the instance (numbers are issues of its repository):
 //
 // - one library object lives for one TCP connection and never reconnects: nothing half received (#23), half queued or
-//   expired carries over. Sessions are carried over by id and password, in live-session.ts
-// - packets are cut and their headers read here, errors never enter the library, which throws on codes it does not know
-//   (#36); whatever it throws on the way ends the connection, not the process
+//   expired carries over. Sessions are carried over by id and password, in keeper.ts
+// - packets are cut, and answers read, by ours: the library throws on codes and types that it does not know (#36). Whatever
+//   it throws ends the connection, not the process
 // - pings are ours: the library sends none while it reads, and never looks whether they are answered (#20)
 // - a connection that does not open within `openTimeoutMs` is given up (#57)
-// - requests are built from the library's records: its transactions turn version 0 into "any" (#67), and it has no sync
+// - its queues shift arrays, which is quadratic in their length: calls.ts gives it no more than 1,000 packets at a time
 
-import ACL from 'node-zookeeper-client/lib/ACL.js'
 import ConnectionManager from 'node-zookeeper-client/lib/ConnectionManager.js'
-import jute from 'node-zookeeper-client/lib/jute/index.js'
-import type {
-  JuteOperation,
-  JutePayload,
-  JuteRecord,
-  JuteRequest,
-  JuteStat,
-} from 'node-zookeeper-client/lib/jute/index.js'
 import { asError, type Clock, type Timer } from '@catchment/runtime'
 import { serverError, ZooKeeperError } from './errors.ts'
 import { Frames } from './frames.ts'
-import type { ConnectSocket, CreateMode, Operation, Stat, Version, WatchEvent } from './session.ts'
-import {
-  connectionLossCode,
-  createFlags,
-  eventTypes,
-  notificationXid,
-  pingXid,
-  versionNumber,
-  xidMax,
-} from './wire-numbers.ts'
+import { JuteReader, numbered } from './jute.ts'
+import type { Answer, Request } from './requests.ts'
+import type { ConnectSocket } from './session.ts'
+import { eventTypes, notificationXid, xidMax } from './wire-numbers.ts'
 
-/** Servers drop the connection, and with it all in flight, when a request passes jute.maxbuffer (1 MiB less a little). */
-export const requestBytesMax = 1_048_000
 /** A list of children may pass what a request may; past this it is garbage. */
 const packetBytesMax = 64 << 20
-
-const openAcl = ACL.OPEN_ACL_UNSAFE.map((acl) => acl.toRecord())
-
-/** A request and how its answer is read. `attempt` is what errors say: "create /a". */
-export interface Request<T> {
-  readonly attempt: string
-  readonly writes: boolean
-  readonly bytes: number
-  readonly packet: JuteRequest
-  readonly read: (payload: JutePayload) => T
-}
-
-export type Answer<T> = { readonly value: T } | { readonly error: ZooKeeperError }
-
-export const requests = {
-  create: (path: string, data: Uint8Array, mode: CreateMode): Request<string> =>
-    request(
-      { attempt: `create ${path}`, writes: true, type: jute.OP_CODES.CREATE },
-      new jute.protocol.CreateRequest(path, bufferOf(data), openAcl, createFlags[mode]),
-      (payload) => present(payload.path),
-    ),
-  get: (path: string, watch: boolean): Request<{ data: Buffer; stat: Stat }> =>
-    request(
-      { attempt: `get ${path}`, writes: false, type: jute.OP_CODES.GET_DATA },
-      new jute.protocol.GetDataRequest(path, watch),
-      (payload) => ({ data: payload.data ?? Buffer.alloc(0), stat: statOf(payload.stat) }),
-    ),
-  set: (path: string, data: Uint8Array, version: Version): Request<Stat> =>
-    request(
-      { attempt: `set ${path}`, writes: true, type: jute.OP_CODES.SET_DATA },
-      new jute.protocol.SetDataRequest(path, bufferOf(data), versionNumber(version)),
-      (payload) => statOf(payload.stat),
-    ),
-  delete: (path: string, version: Version): Request<void> =>
-    request(
-      { attempt: `delete ${path}`, writes: true, type: jute.OP_CODES.DELETE },
-      new jute.protocol.DeleteRequest(path, versionNumber(version)),
-      () => undefined,
-    ),
-  exists: (path: string, watch: boolean): Request<Stat> =>
-    request(
-      { attempt: `exists ${path}`, writes: false, type: jute.OP_CODES.EXISTS },
-      new jute.protocol.ExistsRequest(path, watch),
-      (payload) => statOf(payload.stat),
-    ),
-  children: (path: string, watch: boolean): Request<{ names: string[]; stat: Stat }> =>
-    request(
-      { attempt: `children ${path}`, writes: false, type: jute.OP_CODES.GET_CHILDREN2 },
-      new jute.protocol.GetChildren2Request(path, watch),
-      (payload) => ({ names: payload.children ?? [], stat: statOf(payload.stat) }),
-    ),
-  sync: (path: string): Request<void> =>
-    request(
-      { attempt: `sync ${path}`, writes: false, type: jute.OP_CODES.SYNC },
-      new jute.protocol.CreateResponse(path),
-      () => undefined,
-    ),
-  multi: (operations: readonly Operation[]): Request<void> => {
-    const attempt = `multi of ${operations.map(({ op, path }) => `${op} ${path}`).join(', ')}`.slice(0, 500)
-    return request(
-      { attempt, writes: true, type: jute.OP_CODES.MULTI },
-      new jute.TransactionRequest(operations.map(libraryOperation)),
-      (payload) => {
-        throwFirstFailure(attempt, payload)
-      },
-    )
-  },
-  setWatches: (zxid: Buffer, watches: WatchedPaths): Request<void> =>
-    request(
-      { attempt: 'restore watches', writes: false, type: jute.OP_CODES.SET_WATCHES },
-      new jute.protocol.SetWatches(zxid, watches.data, watches.exist, watches.child),
-      () => undefined,
-    ),
-  closeSession: (): Request<void> =>
-    request({ attempt: 'close the session', writes: true, type: jute.OP_CODES.CLOSE_SESSION }, null, () => undefined),
-}
-
-export interface WatchedPaths {
-  readonly data: readonly string[]
-  readonly exist: readonly string[]
-  readonly child: readonly string[]
-}
+/** Of an answer: length, number, transaction id, error. What follows is read by the request. */
+const answerAt = { xid: 4, zxid: 8, error: 16, body: 20 }
+const sessionExpiredCode = -112
 
 export interface SessionIdentity {
   readonly id: Buffer
@@ -131,6 +35,12 @@ export interface Granted extends SessionIdentity {
   readonly sentAtMs: number
 }
 
+/** What happened to which path, the server's name for it. */
+export interface ServerEvent {
+  readonly type: 'created' | 'deleted' | 'changed' | 'children-changed'
+  readonly path: string
+}
+
 export interface ConnectionOptions {
   readonly server: { readonly host: string; readonly port: number }
   readonly connect: ConnectSocket
@@ -141,30 +51,57 @@ export interface ConnectionOptions {
   /** The last transaction that this session saw: a server that is behind it refuses. */
   readonly zxid?: Buffer | undefined
   readonly clock: Clock
+  /** The number of the first request; 1 unless given. */
+  readonly firstXid?: number
 }
 
 export interface ConnectionEvents {
-  onOpen(granted: Granted): void
-  onExpired(): void
-  onWatch(event: WatchEvent): void
-  /** A request or ping that was sent at `sentAtMs` (monotonic) has its answer. */
+  onOpen(granted: Granted, connection: Connection): void
+  onExpired(connection: Connection): void
+  onWatch(event: ServerEvent): void
+  /** A request that was sent at `sentAtMs` (monotonic) has its answer, which is delivered after this. */
   onAnswered(sentAtMs: number): void
   /** Once, and last. Every request in flight has been answered before with `connection-lost`. */
-  onClosed(reason: string): void
+  onClosed(reason: string, connection: Connection): void
+}
+
+interface InFlight {
+  readonly sentAtMs: number
+  readonly bytes: number
+  readonly answered: (code: number, packet: Buffer) => void
+  readonly lost: (sent: boolean) => void
+}
+
+/** A packet in the library's queue. It numbers those that are not pings or credentials when it writes them. */
+class Packet {
+  readonly header: { readonly type: number; xid: number }
+  readonly payload = null
+  readonly #bytes: Buffer
+
+  constructor({ type, xid = 0, packet }: Request<unknown>) {
+    this.header = { type, xid }
+    this.#bytes = packet
+  }
+
+  toBuffer(): Buffer {
+    return numbered(this.#bytes, this.header.xid)
+  }
 }
 
 /** One TCP connection to one server. After onClosed it is dead. */
 export class Connection {
-  readonly #manager: ConnectionManager
-  readonly #readAnswer: (packet: Buffer) => void
+  readonly #manager: ConnectionManager<Packet>
+  readonly #readHandshake: (packet: Buffer) => void
   readonly #frames = new Frames(packetBytesMax)
   readonly #events: ConnectionEvents
   readonly #clock: Clock
   readonly #openTimer: Timer
   readonly #startedAtMs: number
-  readonly #pingsSentAtMs: number[] = []
-  readonly #inFlight = new Map<JuteRequest, (code: number, sent: boolean) => void>()
-  #closed = false
+  readonly #inFlight = new Map<Packet, InFlight>()
+  /** Those in flight that share a number, by it, in the order in which they were sent. */
+  readonly #unnumbered = new Map<number, Packet[]>()
+  #inFlightBytes = 0
+  #state: 'open' | 'corked' | 'closed' = 'open'
   #reason = 'the server closed the connection'
 
   constructor(options: ConnectionOptions, events: ConnectionEvents) {
@@ -172,7 +109,7 @@ export class Connection {
     this.#clock = options.clock
     this.#startedAtMs = options.clock.monotonicMs()
     const { server, identity } = options
-    this.#manager = new ConnectionManager(
+    this.#manager = new ConnectionManager<Packet>(
       'unused:2181', // servers are chosen by the session, sockets opened by `connect`
       {
         sessionTimeout: options.sessionTimeoutMs,
@@ -181,50 +118,57 @@ export class Connection {
       },
       () => undefined,
     )
-    this.#readAnswer = this.#manager.onSocketData.bind(this.#manager)
+    this.#readHandshake = this.#manager.onSocketData.bind(this.#manager)
     if (options.zxid !== undefined) this.#manager.zxid = options.zxid
+    this.#manager.xid = options.firstXid ?? 1
     this.#manager.onSocketTimeout = () => undefined
+    this.#open(options.connect(server))
     this.#openTimer = this.#clock.after(options.openTimeoutMs, () => {
       this.destroy(`no session within ${Math.round(options.openTimeoutMs)} ms`)
     })
-    this.#open(options.connect(server))
   }
 
   get inFlight(): number {
     return this.#inFlight.size
   }
 
+  get inFlightBytes(): number {
+    return this.#inFlightBytes
+  }
+
   get zxid(): Buffer {
     return this.#manager.zxid
   }
 
-  /** Sends; `done` is called exactly once, never from within this call. */
+  /** Sends; `done` is called exactly once, never from within this call. Packets of one tick leave in one write. */
   send<T>(request: Request<T>, done: (answer: Answer<T>) => void): void {
+    if (this.#state === 'closed') {
+      queueMicrotask(() => {
+        done({ error: lost(request, false) })
+      })
+      return
+    }
+    const packet = new Packet(request)
+    this.#inFlightBytes += request.packet.length
     const sentAtMs = this.#clock.monotonicMs()
-    this.#inFlight.set(request.packet, (code, sent) => {
-      this.#inFlight.delete(request.packet)
-      done({ error: lost(request, code, sent) })
+    this.#inFlight.set(packet, {
+      sentAtMs,
+      bytes: request.packet.length,
+      answered: (code, bytes) => {
+        done(code === 0 ? readAnswer(request, bytes) : { error: serverError(code, request.attempt) })
+      },
+      lost: (sent) => {
+        done({ error: lost(request, sent) })
+      },
     })
+    if (request.xid !== undefined) this.#sharing(request.xid).push(packet)
+    this.#cork()
     if (this.#manager.xid > xidMax) this.#manager.xid = 1
-    this.#manager.queue(request.packet, (error, response) => {
-      this.#inFlight.delete(request.packet)
-      this.#events.onAnswered(sentAtMs)
-      done(
-        error === null
-          ? readAnswer(request, response?.payload ?? {})
-          : { error: serverError(error.code, request.attempt) },
-      )
-    })
-  }
-
-  ping(): void {
-    this.#pingsSentAtMs.push(this.#clock.monotonicMs())
-    const header = new jute.protocol.RequestHeader(pingXid, jute.OP_CODES.PING)
-    this.#manager.queue(new jute.Request(header, null))
+    this.#manager.queue(packet)
   }
 
   destroy(reason: string): void {
-    if (this.#closed) return
+    if (this.#state === 'closed') return
     this.#reason = reason
     this.#manager.socket?.destroy()
     this.#onClosed()
@@ -235,8 +179,16 @@ export class Connection {
     const manager = this.#manager
     manager.setState(ConnectionManager.STATES.CONNECTING)
     manager.socket = socket
-    socket.on('connect', manager.onSocketConnected.bind(manager))
-    socket.on('drain', manager.onSocketDrain.bind(manager))
+    socket.on('connect', () => {
+      this.#guarded('the handshake cannot be sent', () => {
+        manager.onSocketConnected()
+      })
+    })
+    socket.on('drain', () => {
+      this.#guarded('a request cannot be sent', () => {
+        manager.onSocketDrain()
+      })
+    })
     socket.on('data', this.#onBytes.bind(this))
     socket.on('close', this.#onClosed.bind(this))
     socket.on('error', (error: Error) => {
@@ -244,157 +196,120 @@ export class Connection {
     })
   }
 
-  #onBytes(bytes: Buffer): void {
-    if (this.#closed) return
-    try {
-      for (const packet of this.#frames.push(bytes)) {
-        if (this.#manager.state === ConnectionManager.STATES.CONNECTING) this.#onHandshake(packet)
-        else this.#onPacket(packet)
-      }
-    } catch (thrown) {
-      this.destroy(`an answer cannot be read: ${asError(thrown).message}`)
-    }
-  }
-
-  #onHandshake(packet: Buffer): void {
-    this.#readAnswer(packet)
-    this.#openTimer.cancel()
-    if (this.#manager.state !== ConnectionManager.STATES.CONNECTED) {
-      this.#events.onExpired()
-      return
-    }
-    this.#events.onOpen({
-      id: this.#manager.getSessionId(),
-      password: this.#manager.getSessionPassword(),
-      sessionTimeoutMs: this.#manager.getSessionTimeout(),
-      sentAtMs: this.#startedAtMs,
+  #cork(): void {
+    const { socket } = this.#manager
+    if (this.#state !== 'open' || socket === undefined) return
+    this.#state = 'corked'
+    socket.cork()
+    process.nextTick(() => {
+      if (this.#state === 'corked') this.#state = 'open'
+      socket.uncork()
     })
   }
 
-  // Header of an answer: length, xid (-1 notification, -2 ping), zxid, error.
-  #onPacket(packet: Buffer): void {
-    const xid = packet.readInt32BE(4)
-    if (xid === notificationXid) {
-      this.#onNotification(packet)
-      return
-    }
-    if (xid === pingXid) {
-      const sentAtMs = this.#pingsSentAtMs.shift()
-      if (sentAtMs !== undefined) this.#events.onAnswered(sentAtMs)
-      return
-    }
-    const pending = this.#manager.pendingQueue[0]
-    if (pending?.request.header.xid !== xid) throw new Error(`xid ${xid} answers nothing that was asked`)
-    const code = packet.readInt32BE(16)
-    this.#manager.zxid = Buffer.from(packet.subarray(8, 16))
-    if (code === 0 && pending.request.header.type !== jute.OP_CODES.SYNC) {
-      this.#readAnswer(packet)
-      return
-    }
-    this.#manager.pendingQueue.shift()
-    pending.callback(code === 0 ? null : { code })
+  #onBytes(bytes: Buffer): void {
+    this.#guarded('an answer cannot be read', () => {
+      for (const packet of this.#frames.push(bytes)) {
+        if (this.#state === 'closed') return
+        if (this.#manager.state === ConnectionManager.STATES.CONNECTING) this.#onHandshake(packet)
+        else this.#onPacket(packet)
+      }
+    })
   }
 
-  #onNotification(packet: Buffer): void {
-    const event = new jute.protocol.WatcherEvent()
-    event.deserialize(packet, 20)
-    const type = eventTypes.get(event.type)
-    if (type !== undefined && event.path !== undefined) this.#events.onWatch({ type, path: event.path })
+  #onHandshake(packet: Buffer): void {
+    this.#readHandshake(packet)
+    this.#openTimer.cancel()
+    if (this.#manager.state !== ConnectionManager.STATES.CONNECTED) {
+      this.#events.onExpired(this)
+      return
+    }
+    this.#events.onOpen(
+      {
+        id: this.#manager.getSessionId(),
+        password: this.#manager.getSessionPassword(),
+        sessionTimeoutMs: this.#manager.getSessionTimeout(),
+        sentAtMs: this.#startedAtMs,
+      },
+      this,
+    )
+  }
+
+  #onPacket(bytes: Buffer): void {
+    const xid = bytes.readInt32BE(answerAt.xid)
+    if (xid === notificationXid) {
+      this.#onNotification(new JuteReader(bytes, answerAt.body))
+      return
+    }
+    const code = bytes.readInt32BE(answerAt.error)
+    const packet = xid < 0 ? this.#sharing(xid).shift() : this.#numbered(xid, bytes)
+    const inFlight = packet === undefined ? undefined : this.#landed(packet)
+    if (inFlight === undefined) throw new Error(`number ${xid} answers nothing that was asked`)
+    this.#events.onAnswered(inFlight.sentAtMs)
+    inFlight.answered(code, bytes)
+    if (code === sessionExpiredCode) this.destroy('the session has expired')
+  }
+
+  /** The request that has this number: answers come in the order of the requests. */
+  #numbered(xid: number, bytes: Buffer): Packet | undefined {
+    const pending = this.#manager.pendingQueue[0]
+    if (pending?.request.header.xid !== xid) throw new Error(`number ${xid} answers nothing that was asked`)
+    this.#manager.zxid = Buffer.from(bytes.subarray(answerAt.zxid, answerAt.error))
+    return this.#manager.pendingQueue.shift()?.request
+  }
+
+  #onNotification(reader: JuteReader): void {
+    const type = eventTypes.get(reader.int())
+    reader.int() // the state of the connection, which we know
+    if (type !== undefined) this.#events.onWatch({ type, path: reader.string() })
+  }
+
+  #landed(packet: Packet): InFlight | undefined {
+    const inFlight = this.#inFlight.get(packet)
+    this.#inFlight.delete(packet)
+    this.#inFlightBytes -= inFlight?.bytes ?? 0
+    return inFlight
+  }
+
+  #sharing(xid: number): Packet[] {
+    const sharing = this.#unnumbered.get(xid) ?? []
+    this.#unnumbered.set(xid, sharing)
+    return sharing
+  }
+
+  #guarded(what: string, work: () => void): void {
+    try {
+      work()
+    } catch (thrown) {
+      this.destroy(`${what}: ${asError(thrown).message}`)
+    }
   }
 
   #onClosed(): void {
-    if (this.#closed) return
-    this.#closed = true
+    if (this.#state === 'closed') return
+    this.#state = 'closed'
     this.#openTimer.cancel()
-    const unsent = new Set(this.#manager.packetQueue.queue.map((packet) => packet.request))
-    for (const [packet, fail] of [...this.#inFlight]) fail(connectionLossCode, !unsent.has(packet))
-    this.#events.onClosed(this.#reason)
+    const unsent = new Set(this.#manager.packetQueue.queue.map(({ request }) => request))
+    for (const packet of [...this.#inFlight.keys()]) this.#landed(packet)?.lost(!unsent.has(packet))
+    this.#events.onClosed(this.#reason, this)
   }
 }
 
-function request<T>(
-  about: { attempt: string; writes: boolean; type: number },
-  payload: JuteRecord | null,
-  read: (payload: JutePayload) => T,
-): Request<T> {
-  const header = new jute.protocol.RequestHeader(0, about.type)
-  const bytes = header.byteLength() + (payload?.byteLength() ?? 0)
-  return { attempt: about.attempt, writes: about.writes, bytes, packet: new jute.Request(header, payload), read }
-}
-
-function readAnswer<T>(request: Request<T>, payload: JutePayload): Answer<T> {
+function readAnswer<T>(request: Request<T>, bytes: Buffer): Answer<T> {
   try {
-    return { value: request.read(payload) }
+    return { value: request.read(new JuteReader(bytes, answerAt.body)) }
   } catch (thrown) {
     if (thrown instanceof ZooKeeperError) return { error: thrown }
-    return {
-      error: new ZooKeeperError('server-error', `${request.attempt}: answer without ${asError(thrown).message}`, {
-        outcome: 'unknown',
-      }),
-    }
+    const why = `${request.attempt}: the answer cannot be read: ${asError(thrown).message}`
+    return { error: new ZooKeeperError('server-error', why, { outcome: 'unknown', cause: thrown }) }
   }
 }
 
-function lost(request: Request<unknown>, code: number, sent: boolean): ZooKeeperError {
-  if (request.writes && sent) return serverError(code, request.attempt)
-  return new ZooKeeperError('connection-lost', `${request.attempt}: the connection was lost before it was done`)
-}
-
-// In a failed transaction the operations before the culprit carry error 0, it its own, those after it -2.
-function throwFirstFailure(attempt: string, payload: JutePayload): void {
-  const results = payload.results ?? []
-  const index = results.findIndex((result) => result.type === jute.OP_CODES.ERROR && (result.err ?? 0) !== 0)
-  if (index >= 0) throw serverError(results[index]?.err ?? 0, attempt, index)
-}
-
-function libraryOperation(operation: Operation): JuteOperation {
-  const { path } = operation
-  switch (operation.op) {
-    case 'create':
-      return {
-        type: jute.OP_CODES.CREATE,
-        path,
-        data: Buffer.from(operation.data), // the library copies in `set` only
-        acls: ACL.OPEN_ACL_UNSAFE,
-        mode: createFlags[operation.mode ?? 'persistent'],
-      }
-    case 'set':
-      return {
-        type: jute.OP_CODES.SET_DATA,
-        path,
-        data: bufferOf(operation.data),
-        version: versionNumber(operation.version),
-      }
-    case 'delete':
-      return { type: jute.OP_CODES.DELETE, path, version: versionNumber(operation.version) }
-    case 'check':
-      return { type: jute.OP_CODES.CHECK, path, version: versionNumber(operation.version) }
-  }
-}
-
-function bufferOf(data: Uint8Array): Buffer {
-  return Buffer.from(data.buffer, data.byteOffset, data.byteLength)
-}
-
-function statOf(stat: JuteStat | undefined): Stat {
-  const from = present(stat)
-  const owner = from.ephemeralOwner.toString('hex')
-  return {
-    version: from.version,
-    cversion: from.cversion,
-    aversion: from.aversion,
-    dataLength: from.dataLength,
-    numChildren: from.numChildren,
-    ephemeralOwner: /^0+$/.test(owner) ? undefined : owner,
-    czxid: from.czxid.toString('hex'),
-    mzxid: from.mzxid.toString('hex'),
-    pzxid: from.pzxid.toString('hex'),
-    ctimeMs: Number(from.ctime.readBigInt64BE(0)),
-    mtimeMs: Number(from.mtime.readBigInt64BE(0)),
-  }
-}
-
-function present<T>(value: T | undefined): T {
-  if (value === undefined) throw new Error('what was asked for')
-  return value
+function lost({ attempt, writes }: Request<unknown>, sent: boolean): ZooKeeperError {
+  const unknown = writes && sent
+  return new ZooKeeperError(
+    'connection-lost',
+    `${attempt}: the connection was lost before ${unknown ? 'the answer came' : 'it was done'}`,
+    { outcome: unknown ? 'unknown' : 'not-done' },
+  )
 }

@@ -1,0 +1,99 @@
+// What a znode is: its data's stat, who may touch it, how it is created, and the operations of transactions.
+
+import { createHash } from 'node:crypto'
+
+/**
+ * persistent: until deleted. ephemeral: until its session ends. container: deleted by the server some time after its last
+ * child was. persistent-with-ttl: deleted when it was not changed for `ttlMs` and has no children (a server must have
+ * `extendedTypesEnabled`). sequential: ten digits are added to the name, growing per parent.
+ */
+export type CreateMode =
+  | 'persistent'
+  | 'ephemeral'
+  | 'container'
+  | 'persistent-with-ttl'
+  | 'persistent-sequential'
+  | 'ephemeral-sequential'
+  | 'persistent-sequential-with-ttl'
+
+/** The version that a write demands; `any` demands none. */
+export type Version = number | 'any'
+
+/** What ZooKeeper keeps of a node. Transaction ids and owners are 16 hex digits, comparable as text; times ms since 1970. */
+export interface Stat {
+  readonly version: number
+  readonly cversion: number
+  readonly aversion: number
+  readonly dataLength: number
+  readonly numChildren: number
+  /** The owning session of an ephemeral; undefined for every other node. */
+  readonly ephemeralOwner: string | undefined
+  readonly czxid: string
+  readonly mzxid: string
+  readonly pzxid: string
+  readonly ctimeMs: number
+  readonly mtimeMs: number
+}
+
+export type Permission = 'read' | 'write' | 'create' | 'delete' | 'admin'
+
+/** Whom a node permits what. Schemes: `world` (id `anyone`), `auth` (id empty: whoever creates it), `digest`, `ip`, … */
+export interface Acl {
+  readonly scheme: string
+  readonly id: string
+  readonly permissions: readonly Permission[]
+}
+
+const everything: readonly Permission[] = ['read', 'write', 'create', 'delete', 'admin']
+
+/** Everyone may do everything: what nodes get unless told otherwise. */
+export const openAcl: readonly Acl[] = [{ scheme: 'world', id: 'anyone', permissions: everything }]
+/** Only whom the creating session has shown to be (`addAuth`) may do anything. */
+export const creatorAcl: readonly Acl[] = [{ scheme: 'auth', id: '', permissions: everything }]
+export const readOnlyAcl: readonly Acl[] = [{ scheme: 'world', id: 'anyone', permissions: ['read'] }]
+
+/** Permits a user that shows itself by `addAuth('digest', 'user:password')`. The server is told only the digest. */
+export function digestAcl(user: string, password: string, permissions: readonly Permission[] = everything): Acl {
+  const digest = createHash('sha1').update(`${user}:${password}`).digest('base64')
+  return { scheme: 'digest', id: `${user}:${digest}`, permissions }
+}
+
+/** What a session has shown itself to be. */
+export interface Identity {
+  readonly scheme: string
+  readonly id: string
+}
+
+interface Creation {
+  readonly op: 'create'
+  readonly path: string
+  readonly data: Uint8Array
+  readonly mode?: CreateMode
+  readonly acl?: readonly Acl[]
+  /** Of the modes with a TTL: how long it may stay unchanged, from 1 ms. */
+  readonly ttlMs?: number
+}
+
+export type Operation =
+  | Creation
+  | { readonly op: 'set'; readonly path: string; readonly data: Uint8Array; readonly version: Version }
+  | { readonly op: 'delete'; readonly path: string; readonly version: Version }
+  | { readonly op: 'check'; readonly path: string; readonly version: Version }
+
+/** The path as created, with its number if sequential. */
+export interface Created {
+  readonly path: string
+  readonly stat: Stat
+}
+
+/** Of a create the path as created; a server tells no stat there. */
+export type OperationResult = string | Stat | undefined
+
+/** What each operation of a transaction gave, in its place. */
+export type OperationResults<T extends readonly Operation[]> = {
+  readonly [Index in keyof T]: ResultOf<T[Index]>
+}
+type ResultOf<T> = T extends { readonly op: 'create' } ? string : T extends { readonly op: 'set' } ? Stat : undefined
+
+export type ReadOperation =
+  { readonly op: 'get'; readonly path: string } | { readonly op: 'children'; readonly path: string }

@@ -1,0 +1,283 @@
+// What is asked of a server: how each operation is written, and how its answer is read (zookeeper.jute). All of it is encoded
+// here and not by the library, which lacks half of the operations, gets transactions wrong (#67), and throws on what it does
+// not know in the midst of an answer (#36).
+
+import { assertPath, serverError, type ZooKeeperError } from './errors.ts'
+import { requestPacket, type JuteReader, type JuteWriter, type WriteBody } from './jute.ts'
+import type {
+  Acl,
+  Created,
+  CreateMode,
+  Identity,
+  Operation,
+  OperationResult,
+  ReadOperation,
+  Stat,
+  Version,
+} from './nodes.ts'
+import * as records from './records.ts'
+import type { CreateOptions, Credentials, ReadResult } from './session.ts'
+import { addWatchModes, authXid, opcode, pingXid, versionNumber, watcherTypes } from './wire-numbers.ts'
+
+/** Servers drop the connection, and with it all in flight, when a request passes jute.maxbuffer (1 MiB less a little). */
+export const requestBytesMax = 1_048_000
+
+/** A request and how its answer is read. `attempt` is what errors say: "create /a". */
+export interface Request<T> {
+  readonly attempt: string
+  readonly writes: boolean
+  readonly type: number
+  /** Of pings and credentials, which all have the same number. The others are numbered when they are sent. */
+  readonly xid?: number
+  readonly packet: Buffer
+  readonly read: (reader: JuteReader) => T
+}
+
+export type Answer<T> = { readonly value: T } | { readonly error: ZooKeeperError }
+
+/** Paths of watches, as they are restored on a new connection. */
+export type WatchedPaths = Readonly<Record<'data' | 'exist' | 'child' | 'persistent' | 'recursive', readonly string[]>>
+export type WatchMode = keyof typeof addWatchModes
+export type WatcherType = keyof typeof watcherTypes
+
+const nothing = (): undefined => undefined
+
+export const ping: Request<void> = {
+  ...{ attempt: 'ping', writes: false, type: opcode.ping, xid: pingXid, read: nothing },
+  packet: requestPacket(opcode.ping, undefined),
+}
+
+export function closeSession(): Request<void> {
+  const packet = requestPacket(opcode.closeSession, undefined)
+  return { attempt: 'close the session', writes: true, type: opcode.closeSession, packet, read: nothing }
+}
+
+export function authenticate({ scheme, proof }: Credentials): Request<void> {
+  const packet = requestPacket(opcode.auth, (writer) => writer.int(0).string(scheme).buffer(Buffer.from(proof)))
+  return {
+    attempt: `show ${scheme} credentials`,
+    writes: false,
+    type: opcode.auth,
+    xid: authXid,
+    packet,
+    read: nothing,
+  }
+}
+
+export function whoAmI(): Request<Identity[]> {
+  const read = (reader: JuteReader): Identity[] =>
+    reader.vector(() => ({ scheme: reader.string(), id: reader.string() }))
+  const packet = requestPacket(opcode.whoAmI, undefined)
+  return { attempt: 'ask who we are', writes: false, type: opcode.whoAmI, packet, read }
+}
+
+/** The watch of a read (get, exists, children) is asked for by the last byte of its packet: sent with it, or without. */
+export function withWatch(request: Request<unknown>, watch: boolean): void {
+  request.packet.writeUInt8(watch ? 1 : 0, request.packet.length - 1)
+}
+
+/** The mode of an addWatch, likewise: its last number. */
+export function withMode(request: Request<unknown>, mode: WatchMode): void {
+  request.packet.writeInt32BE(addWatchModes[mode], request.packet.length - 4)
+}
+
+/** What a removeWatches removes, likewise. */
+export function withWatcherType(request: Request<unknown>, type: WatcherType): void {
+  request.packet.writeInt32BE(watcherTypes[type], request.packet.length - 4)
+}
+
+/** Requests about nodes below a chroot ("" for none): paths that go in and come out are below it, and without it. */
+export class Requests {
+  readonly #chroot: string
+
+  constructor(chroot: string) {
+    this.#chroot = chroot
+  }
+
+  create(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<string> {
+    const type = records.creationType(mode)
+    return this.#creation({ op: 'create', path, data, mode, ...options }, type, (reader) => this.local(reader.string()))
+  }
+
+  createWithStat(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<Created> {
+    const plain = records.creationType(mode)
+    const type = plain === opcode.create ? opcode.create2 : plain
+    return this.#creation({ op: 'create', path, data, mode, ...options }, type, (reader) => ({
+      path: this.local(reader.string()),
+      stat: records.readStat(reader),
+    }))
+  }
+
+  /** The three reads ask for no watch until `withWatch` says otherwise. */
+  get(path: string): Request<{ data: Buffer; stat: Stat }> {
+    const read = (reader: JuteReader): { data: Buffer; stat: Stat } => ({
+      data: reader.buffer(),
+      stat: records.readStat(reader),
+    })
+    return this.#read('get', path, opcode.getData, { read, more: noWatch })
+  }
+
+  exists(path: string): Request<Stat> {
+    return this.#read('exists', path, opcode.exists, { read: records.readStat, more: noWatch })
+  }
+
+  children(path: string): Request<{ names: string[]; stat: Stat }> {
+    const read = (reader: JuteReader): { names: string[]; stat: Stat } => ({
+      names: reader.strings(),
+      stat: records.readStat(reader),
+    })
+    return this.#read('children', path, opcode.getChildren2, { read, more: noWatch })
+  }
+
+  set(path: string, data: Uint8Array, version: Version): Request<Stat> {
+    const packet = this.#packet(path, opcode.setData, {
+      more: (writer) => writer.buffer(data).int(versionNumber(version)),
+      expectedBytes: data.length,
+    })
+    return { attempt: `set ${path}`, writes: true, type: opcode.setData, packet, read: records.readStat }
+  }
+
+  delete(path: string, version: Version): Request<void> {
+    const packet = this.#packet(path, opcode.delete, { more: (writer) => writer.int(versionNumber(version)) })
+    return { attempt: `delete ${path}`, writes: true, type: opcode.delete, packet, read: nothing }
+  }
+
+  sync(path: string): Request<void> {
+    return this.#read('sync', path, opcode.sync, { read: nothing })
+  }
+
+  getAcl(path: string): Request<{ acl: Acl[]; stat: Stat }> {
+    const read = (reader: JuteReader): { acl: Acl[]; stat: Stat } => ({
+      acl: records.readAcl(reader),
+      stat: records.readStat(reader),
+    })
+    return this.#read('get the ACL of', path, opcode.getAcl, { read })
+  }
+
+  setAcl(path: string, acl: readonly Acl[], version: Version): Request<Stat> {
+    const packet = this.#packet(path, opcode.setAcl, {
+      more: (writer) => records.writeAcl(writer, acl).int(versionNumber(version)),
+    })
+    return { attempt: `set the ACL of ${path}`, writes: true, type: opcode.setAcl, packet, read: records.readStat }
+  }
+
+  descendantCount(path: string): Request<number> {
+    return this.#read('count what is below', path, opcode.getAllChildrenNumber, { read: (reader) => reader.int() })
+  }
+
+  ephemerals(path: string): Request<string[]> {
+    const read = (reader: JuteReader): string[] => reader.strings().map((found) => this.local(found))
+    return this.#read('list the ephemerals below', path, opcode.getEphemerals, { read })
+  }
+
+  multi(operations: readonly Operation[]): Request<OperationResult[]> {
+    const attempt = attemptOf('multi', operations)
+    const packet = requestPacket(opcode.multi, (writer) => {
+      for (const operation of operations) {
+        if (operation.op === 'create') records.assertCreation(operation)
+        records.writeOperation(writer, { ...operation, path: this.#wire(operation.path) })
+      }
+      records.endOperations(writer)
+    })
+    const readFailed = (errorNumber: number, index: number): undefined => {
+      if (errorNumber !== 0) throw serverError(errorNumber, attempt, index)
+    }
+    const readOne = (type: number, reader: JuteReader): OperationResult => {
+      const result = records.readWritten(type, reader)
+      return typeof result === 'string' ? this.local(result) : result
+    }
+    const read = (reader: JuteReader): OperationResult[] => records.readResults(reader, readOne, readFailed)
+    return { attempt, writes: true, type: opcode.multi, packet, read }
+  }
+
+  multiRead(operations: readonly ReadOperation[]): Request<ReadResult[]> {
+    const attempt = attemptOf('multiRead', operations)
+    const packet = requestPacket(opcode.multiRead, (writer) => {
+      for (const { op, path } of operations) {
+        const type = op === 'get' ? opcode.getData : opcode.getChildren
+        records.operationHeader(writer, type).string(this.#wire(path)).bool(false)
+      }
+      records.endOperations(writer)
+    })
+    const readFailed = (errorNumber: number, index: number): ReadResult => serverError(errorNumber, attempt, index)
+    const read = (reader: JuteReader): ReadResult[] => records.readResults(reader, records.readRead, readFailed)
+    return { attempt, writes: false, type: opcode.multiRead, packet, read }
+  }
+
+  /** The mode is put in by `withMode`. */
+  addWatch(path: string): Request<void> {
+    return this.#read('add a watch to', path, opcode.addWatch, { read: nothing, more: (writer) => writer.int(0) })
+  }
+
+  removeWatches(path: string, type: WatcherType): Request<void> {
+    const more: WriteBody = (writer) => writer.int(watcherTypes[type])
+    return this.#read('remove the watches of', path, opcode.removeWatches, { read: nothing, more })
+  }
+
+  /** Servers before 3.6 know no persistent watches, nor the request that restores them. */
+  setWatches(zxid: bigint, watches: WatchedPaths): Request<void> {
+    const persistent = watches.persistent.length + watches.recursive.length > 0
+    const type = persistent ? opcode.setWatches2 : opcode.setWatches
+    const wire = (paths: readonly string[]): string[] => paths.map((path) => this.#wire(path))
+    const packet = requestPacket(type, (writer) => {
+      writer.long(zxid).strings(wire(watches.data)).strings(wire(watches.exist)).strings(wire(watches.child))
+      if (persistent) writer.strings(wire(watches.persistent)).strings(wire(watches.recursive))
+    })
+    return { attempt: 'restore watches', writes: false, type, packet, read: nothing }
+  }
+
+  /** A path of the server's as this session knows it. */
+  local(path: string): string {
+    return this.#chroot === '' ? path : path.slice(this.#chroot.length) || '/'
+  }
+
+  #wire(path: string): string {
+    assertPath(path)
+    return path === '/' && this.#chroot !== '' ? this.#chroot : this.#chroot + path
+  }
+
+  #creation<T>(
+    operation: Parameters<typeof records.writeCreation>[1],
+    type: number,
+    read: Request<T>['read'],
+  ): Request<T> {
+    const { path, data } = operation
+    records.assertCreation(operation)
+    const wirePath = this.#wire(path)
+    const write: WriteBody = (writer) => {
+      records.writeCreation(writer, { ...operation, path: wirePath })
+    }
+    const packet = requestPacket(type, write, 256 + data.length)
+    return { attempt: `create ${path}`, writes: true, type, packet, read }
+  }
+
+  #read<T>(
+    verb: string,
+    path: string,
+    type: number,
+    how: { readonly read: Request<T>['read']; readonly more?: WriteBody },
+  ): Request<T> {
+    return { attempt: `${verb} ${path}`, writes: false, type, packet: this.#packet(path, type, how), read: how.read }
+  }
+
+  #packet(
+    path: string,
+    type: number,
+    { more, expectedBytes = 0 }: { more?: WriteBody; expectedBytes?: number },
+  ): Buffer {
+    const wirePath = this.#wire(path)
+    const write: WriteBody = (writer) => {
+      writer.string(wirePath)
+      more?.(writer)
+    }
+    return requestPacket(type, write, 64 + 3 * wirePath.length + expectedBytes)
+  }
+}
+
+function noWatch(writer: JuteWriter): void {
+  writer.bool(false)
+}
+
+function attemptOf(name: string, operations: readonly { readonly op: string; readonly path: string }[]): string {
+  return `${name} of ${operations.map(({ op, path }) => `${op} ${path}`).join(', ')}`.slice(0, 500)
+}

@@ -1,0 +1,73 @@
+// Operations on more than one node, made of single ones.
+
+import type { Clock } from '@catchment/runtime'
+import { assertPath, isCode, ZooKeeperError } from './errors.ts'
+import type { CallOptions, ZooKeeperSession } from './session.ts'
+
+type Making = Pick<ZooKeeperSession, 'clock' | 'create' | 'exists'>
+type Deleting = Pick<ZooKeeperSession, 'clock' | 'children' | 'delete'>
+
+/** How many siblings are deleted at once. */
+const deletesAtOnce = 100
+/** Others may create below while we delete: then it is tried again, this often. */
+const deleteAttemptsMax = 10
+
+/** Creates what is missing of `path`, from the top. */
+export async function ensurePath(session: Making, path: string, options: CallOptions = {}): Promise<void> {
+  assertPath(path)
+  const left = within(session.clock, options)
+  const missing: string[] = []
+  for (let above = path; above !== '' && (await session.exists(above, left())) === undefined; above = parentOf(above))
+    missing.push(above)
+  for (const absent of missing.toReversed())
+    try {
+      await session.create(absent, new Uint8Array(), 'persistent', left())
+    } catch (thrown) {
+      if (!isCode(thrown, 'node-exists')) throw thrown
+    }
+}
+
+/** Deletes `path` and what is below it, from the leaves. */
+export async function deleteTree(session: Deleting, path: string, options: CallOptions = {}): Promise<void> {
+  assertPath(path)
+  if (path === '/') throw new ZooKeeperError('bad-arguments', 'the root cannot be deleted')
+  const left = within(session.clock, options)
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      const { names } = await session.children(path, left())
+      for (let first = 0; first < names.length; first += deletesAtOnce) {
+        const some = names.slice(first, first + deletesAtOnce).map((name) => `${path}/${name}`)
+        const trees = await Promise.all(some.map((child) => deletesLeaf(session, child, left())))
+        for (const tree of trees) if (tree !== undefined) await deleteTree(session, tree, left())
+      }
+      await session.delete(path, 'any', left())
+      return
+    } catch (thrown) {
+      if (isCode(thrown, 'no-node')) return
+      if (!isCode(thrown, 'not-empty') || attempt === deleteAttemptsMax) throw thrown
+    }
+  }
+}
+
+/** Most nodes are leaves: only what turns out to have children, which is returned, has to be listed. */
+async function deletesLeaf(session: Deleting, path: string, options: CallOptions): Promise<string | undefined> {
+  try {
+    await session.delete(path, 'any', options)
+  } catch (thrown) {
+    if (isCode(thrown, 'not-empty')) return path
+    if (!isCode(thrown, 'no-node')) throw thrown
+  }
+  return undefined
+}
+
+/** The options for each next step: `timeoutMs` bounds them all together, and becomes what is left of it. */
+function within(clock: Clock, options: CallOptions): () => CallOptions {
+  const { timeoutMs } = options
+  if (timeoutMs === undefined) return () => options
+  const endMs = clock.monotonicMs() + timeoutMs
+  return () => ({ ...options, timeoutMs: Math.max(0, endMs - clock.monotonicMs()) })
+}
+
+function parentOf(path: string): string {
+  return path.slice(0, path.lastIndexOf('/'))
+}
