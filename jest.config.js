@@ -50,8 +50,10 @@ export default {
   projects: [
     project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts'], { setupFiles: ['<rootDir>/test/seeds.js'] }),
     project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),
-    project('simulation', ['<rootDir>/test/{simulation,schedules}/**/*.test.ts']),
-    // Those below start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does not.
+    project('simulation', ['<rootDir>/test/simulation/**/*.test.ts']),
+    // Those below take their time, or start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does
+    // not.
+    project('schedules', ['<rootDir>/test/schedules/**/*.test.ts']),
     project('process', [`${rooms}/**/*.process.test.ts`]),
     project('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),
     conformance('embedded', onServers),
