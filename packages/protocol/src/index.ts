@@ -107,3 +107,23 @@ export {
   type TreeCollector,
   type TreeGroup,
 } from './control.ts'
+export {
+  commandAnswerSchema,
+  commandOutcomeSchema,
+  commandRequestSchema,
+  commandsAnswerSchema,
+  commandSchema,
+  commandsToldMax,
+  commandsWaitingMax,
+  commandText,
+  commandVerbSchema,
+  commandWaitMsMax,
+  outcomesMax,
+  outcomesSchema,
+  type Command,
+  type CommandAnswer,
+  type CommandOutcome,
+  type CommandRequest,
+  type CommandsAnswer,
+  type CommandVerb,
+} from './commands.ts'

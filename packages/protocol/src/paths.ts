@@ -22,6 +22,9 @@ export interface TreePaths {
   readonly assignment: string
   readonly journal: string
   readonly config: string
+  readonly commands: string
+  readonly outcomes: string
+  readonly housekeeping: string
   collector(id: string): string
   status(id: string): string
   admin(id: string): string
@@ -45,6 +48,9 @@ export function treePaths(root: string): TreePaths {
     assignment,
     journal: `${assignment}/journal`,
     config,
+    commands: `${root}/commands`,
+    outcomes: `${root}/outcomes`,
+    housekeeping: `${root}/housekeeping`,
     collector: (id) => `${collectors}/${id}`,
     status: (id) => `${collectors}/${id}/${statusNodeName}`,
     admin: (id) => `${collectors}/${id}/admin`,

@@ -67,8 +67,12 @@ export const collectorStatusSchema = z.object({
 })
 export type CollectorStatus = z.infer<typeof collectorStatusSchema>
 
-/** `/collector/<id>/admin`: what an operator wants of it. Absent means serve. */
-export const adminSchema = z.object({ want: z.enum(['serve', 'cordon', 'drain']), at: atSchema })
+/** `/collector/<id>/admin`: what an operator wants of it. Absent means serve. `why` names the command that wrote it. */
+export const adminSchema = z.object({
+  want: z.enum(['serve', 'cordon', 'drain']),
+  at: atSchema,
+  why: z.string().optional(),
+})
 export type Admin = z.infer<typeof adminSchema>
 
 /** `/assigner/leader`: the fence. Its znode version is checked by every publish. */

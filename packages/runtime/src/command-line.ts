@@ -10,8 +10,8 @@ import { environment, flagName, loadSettings, toggleSetting, type SettingsOf, ty
 export interface RunContext {
   /** Aborts at the first SIGINT or SIGTERM, or when the parent goes away: end cleanly, soon. A second signal kills. */
   readonly signal: AbortSignal
-  /** The command's one positional argument, where it has one. */
-  readonly argument: string | undefined
+  /** The words given for the command's positional arguments, in their order. */
+  readonly arguments: readonly string[]
   /** `--json`: print one JSON value per line, nothing else. */
   readonly json: boolean
   /** Standard output is a terminal that shows colours. */
@@ -26,7 +26,8 @@ export interface Command<S extends SettingsSpec> {
   readonly name: string
   readonly help: string
   readonly settings: S
-  readonly argument?: { readonly name: string; readonly help: string; readonly required: boolean }
+  /** Positional; what may be left out comes last. */
+  readonly arguments?: readonly { readonly name: string; readonly help: string; readonly required: boolean }[]
   /** Takes every word as it is, flags too, for another program: `context.rest`. */
   readonly handsOver?: boolean
   readonly run: (settings: SettingsOf<S>, context: RunContext) => Promise<void>
@@ -54,11 +55,8 @@ export function defineCommand<S extends SettingsSpec>(command: Command<S>): Boun
     register: (parent, run) => {
       const target = parent === undefined ? new Commander(command.name) : parent.command(command.name)
       target.description(command.help)
-      if (command.argument !== undefined)
-        target.argument(
-          command.argument.required ? `<${command.argument.name}>` : `[${command.argument.name}]`,
-          command.argument.help,
-        )
+      for (const { name, help, required } of command.arguments ?? [])
+        target.argument(required ? `<${name}>` : `[${name}]`, help)
       if (command.handsOver === true)
         target
           .argument('[words...]', 'as that program takes them')
@@ -69,6 +67,22 @@ export function defineCommand<S extends SettingsSpec>(command: Command<S>): Boun
       target.action(async () => {
         await runCommand(command, target, run)
       })
+      return target
+    },
+  }
+}
+
+/** Commands below a word of their own: `config get`, `config set`. */
+export function defineGroup(group: {
+  readonly name: string
+  readonly help: string
+  readonly commands: readonly BoundCommand[]
+}): BoundCommand {
+  return {
+    register: (parent, run) => {
+      const target = parent === undefined ? new Commander(group.name) : parent.command(group.name)
+      target.description(group.help)
+      for (const command of group.commands) prepare(command.register(target, run))
       return target
     },
   }
@@ -119,7 +133,8 @@ function addOptions(target: Commander, spec: SettingsSpec): void {
 }
 
 async function runCommand<S extends SettingsSpec>(command: Command<S>, target: Commander, run: Runner): Promise<void> {
-  const flags: Record<string, unknown> = command.handsOver === true ? {} : target.opts()
+  const flags: Record<string, unknown> =
+    command.handsOver === true ? {} : withNegations(target.opts(), command.settings)
   const { config, ...given } = flags
   const json = given['json'] === true
   await run(async (signal) => {
@@ -135,7 +150,7 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
     try {
       await command.run(settings, {
         signal: ends,
-        argument: command.argument === undefined ? undefined : target.args[0],
+        arguments: command.handsOver === true ? [] : target.args,
         json,
         colours: isatty(1) && process.stdout.hasColors() && sources.environment['NO_COLOR'] === undefined,
         print: (line) => {
@@ -147,6 +162,19 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
       parent?.release()
     }
   }, json)
+}
+
+/** `--no-wait` is to commander the denial of a `wait`; to us it is the toggle `noWait`. */
+function withNegations(flags: Readonly<Record<string, unknown>>, spec: SettingsSpec): Record<string, unknown> {
+  const given = { ...flags }
+  for (const name of Object.keys(spec)) {
+    const [, first = '', rest = ''] = /^no([A-Z])(.*)$/.exec(name) ?? []
+    const denied = first.toLowerCase() + rest
+    if (first === '' || given[denied] !== false) continue
+    given[name] = true
+    Reflect.deleteProperty(given, denied)
+  }
+  return given
 }
 
 /** Runs `work` under the signals; reports what it throws in words and sets the exit code. */

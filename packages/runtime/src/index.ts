@@ -43,4 +43,11 @@ export {
   type SettingsOf,
   type SettingsSpec,
 } from './settings.ts'
-export { defineCommand, runProgram, type BoundCommand, type Command, type RunContext } from './command-line.ts'
+export {
+  defineCommand,
+  defineGroup,
+  runProgram,
+  type BoundCommand,
+  type Command,
+  type RunContext,
+} from './command-line.ts'

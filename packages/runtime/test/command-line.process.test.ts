@@ -19,12 +19,14 @@ async function outcome(
 }
 
 describe('runProgram', () => {
-  test('ends with 0 when the work is done; passes settings, the argument and --json on', async () => {
-    const { code, out, err } = await outcome(['hello', '--json', '--port', '3'], { CATCHMENT_PORT: '4' })
+  test('ends with 0 when the work is done; passes settings, the arguments and --json on', async () => {
+    const { code, out, err } = await outcome(['hello', '--json', '--port', '3', '--no-haste', 'world'], {
+      CATCHMENT_PORT: '4',
+    })
     expect([code, err]).toEqual([0, ''])
     expect(JSON.parse(out)).toEqual({
-      settings: { deed: 'end', port: 3 },
-      argument: 'hello',
+      settings: { deed: 'end', noHaste: true, port: 3 },
+      arguments: ['hello', 'world'],
       json: true,
       colours: false,
     })
@@ -34,7 +36,7 @@ describe('runProgram', () => {
     const help = await outcome(['--help'])
     expect([help.code, help.err]).toEqual([0, ''])
     for (const text of [
-      'worker [options] [word]',
+      'worker [options] [word] [other]',
       '--deed <',
       '--port <N>',
       '(default: 7)',

@@ -11,8 +11,8 @@ export function explainCommand(): BoundCommand {
     name: 'explain',
     help: 'where a group is, and the decisions that brought it there',
     settings: assignerSettings,
-    argument: { name: 'GROUP', help: 'the name of the group, as "catchment tree" shows it', required: true },
-    run: async ({ assigner }, { argument, signal, json, print, colours }) => {
+    arguments: [{ name: 'GROUP', help: 'the name of the group, as "catchment tree" shows it', required: true }],
+    run: async ({ assigner }, { arguments: [argument], signal, json, print, colours }) => {
       if (argument === undefined) throw usage('explain needs the name of a group: catchment explain GROUP')
       const group = isGroupName(argument) ? argument : encodeGroupName(argument)
       await withAssigner(assigner, async (client) => {

@@ -8,6 +8,7 @@ import {
   defineCommand,
   numberSetting,
   runProgram,
+  toggleSetting,
 } from '../../src/index.ts'
 
 const deeds = ['end', 'fail', 'blame-operator', 'use-wrongly', 'wait', 'wait-and-throw', 'stubborn', 'print'] as const
@@ -19,16 +20,20 @@ await runProgram({
   commands: defineCommand({
     name: 'worker',
     help: 'works',
-    argument: { name: 'word', help: 'a word', required: false },
+    arguments: [
+      { name: 'word', help: 'a word', required: false },
+      { name: 'other', help: 'another', required: false },
+    ],
     settings: {
       deed: choiceSetting({ help: 'what to do', choices: deeds, default: 'end' }),
+      noHaste: toggleSetting({ help: 'take your time' }),
       port: numberSetting({ help: 'a number', min: 1, max: 10, default: 7 }),
     },
     async run(settings, context) {
       switch (settings.deed) {
         case 'end':
           context.print(
-            JSON.stringify({ settings, argument: context.argument, json: context.json, colours: context.colours }),
+            JSON.stringify({ settings, arguments: context.arguments, json: context.json, colours: context.colours }),
           )
           return
         case 'fail':
