@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { joinElection, type Election } from '../src/index.ts'
-import { inWorld, Told, type Client, type World } from './world.ts'
+import { ending, inWorld, Told, type Client, type World } from './world.ts'
 
 interface Candidate {
   readonly name: string
@@ -66,7 +66,7 @@ test(
     await candidates[0]?.election.resign()
     await told.first((event) => event === 'c leads')
     await candidates[3]?.client.session.sync(world.root) // what would wake it has come before this answer
-    expect(new Set(woken)).toEqual(new Set(['a', 'b', 'c']))
+    expect(new Set(woken)).toEqual(new Set(['c']))
     expect(told.all).toEqual(['a leads', 'a stops', 'c leads'])
   }),
 )
@@ -137,5 +137,127 @@ test(
     await observer.session.sync(path)
     expect((await observer.session.children(path)).names).toHaveLength(1)
     expect(session.generation).toBe(1)
+  }),
+)
+
+// What follows happened to others: Curator's LeaderLatch had two leaders at once.
+
+/** Runs `then` instead of handing out the next list of children: what is read is old by the time it arrives. */
+function holdBackNextLook({ session }: Client, then: () => Promise<void>): void {
+  const children = session.children.bind(session)
+  let held = false
+  session.children = async (...call) => {
+    const answer = await children(...call)
+    if (!held) {
+      held = true
+      await then()
+    }
+    return answer
+  }
+}
+
+test(
+  'joinElection: what was read before a suspension elects nobody (CURATOR-444)',
+  inWorld(async (world) => {
+    const { told, candidates } = await stand(world, ['a', 'b'])
+    const [a, b] = candidates
+    if (a === undefined || b === undefined) throw new Error('two stand')
+    await told.first((event) => event === 'a leads')
+    holdBackNextLook(b.client, async () => {
+      b.client.network.weather = 'refusing'
+      await b.client.reaches('suspended')
+      expect(b.election.leading).toBe(false)
+      told.tell('b is cut off')
+      b.client.network.weather = 'through'
+      await b.client.reaches('connected')
+      told.tell('b is back')
+    })
+    await a.election.resign()
+    await told.first((event) => event === 'b leads')
+    expect(told.all).toEqual(['a leads', 'a stops', 'b is cut off', 'b is back', 'b leads'])
+  }),
+)
+
+test(
+  'joinElection: a node of a lost session that still stands is not taken for its own (CURATOR-620, CURATOR-696)',
+  inWorld(async (world) => {
+    const { told, candidates } = await stand(world, ['a', 'b'])
+    const [a, b] = candidates
+    if (a === undefined || b === undefined) throw new Error('two stand')
+    await told.first((event) => event === 'a leads')
+    const path = `${world.root}/candidates`
+    const before = a.election.token
+    a.client.network.weather = 'stalled'
+    await told.first((event) => event === 'b leads')
+    expect(a.election.token).toBeUndefined()
+    a.client.network.weather = 'refusing'
+    a.client.network.weather = 'through'
+    await a.client.reaches('connected')
+    while ((await b.client.session.exists(path))?.numChildren !== 2) await b.client.session.sync(path)
+    expect(leaders(candidates)).toEqual(['b'])
+    await b.election.resign()
+    await told.first((event) => event === 'a leads' && told.all.length >= 5)
+    const { names } = await a.client.session.children(path)
+    const stat = await a.client.session.exists(`${path}/${String(names[0])}`)
+    expect(names).toHaveLength(1)
+    expect(stat?.ephemeralOwner).toBe(a.client.session.sessionId)
+    expect(a.election.token).toBe(BigInt(`0x${String(stat?.czxid)}`))
+    expect(a.election.token).toBeGreaterThan(before ?? 0n)
+  }),
+)
+
+test(
+  'joinElection: a leader whose node is deleted by others perceives it and goes to the end of the line (CURATOR-696)',
+  inWorld(async (world) => {
+    const { told, candidates } = await stand(world, ['a', 'b'])
+    const path = `${world.root}/candidates`
+    await told.first((event) => event === 'a leads')
+    const admin = await world.session()
+    const first = (await admin.session.children(path)).names.sort((one, other) =>
+      one.slice(-10) < other.slice(-10) ? -1 : 1,
+    )[0]
+    await admin.session.delete(`${path}/${String(first)}`, 'any')
+    await told.first((event) => event === 'b leads')
+    await told.first((event) => event === 'a stops')
+    await admin.session.sync(path)
+    while ((await admin.session.exists(path))?.numChildren !== 2) await admin.session.sync(path)
+    expect(leaders(candidates)).toEqual(['b'])
+  }),
+)
+
+test(
+  'joinElection: who has resigned is not elected by a look that was under way, and leaves no node (CURATOR-652, CURATOR-653)',
+  inWorld(async (world) => {
+    const { told, candidates } = await stand(world, ['a', 'b', 'c'])
+    const [a, b] = candidates
+    if (a === undefined || b === undefined) throw new Error('three stand')
+    await told.first((event) => event === 'a leads')
+    let resigned: Promise<void> | undefined
+    holdBackNextLook(b.client, () => {
+      resigned = b.election.resign()
+      return Promise.resolve()
+    })
+    await a.election.resign()
+    await told.first((event) => event === 'c leads')
+    await resigned
+    expect(told.all).toEqual(['a leads', 'a stops', 'c leads'])
+    expect((await b.client.session.children(`${world.root}/candidates`)).names).toHaveLength(1)
+  }),
+)
+
+test(
+  'joinElection: resign gives up by its deadline and removes the node all the same',
+  inWorld(async (world) => {
+    const { told, candidates } = await stand(world, ['a', 'b'])
+    const [a] = candidates
+    if (a === undefined) throw new Error('two stand')
+    await told.first((event) => event === 'a leads')
+    a.client.network.weather = 'stalled'
+    expect(await ending(a.election.resign({ timeoutMs: 30 }))).toBe('timeout unknown')
+    expect(a.election.leading).toBe(false)
+    a.client.network.weather = 'through'
+    await told.first((event) => event === 'b leads')
+    await a.election.resign()
+    expect(told.all).toEqual(['a leads', 'a stops', 'b leads'])
   }),
 )

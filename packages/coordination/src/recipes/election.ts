@@ -1,5 +1,6 @@
 import { Following, type Turn } from './following.ts'
-import { isCode } from '../session/errors.ts'
+import { releaseWithin, tokenOf } from './hold.ts'
+import { Place, readLine } from './line.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 export interface ElectionOptions {
@@ -7,30 +8,41 @@ export interface ElectionOptions {
   readonly path: string
   /** Who stands, for people who read the tree: the data of the candidate's node. */
   readonly id: string
-  /** It leads: a hint, no permission to write. Take the fence (acquireFence) and check it in every write. */
-  readonly onElected: () => void
+  /**
+   * It leads: a hint, no permission to write. Hand the token to what you write to, or take the fence (acquireFence) and
+   * check it in every write to the tree.
+   */
+  readonly onElected: (token: bigint) => void
   /** It does not lead any more: stop at once. */
   readonly onDeposed: () => void
 }
 
 export interface Election {
+  /** Looks at the clock: right even when the process was stopped and no timer ran. Ask before each act on the outside. */
   readonly leading: boolean
-  /** Deposes, removes the candidate's node and ends. Rejects if no server could be told: then close the session. */
-  resign(): Promise<void>
+  /** The fencing token while it leads: the transaction that created its node. It grows from leader to leader. */
+  readonly token: bigint | undefined
+  /**
+   * Deposes at once, removes the candidate's node and ends. Resolves when the node is gone or its session over. Rejects with
+   * `timeout` (twice the session timeout unless given) or `aborted`, and goes on removing it; a second call waits for the same.
+   */
+  resign(options?: CallOptions): Promise<void>
 }
 
 /**
- * Stands in an election. Source: ZooKeeper recipes, "Leader Election"; the random prefix is Curator's "protection".
+ * Stands in an election. Source: ZooKeeper recipes, "Leader Election".
  *
- * Protocol: an ephemeral sequential node `<random>-<sequence>`; the lowest sequence leads. Everyone else watches only the
- * node before its own, so one death wakes one candidate. A create whose answer was lost is found again by its random
- * prefix; should there be two, the higher is removed. The leader watches its own node.
+ * Protocol: a place in a line of ephemeral sequential nodes (line.ts); the first leads. Everyone else watches the node
+ * before its own and no other, so one death wakes one candidate. The leader watches its own node.
  *
  * States: candidate → elected → deposed (= candidate) → … → resigned. `onElected` and `onDeposed` alternate.
- * Suspended: deposed at once, within the state change; elected again when it is connected in the same session and its node
- * is still the lowest. Lost: the same, and a new node at the end of the queue.
- * Guarantee: with sessions that keep their lease, two never lead at once. A process that was stopped and wakes up may
- * believe in its past until its timers run: that is why every write is fenced.
+ * Suspended: deposed at once, within the state change; elected again, with the same token, when it is connected in the same
+ * session and its node is still the first. Lost: deposed, and a new node at the end of the line. Its node deleted by others:
+ * the same.
+ *
+ * Guarantee: two never lead at one instant, unless others delete nodes or the servers end sessions before their time, news
+ * of which takes time to arrive. Nobody is elected upon what was read before the session was interrupted, before it
+ * resigned, or by a node of an earlier session (as CURATOR-620, 652, 653 and 696 tell).
  */
 export function joinElection(session: ZooKeeperSession, options: ElectionOptions): Election {
   return new Candidacy(session, options)
@@ -41,12 +53,11 @@ class Candidacy implements Election {
   readonly #options: ElectionOptions
   readonly #following: Following<void>
   readonly #unsubscribe: () => void
-  #generation = 0
-  #prefix = ''
-  #node: string | undefined
-  #elected = false
+  #place: Place | undefined
+  #token: bigint | undefined
   /** Grows whenever what was read may have become untrue: a turn that began before elects nobody. */
   #interruptions = 0
+  #resigned: Promise<void> | undefined
 
   constructor(session: ZooKeeperSession, options: ElectionOptions) {
     this.#session = session
@@ -64,93 +75,66 @@ class Candidacy implements Election {
   }
 
   get leading(): boolean {
-    return this.#elected && this.#session.state === 'connected'
+    return this.#token !== undefined && this.#session.state === 'connected'
   }
 
-  async resign(): Promise<void> {
+  get token(): bigint | undefined {
+    return this.leading ? this.#token : undefined
+  }
+
+  resign(options?: CallOptions): Promise<void> {
+    this.#resigned ??= this.#resign()
+    return releaseWithin(this.#session, `resign from ${this.#options.path}`, this.#resigned, options)
+  }
+
+  async #resign(): Promise<void> {
     this.#unsubscribe()
     this.#interruptions += 1
     this.#depose()
     await this.#following.close()
-    if (this.#prefix === '' || this.#generation !== this.#session.generation) return
-    const call = { generation: this.#generation }
-    await this.#session.sync(this.#options.path, call)
-    for (const name of await this.#own(call)) await this.#remove(name)
+    await this.#place?.leave()
   }
 
   async #stand(turn: Turn): Promise<void> {
+    const { path } = this.#options
+    const { signal, generation } = turn
     const interruptions = this.#interruptions
-    const { generation, random } = this.#session
-    if (generation !== this.#generation) {
-      this.#generation = generation
-      this.#prefix = Buffer.from(random.bytes(8)).toString('hex')
-      this.#node = undefined
-    }
     for (;;) {
-      const node = this.#node ?? (await this.#enter(turn))
-      this.#node = node
-      const queue = await this.#queue({ signal: turn.signal, generation })
-      const place = queue.indexOf(node)
-      const watched = queue[place <= 0 ? 0 : place - 1]
-      if (place < 0) {
+      const own = await this.#placeIn(generation).enter(turn)
+      const line = await readLine(this.#session, path, { signal, generation })
+      const place = line.indexOf(own)
+      const watched = line[Math.max(0, place - 1)]
+      if (place < 0 || watched === undefined) {
         this.#depose()
-        this.#node = undefined
-      } else if (watched !== undefined && (await this.#exists(watched, turn))) {
-        if (place > 0) this.#depose()
-        else if (interruptions === this.#interruptions && this.#session.state === 'connected') this.#elect()
-        return
+        this.#place = undefined
+        continue
       }
+      const stat = await this.#session.exists(`${path}/${watched}`, turn)
+      if (stat === undefined) continue
+      if (place > 0) this.#depose()
+      else if (interruptions === this.#interruptions && this.#session.state === 'connected') this.#elect(tokenOf(stat))
+      return
     }
   }
 
-  /** The candidate's node: found by its prefix or created. Sync first, so that a create under way is not missed. */
-  async #enter({ signal, generation }: Turn): Promise<string> {
+  #placeIn(generation: number): Place {
+    if (this.#place?.generation === generation) return this.#place
     const { path, id } = this.#options
-    const call = { signal, generation }
-    await this.#session.ensurePath(path, call)
-    await this.#session.sync(path, call)
-    const [found, ...surplus] = await this.#own(call)
-    for (const name of surplus) await this.#remove(name)
-    if (found !== undefined) return found
-    const created = await this.#session.create(
-      `${path}/${this.#prefix}-`,
-      Buffer.from(id),
-      'ephemeral-sequential',
-      call,
-    )
-    return created.slice(path.length + 1)
+    this.#place = new Place(this.#session, { path, kind: 'candidate', data: Buffer.from(id), generation })
+    return this.#place
   }
 
-  async #own(call: CallOptions): Promise<string[]> {
-    return (await this.#queue(call)).filter((name) => name.startsWith(`${this.#prefix}-`))
-  }
-
-  async #queue(call: CallOptions): Promise<string[]> {
-    const { names } = await this.#session.children(this.#options.path, call)
-    return names.sort((one, other) => sequenceOf(one) - sequenceOf(other))
-  }
-
-  async #exists(name: string, turn: Turn): Promise<boolean> {
-    return (await this.#session.exists(`${this.#options.path}/${name}`, turn)) !== undefined
-  }
-
-  async #remove(name: string): Promise<void> {
-    try {
-      await this.#session.delete(`${this.#options.path}/${name}`, 'any')
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
-  }
-
-  #elect(): void {
-    if (this.#elected) return
-    this.#elected = true
-    this.#tell(this.#options.onElected)
+  #elect(token: bigint): void {
+    if (this.#token !== undefined) return
+    this.#token = token
+    this.#tell(() => {
+      this.#options.onElected(token)
+    })
   }
 
   #depose(): void {
-    if (!this.#elected) return
-    this.#elected = false
+    if (this.#token === undefined) return
+    this.#token = undefined
     this.#tell(this.#options.onDeposed)
   }
 
@@ -161,8 +145,4 @@ class Candidacy implements Election {
       this.#session.log(`a candidate of ${this.#options.path} threw`, { error: thrown })
     }
   }
-}
-
-function sequenceOf(name: string): number {
-  return Number(name.slice(name.lastIndexOf('-') + 1))
 }
