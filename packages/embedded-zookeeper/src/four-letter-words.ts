@@ -1,27 +1,39 @@
 // The four-letter words: what one asks a ZooKeeper server with `nc`. Four bytes in, text out, connection closed.
 
+import { arch, hostname, platform, release } from 'node:os'
+import type { Connection } from './connection.ts'
 import type { StateMachine } from './state-machine.ts'
 import type { Stats } from './stats.ts'
+import type { WatchTable } from './watch-table.ts'
+import type { Watches } from './watches.ts'
 
-const version = '3.8.0-catchment'
+/** Clients read the number at its head; ZooKeeper has the time of its build behind it. */
+const version = '3.8.0-catchment, built on 2026-01-01 00:00 UTC'
+
+type Peer = Pick<Connection, 'address' | 'port' | 'received' | 'sent' | 'sessionId' | 'timeoutMs'>
 
 export interface Report {
   readonly machine: StateMachine
   readonly stats: Stats
-  readonly watches: number
+  readonly watches: Pick<Watches<unknown>, 'size' | 'data'>
   readonly heldBytes: number
   readonly uptimeMs: number
-  readonly peers: readonly { address: string; port: number; received: number; sent: number }[]
+  readonly peers: readonly Peer[]
   /** Lines of `conf`: name and value. */
   readonly configuration: Readonly<Record<string, string | number>>
 }
 
-const words: ReadonlyMap<string, (report: Report) => string> = new Map([
+const words: ReadonlyMap<string, (report: Report) => string> = new Map<string, (report: Report) => string>([
   ['ruok', () => 'imok'],
-  ['srvr', (report: Report) => `Zookeeper version: ${version}\n${serverLines(report)}`],
+  ['isro', () => 'rw'],
+  ['srvr', (report) => `Zookeeper version: ${version}\n${serverLines(report)}`],
   ['stat', stat],
   ['mntr', mntr],
-  ['conf', (report: Report) => lines(report.configuration, '=')],
+  ['conf', ({ configuration }) => lines(configuration, '=')],
+  ['envi', () => `Environment:\n${lines(environment(), '=')}`],
+  ['cons', ({ peers }) => `${peers.map((peer) => peerLine(peer, sessionOf(peer))).join('')}\n`],
+  ['wchs', ({ watches }) => watchSummary(watches.data)],
+  ['dump', dump],
 ])
 
 /** The answer to a word, undefined when it is none of ours. `report` is asked only then. */
@@ -30,10 +42,46 @@ export function answerTo(word: string, report: () => Report): string | undefined
 }
 
 function stat(report: Report): string {
-  const peers = report.peers.map(
-    ({ address, port, received, sent }) => ` /${address}:${port}[1](queued=0,recved=${received},sent=${sent})\n`,
-  )
+  const peers = report.peers.map((peer) => peerLine(peer, ''))
   return `Zookeeper version: ${version}\nClients:\n${peers.join('')}\n${serverLines(report)}`
+}
+
+function peerLine({ address, port, received, sent }: Peer, more: string): string {
+  return ` /${address}:${port}[1](queued=0,recved=${received},sent=${sent}${more})\n`
+}
+
+function sessionOf({ sessionId, timeoutMs }: Peer): string {
+  return sessionId === 0n ? '' : `,sid=0x${sessionId.toString(16)},to=${timeoutMs}`
+}
+
+function watchSummary(watches: WatchTable<unknown>): string {
+  return `${watches.watcherCount} connections watching ${watches.pathCount} paths\nTotal watches:${watches.size}\n`
+}
+
+/** Who owns which ephemeral nodes, in the words of ZooKeeper's dump. */
+function dump({ machine, peers }: Report): string {
+  const owners = [...machine.sessions.keys()]
+    .map((id) => ({ id: id.toString(16), paths: machine.tree.ephemeralsOf(id) }))
+    .filter(({ paths }) => paths.length > 0)
+  const nodes = owners.map(({ id, paths }) => `0x${id}:\n${paths.map((path) => `\t${path}\n`).join('')}`)
+  const connections = peers.map(
+    (peer) => `\tip: /${peer.address}:${peer.port} sessionId: 0x${peer.sessionId.toString(16)}\n`,
+  )
+  return [
+    `SessionTracker dump:\nSession Sets (${machine.sessions.size}):\n`,
+    `ephemeral nodes dump:\nSessions with Ephemerals (${owners.length}):\n${nodes.join('')}`,
+    `Connections dump:\nConnections Sets (${peers.length}):\n${connections.join('')}`,
+  ].join('')
+}
+
+function environment(): Record<string, string> {
+  return {
+    'zookeeper.version': version,
+    'host.name': hostname(),
+    'os.name': platform(),
+    'os.arch': arch(),
+    'os.version': release(),
+  }
 }
 
 function serverLines({ machine, stats }: Report): string {
@@ -68,7 +116,7 @@ function mntr({ machine, stats, watches, heldBytes, uptimeMs }: Report): string 
     global_sessions: machine.sessions.size,
     packets_sent: stats.packetsSent,
     packets_received: stats.packetsReceived,
-    watch_count: watches,
+    watch_count: watches.size,
     approximate_data_size: machine.tree.dataBytes,
     stale_sessions_expired: stats.sessionsExpired,
     uptime: uptimeMs.toFixed(0),

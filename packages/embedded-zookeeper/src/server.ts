@@ -237,7 +237,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
     return {
       machine: this.#machine,
       stats: this.stats,
-      watches: this.#engine.watches.size,
+      watches: this.#engine.watches,
       heldBytes: this.#engine.gate.heldBytes,
       uptimeMs: clock.monotonicMs() - this.#startedMs,
       peers: [...this.#connections],

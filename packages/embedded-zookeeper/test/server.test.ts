@@ -274,9 +274,17 @@ describe('four-letter words', () => {
     ['srvr', /^Zookeeper version: .*\n(.*\n)*Mode: standalone\nNode count: 5\n$/],
     ['stat', /\nClients:\n \/127\.0\.0\.1:\d+\[/],
     ['mntr', /^zk_server_state\tstandalone$/m],
+    ['isro', /^rw$/],
+    ['envi', /^Environment:\nzookeeper\.version=3\.8\.0/],
+    ['cons', /^ \/127\.0\.0\.1:\d+\[1\]\(queued=0,recved=\d,sent=\d,sid=0x[1-9a-f][0-9a-f]+,to=10000\)\n/],
+    ['wchs', /^1 connections watching 1 paths\nTotal watches:1\n$/],
+    ['dump', /\nSessions with Ephemerals \(1\):\n0x[0-9a-f]+:\n\t\/e\nConnections dump:\n/],
     ['conf', /^clientPort=\d+\ndataDir=\(memory\)\n/],
   ])('%s', async (word, expected) => {
-    const { server } = await world()
+    const { server, client } = await world()
+    const one = await client()
+    if (word === 'dump') await one.create('/e', { mode: mode.ephemeral })
+    if (word === 'wchs') await one.exists('/a', true)
     const answer = await new Promise<string>((resolve) => {
       let text = ''
       const socket = connect(server.port, '127.0.0.1', () => socket.write(word))
