@@ -1,7 +1,20 @@
 import { barrierStory } from './barrier.ts'
 import { doubleBarrierStory } from './double-barrier.ts'
-import { election } from './election.ts'
+import { election, fencedElection } from './election.ts'
+import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
+import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
+import { sharedLockStory } from './shared-lock.ts'
 import type { Story } from './story.ts'
 
 /** Every recipe that has a guarantee to break. */
-export const stories: readonly Story[] = [barrierStory, doubleBarrierStory, election]
+export const stories: readonly Story[] = [
+  barrierStory,
+  doubleBarrierStory,
+  election,
+  fencedElection,
+  exclusiveLockStory,
+  fencedLockStory,
+  sharedLockStory,
+  semaphoreStory,
+  resizedSemaphoreStory,
+]

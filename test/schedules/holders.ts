@@ -1,0 +1,88 @@
+import type { Hold, ZooKeeperSession } from '@catchment/coordination'
+import { faults, type FaultName } from './faults.ts'
+import type { Member } from './member.ts'
+import type { StoryWorld } from './story.ts'
+
+interface Holder {
+  readonly member: Member
+  readonly hold: Hold
+  wasLost: boolean
+}
+
+/** Longer than any wait for one's turn when all is calm: sessions of the dead end, everyone before us holds once. */
+const turnMsMax = 13_000
+
+/** All but those whose news takes time to reach a holder, in which two may believe that they hold: its session was ended. */
+export const untoldFaults = (Object.keys(faults) as FaultName[]).filter((name) => name !== 'expire')
+
+/** Something that is written to by holders and refuses whoever comes with a lower token than it has seen. */
+export class FencedResource {
+  #token = 0n
+
+  /** Whether it was accepted. */
+  write(token: bigint): boolean {
+    if (token < this.#token) return false
+    this.#token = token
+    return true
+  }
+}
+
+/** Everybody who was given a hold, so that what they believe can be compared at every instant. */
+export class Holders {
+  readonly #world: StoryWorld
+  readonly #holders = new Set<Holder>()
+  #wrong: string | undefined
+  #most = 0
+
+  constructor(world: StoryWorld) {
+    this.#world = world
+  }
+
+  /** Those that can act at this instant and hold. */
+  held(): Holder[] {
+    return [...this.#holders].filter(({ member, hold }) => member.awake && hold.held)
+  }
+
+  add(member: Member, hold: Hold): () => void {
+    const holder: Holder = { member, hold, wasLost: false }
+    this.#holders.add(holder)
+    hold.signal.addEventListener('abort', () => {
+      holder.wasLost = true
+    })
+    return () => this.#holders.delete(holder)
+  }
+
+  /** How many held at the same instant at most. */
+  get most(): number {
+    return this.#most
+  }
+
+  wrong(what: string): void {
+    this.#wrong ??= what
+  }
+
+  /** What every recipe promises of its holds. */
+  check(): void {
+    if (this.#wrong !== undefined) throw new Error(this.#wrong)
+    this.#most = Math.max(this.#most, this.held().length)
+    for (const { member, hold, wasLost } of this.#holders)
+      if (hold.held && (wasLost || hold.signal.aborted)) throw new Error(`${member.name} holds again what it has lost`)
+  }
+
+  /** The result of a wait for one's turn, which has to come when all is calm. */
+  async turn<T>(member: Member, what: string, wait: () => Promise<T>): Promise<T | undefined> {
+    const beganMs = this.#world.nowMs()
+    const got = await member.attempt(what, wait)
+    const waitedMs = this.#world.nowMs() - beganMs
+    if (got === undefined && member.over() && member.awake && waitedMs > turnMsMax)
+      this.wrong(`${member.name} waits for ${Math.round(waitedMs)} ms, its turn never came`)
+    return got
+  }
+}
+
+/** The end of every story of a line: all have left. */
+export async function nothingIsLeft(outside: ZooKeeperSession, path: string): Promise<void> {
+  if ((await outside.exists(path)) === undefined) return
+  const { names } = await outside.children(path)
+  if (names.length > 0) throw new Error(`left in line: ${names.join(', ')}`)
+}
