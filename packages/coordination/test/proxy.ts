@@ -8,8 +8,14 @@ import { connect, createServer, type Server, type Socket } from 'node:net'
  */
 export type Weather = 'through' | 'stalled' | 'mute' | 'refusing'
 
+const notificationXid = -1
+
+const writes = [1, 2, 5, 14, 15, 19, 20, 21]
+const reads = [3, 4, 8, 9, 12, 22]
 /** Opcodes of the protocol by what callers call them; several where a call may be sent in several ways. */
 const opcodes = {
+  write: writes,
+  any: [...writes, ...reads],
   create: [1, 15, 19, 21],
   delete: [2, 20],
   exists: [3],
@@ -19,7 +25,7 @@ const opcodes = {
   sync: [9],
   multi: [14],
   setWatches: [101, 105],
-} as const
+} as const satisfies Record<string, readonly number[]>
 /** Of a request: what to wait for, before something happens to it. */
 export type RequestType = keyof typeof opcodes
 
@@ -52,6 +58,7 @@ export class Proxy {
   #weather: Weather = 'through'
   #cuts: Cut[] = []
   #credentials: Credentials | undefined
+  #notifications = 0
 
   private constructor(targets: readonly number[]) {
     this.#listeners = targets.map((target) =>
@@ -88,6 +95,11 @@ export class Proxy {
   /** The port of the server behind the latest connection. */
   get serving(): number | undefined {
     return [...this.#pairs].at(-1)?.port
+  }
+
+  /** How many events servers have told: as many as the watches that they held and that fired. */
+  get notifications(): number {
+    return this.#notifications
   }
 
   /** Of the latest session that was granted through here. */
@@ -189,6 +201,7 @@ export class Proxy {
       if (sessionId !== 0n) this.#credentials = { sessionId, password }
       return true
     }
+    if (packet.readInt32BE(4) === notificationXid) this.#notifications += 1
     if (pair.doomed === undefined || packet.readInt32BE(4) !== pair.doomed.xid) return true
     this.#doom(pair, pair.doomed.cut)
     return false
