@@ -69,3 +69,7 @@ export {
 export { semaphore, type LeaseOptions, type Semaphore, type SemaphoreOptions } from './recipes/semaphore.ts'
 export { resizeSemaphore } from './recipes/agreed-leases.ts'
 export { exclusiveLock, type ExclusiveLock, type ExclusiveLockOptions } from './recipes/exclusive-lock.ts'
+export { joinPartitioner, type Partitioner, type PartitionerOptions } from './recipes/partitioner.ts'
+export type { OwnedItem } from './recipes/item-holdings.ts'
+export { followTree, type FollowedTree, type FollowTreeOptions, type TreeUpdate } from './recipes/follow-tree.ts'
+export type { Tree, TreeChanges, TreeNode } from './recipes/tree-copy.ts'

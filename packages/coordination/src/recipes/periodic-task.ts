@@ -12,7 +12,7 @@ import {
   type SlotRecord,
 } from './slot-record.ts'
 import { dueSlot, type Schedule } from './time-slots.ts'
-import { removeOwn, untilAnswered } from './until-answered.ts'
+import { untilAnswered, untilGone } from './until-answered.ts'
 
 /** How many slots of the past may be run one after the other. */
 const catchUpMaxMax = 1_000
@@ -152,35 +152,44 @@ class Runner implements PeriodicTask {
     this.#timer?.cancel()
     this.#unsubscribe()
     await this.#background.close()
-    const left = this.#tried
-    if (left !== undefined) void removeOwn(this.#session, this.#nodeOf(left.claim), left.generation)
+    if (this.#tried !== undefined) this.#remove(this.#tried)
   }
 
   async #look(turn: Turn): Promise<void> {
-    const { path, schedule, attempts } = this.#options
+    const { path, schedule } = this.#options
     for (;;) {
-      const initialMs = schedule.atOrBefore(this.#session.clock.now())
-      const read = await readRecord(this.#session, path, initialMs, turn)
-      const { record, standing } = read
+      const read = await readRecord(this.#session, path, schedule.atOrBefore(this.#session.clock.now()), turn)
       if (this.#run !== undefined) {
-        if (standing === undefined || record.claim?.node !== this.#run.claim.node)
-          this.#run.lost.abort(new Error('the claim is gone'))
+        this.#verify(this.#run, read)
         return
       }
-      if (record.claim !== undefined && standing !== undefined) {
-        const { claim, generation } = this.#tried ?? {}
-        if (record.claim.node === claim?.node && generation === turn.generation) this.#begin(read, standing)
+      if (read.standing !== undefined) {
+        if (this.#isTried(read.record.claim, turn)) this.#begin(read, read.standing)
         return
       }
-      const over = attempts === 'once' && record.claim !== undefined ? record.claim.slotMs : record.lastMs
-      const slotMs = this.#slotToClaim(over, record.lastBy)
+      const before = this.#withoutVoidClaim(read.record)
+      const slotMs = this.#slotToClaim(before)
       if (slotMs === undefined || this.#leaving) return
-      await this.#claim({ ...read, record: { lastMs: over, lastBy: record.lastBy } }, slotMs, turn)
+      await this.#claim({ ...read, record: before }, slotMs, turn)
     }
   }
 
+  #verify(run: Run, { record, standing }: ReadRecord): void {
+    if (standing === undefined || record.claim?.node !== run.claim.node) run.lost.abort(new Error('the claim is gone'))
+  }
+
+  #isTried(claim: SlotClaim | undefined, { generation }: Turn): boolean {
+    return claim?.node === this.#tried?.claim.node && this.#tried?.generation === generation
+  }
+
+  /** A void claim is run again, or its slot is over. */
+  #withoutVoidClaim({ lastMs, lastBy, claim }: SlotRecord): SlotRecord {
+    const over = this.#options.attempts === 'once' && claim !== undefined
+    return { lastMs: over ? claim.slotMs : lastMs, lastBy }
+  }
+
   /** The slot to be claimed at once; if there is none, sets the timer for the next look. */
-  #slotToClaim(lastMs: number, lastBy: string): number | undefined {
+  #slotToClaim({ lastMs, lastBy }: SlotRecord): number | undefined {
     const { schedule, catchUpMax = 1, standbyMs = 50 } = this.#options
     const { clock, random } = this.#session
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonicMs()]
@@ -295,8 +304,9 @@ class Runner implements PeriodicTask {
     this.#tried = undefined
   }
 
-  #nodeOf(claim: SlotClaim): string {
-    return `${this.#options.path}/${claim.node}`
+  #remove({ claim, generation }: { claim: SlotClaim; generation: number }): void {
+    const node = `${this.#options.path}/${claim.node}`
+    void untilGone(this.#session, node, (call) => this.#session.delete(node, 'any', call), generation)
   }
 
   #randomHex(): string {

@@ -1,7 +1,7 @@
 // What a periodic task keeps in ZooKeeper: a record of the last slot, and the claim on the next one.
 
 import { isCode } from '../session/errors.ts'
-import type { Operation, Stat, ZooKeeperSession } from '../session/session.ts'
+import type { CallOptions, Operation, Stat, ZooKeeperSession } from '../session/session.ts'
 import type { Turn } from './following.ts'
 
 /** Stands as long as its ephemeral does. */
@@ -27,23 +27,41 @@ export interface ReadRecord {
   readonly standing: Stat | undefined
 }
 
-/** Reads with watches: on the record, and on the ephemeral of its claim. `initialMs`: what counts as over if nothing is yet. */
+/**
+ * Reads with watches: on the record, and on the ephemeral of its claim. Where there is no record yet, it writes one in which
+ * everything until `initialMs` is over.
+ */
 export async function readRecord(
   session: ZooKeeperSession,
   path: string,
   initialMs: number,
   turn: Turn,
 ): Promise<ReadRecord> {
-  const { signal, generation } = turn
-  const found = await getOrUndefined(session, path, turn)
-  if (found === undefined) {
-    await session.ensurePath(path, { signal, generation })
-    return readRecord(session, path, initialMs, turn)
+  const call = { signal: turn.signal, generation: turn.generation }
+  for (;;) {
+    const found = await getOrUndefined(session, path, turn)
+    const record = found && parse(path, found.data)
+    if (found !== undefined && record !== undefined) {
+      // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
+      const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, turn))?.stat
+      return { record, version: found.stat.version, standing }
+    }
+    if (found === undefined) await session.ensurePath(path, call)
+    else await initialise(session, path, { lastMs: initialMs, version: found.stat.version }, call)
   }
-  const record = parse(path, found.data) ?? { lastMs: initialMs, lastBy: '' }
-  // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
-  const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, turn))?.stat
-  return { record, version: found.stat.version, standing }
+}
+
+async function initialise(
+  session: ZooKeeperSession,
+  path: string,
+  { lastMs, version }: { lastMs: number; version: number },
+  call: CallOptions,
+): Promise<void> {
+  try {
+    await session.set(path, encode({ lastMs, lastBy: '' }), version, call)
+  } catch (thrown) {
+    if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
+  }
 }
 
 export function claimOperations(path: string, { version, record }: ReadRecord, claim: SlotClaim): Operation[] {
