@@ -2,6 +2,7 @@ import { barrierStory } from './barrier.ts'
 import { doubleBarrierStory } from './double-barrier.ts'
 import { election, fencedElection } from './election.ts'
 import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
+import { queueStory } from './queue.ts'
 import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
 import { sharedLockStory } from './shared-lock.ts'
 import type { Story } from './story.ts'
@@ -17,4 +18,5 @@ export const stories: readonly Story[] = [
   sharedLockStory,
   semaphoreStory,
   resizedSemaphoreStory,
+  queueStory,
 ]

@@ -1,10 +1,11 @@
 import { ZooKeeperError, isCode } from '../session/errors.ts'
-import { joinElection, type Election } from './election.ts'
+import { Acquisition, lookAhead } from './acquisition.ts'
+import { decideExclusive } from './exclusive-lock.ts'
 import { followUntil } from './follow-until.ts'
 import type { Turn } from './following.ts'
 import { itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
 import { lockItem, type QueuedItem } from './queued-item.ts'
-import { removeOwn, untilAnswered } from './until-answered.ts'
+import { untilAnswered, untilGone } from './until-answered.ts'
 import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../session/session.ts'
 
 const itemBytesMaxDefault = 512 << 10
@@ -24,6 +25,11 @@ export interface QueueOptions {
   readonly id?: string
 }
 
+interface Receipt {
+  readonly path: string
+  readonly generation: number
+}
+
 /** The mechanics that the queues share; protocol and guarantees are told at fifoQueue. */
 export class Queue {
   readonly #session: ZooKeeperSession
@@ -33,7 +39,7 @@ export class Queue {
   readonly #puts: string
   readonly #takers: string
   readonly #seen = new SeenItems()
-  readonly #receipts: { readonly path: string; readonly generation: number }[] = []
+  readonly #receipts: Receipt[] = []
   #putting = 0
   #made: Promise<void> | undefined
 
@@ -85,23 +91,15 @@ export class Queue {
   }
 
   takeLocked(call: CallOptions): Promise<QueuedItem> {
-    const { path, id } = this.#options
-    const line: { place: Election | undefined; first: boolean } = { place: undefined, first: false }
+    const { path } = this.#options
+    let line: Acquisition | undefined
     const look = async (turn: Turn): Promise<QueuedItem | undefined> => {
-      if (line.place !== undefined) return line.first ? this.#takeWatching(turn) : undefined
+      if (line?.current?.signal.aborted === false) return this.#takeWatching(turn)
+      if (line !== undefined && line.current === undefined) return undefined
       await this.#make(turn)
       const taken = await this.#takeSeen(turn)
-      if (taken !== undefined) return taken
-      line.place = joinElection(this.#session, {
-        path: this.#takers,
-        id: id ?? 'taker',
-        onElected: () => {
-          line.first = true
-          turn.watch({ type: 'changed', path: this.#takers })
-        },
-        onDeposed: () => (line.first = false),
-      })
-      return undefined
+      if (taken === undefined) line = this.#standInLine(turn)
+      return taken
     }
     const taking = followUntil(
       this.#session,
@@ -110,15 +108,15 @@ export class Queue {
         path,
         turn: async (turn) => {
           const item = await look(turn)
-          if (!turn.signal.aborted || item === undefined) return item
-          void item.release() // Taken too late: its caller has gone.
+          if (!turn.signal.aborted) return item
+          void item?.release() // Taken too late: its caller has gone.
           return undefined
         },
       },
       call,
     )
     return taking.finally(() => {
-      if (line.place !== undefined) void this.#leave(line.place)
+      void line?.giveUp()
     })
   }
 
@@ -169,7 +167,7 @@ export class Queue {
       if (!done) throw thrown
       return
     }
-    if (attempts === 1) void removeOwn(session, receipt.path, generation)
+    if (attempts === 1) this.#forget(receipt)
     else this.#keep(receipt)
   }
 
@@ -180,10 +178,14 @@ export class Queue {
     return names.some((name) => itemId(name) === id)
   }
 
-  #keep(receipt: { readonly path: string; readonly generation: number }): void {
+  #keep(receipt: Receipt): void {
     this.#receipts.push(receipt)
     if (this.#receipts.length <= receiptsMax) return
-    for (const { path, generation } of this.#receipts.splice(0, 1)) void removeOwn(this.#session, path, generation)
+    for (const oldest of this.#receipts.splice(0, 1)) this.#forget(oldest)
+  }
+
+  #forget({ path, generation }: Receipt): void {
+    void untilGone(this.#session, path, (call) => this.#session.delete(path, 'any', call), generation)
   }
 
   /** From what was seen, listing anew when that is used up or old; undefined when a new listing shows nothing to take. */
@@ -230,14 +232,19 @@ export class Queue {
     return lockItem(claim, this.#options.id ?? 'taker', signal)
   }
 
-  /** Until it is certain that the place is given up: one that stayed would keep all behind it waiting. */
-  async #leave(place: Election): Promise<void> {
-    try {
-      await untilAnswered(this.#session, () => place.resign())
-    } catch (thrown) {
-      if (!isCode(thrown, 'session-lost', 'closed'))
-        this.#session.log(`leave the line at ${this.#takers} failed`, { error: thrown })
+  /** Among those who wait. Its turn comes when it is the first, and when it has lost its place. */
+  #standInLine({ watch }: Turn): Acquisition {
+    const path = this.#takers
+    const wake = (): void => {
+      watch({ type: 'changed', path })
     }
+    const look = lookAhead(this.#session, path, decideExclusive)
+    const line = new Acquisition(this.#session, { path, kind: 'taker', id: this.#options.id ?? 'taker', look })
+    line.hold.then((hold) => {
+      hold.signal.addEventListener('abort', wake, { once: true })
+      wake()
+    }, wake)
+    return line
   }
 
   async #make(call: CallOptions): Promise<void> {

@@ -1,27 +1,24 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
-import { removeOwn, untilAnswered } from './until-answered.ts'
-import type { WatchEvent, ZooKeeperSession } from '../session/session.ts'
+import { NodeHold, tokenOf, type Hold } from './hold.ts'
+import { untilAnswered, untilGone } from './until-answered.ts'
+import type { CallOptions, Operation, ZooKeeperSession } from '../session/session.ts'
 
-/** An item that was taken with a lock: it stays in the queue, and nobody else gets it, until one of the two calls. */
-export interface QueuedItem {
+/**
+ * An item that was taken with a lock: it stays in the queue, and nobody else gets it, until it is completed or released or
+ * its taker's session is over. `token` grows from one taking of an item to its next.
+ */
+export interface QueuedItem extends Hold {
   readonly id: string
   readonly data: Buffer
   /** How often it was taken with a lock, this time included: more than once means that someone gave up or died over it. */
   readonly attempts: number
-  /** Whether the session is connected and the lock is there. Look before each act on the outside. */
-  readonly held: boolean
-  /** Fencing token: grows from one taking of an item to its next. */
-  readonly token: bigint
-  /** Aborts once, when the lock is lost for good: session lost, node deleted by others, completed, released. */
-  readonly signal: AbortSignal
   /**
-   * Removes item and lock in one transaction. Resolves when both are gone by this call; no item is completed twice. A lost
-   * answer is resolved: it rejects with outcome `not-done` if the item went back to the queue, and with `unknown` only if the
-   * session was lost before the answer came and the item is gone now: by this call or by its next taker.
+   * Removes item and lock in one transaction; a second call waits for the same. Resolves when both are gone by this call: no
+   * item is completed twice. A lost answer is resolved. Rejects with `refused` if the item was not held any more and is its
+   * next taker's, and with the outcome `unknown` only if the session was lost before the answer came and the item is gone
+   * now: by this call or by its next taker. From the call on it is not `held`.
    */
   complete(): Promise<void>
-  /** Gives it back, to its old place. Idempotent; resolves when the lock is gone or its session over. */
-  release(): Promise<void>
 }
 
 interface Claim {
@@ -42,125 +39,117 @@ export async function lockItem(claim: Claim, who: string, signal: AbortSignal): 
   const mine = Buffer.from(`${Buffer.from(session.random.bytes(8)).toString('hex')} ${who}`)
   try {
     const { data, stat } = await session.get(item, { generation, signal })
-    await lockOnce(claim, mine, { data, version: stat.version })
-    const locked = new LockedItem(claim, data, stat.version + 1)
-    const seen = await untilAnswered(session, (call) => session.get(lock, { ...call, watch: locked.watch }), {
-      generation,
-    })
-    if (!seen.data.equals(mine)) return undefined
-    locked.token = BigInt(`0x${seen.stat.czxid}`)
-    return locked
+    const token = await lockOnce(claim, mine, { data, version: stat.version })
+    return token === undefined ? undefined : new LockedItem(claim, data, stat.version + 1, token)
   } catch (thrown) {
     if (isCode(thrown, 'no-node', 'bad-version', 'node-exists')) return undefined
     throw thrown
   }
 }
 
-/** Resolves if the lock may be ours: then its data says whose it is. */
-async function lockOnce(claim: Claim, mine: Buffer, read: { data: Buffer; version: number }): Promise<void> {
-  const { session, generation, item, lock } = claim
+/** The fencing token: the transaction that created the lock; undefined if the lock is another's. */
+async function lockOnce(
+  { session, generation, item, lock }: Claim,
+  mine: Buffer,
+  read: { data: Buffer; version: number },
+): Promise<bigint | undefined> {
+  const operations = [
+    { op: 'create', path: lock, data: mine, mode: 'ephemeral' },
+    { op: 'set', path: item, data: read.data, version: read.version },
+  ] as const
   try {
-    await untilAnswered(
-      session,
-      (call) =>
-        session.multi(
-          [
-            { op: 'create', path: lock, data: mine, mode: 'ephemeral' },
-            { op: 'set', path: item, data: read.data, version: read.version },
-          ],
-          call,
-        ),
-      { generation },
-    )
+    const [, written] = await untilAnswered(session, (call) => session.multi(operations, call), { generation })
+    return BigInt(`0x${written.mzxid}`)
   } catch (thrown) {
     if (!isCode(thrown, 'node-exists') || thrown.outcome !== 'unknown') throw thrown
   }
+  const { data, stat } = await untilAnswered(session, (call) => session.get(lock, call), { generation })
+  return data.equals(mine) ? tokenOf(stat) : undefined
 }
 
 class LockedItem implements QueuedItem {
   readonly id: string
   readonly data: Buffer
   readonly attempts: number
-  token = 0n
   readonly #claim: Claim
-  readonly #lost = new AbortController()
+  readonly #hold: NodeHold
+  #completing: Promise<void> | undefined
 
-  constructor(claim: Claim, data: Buffer, attempts: number) {
+  constructor(claim: Claim, data: Buffer, attempts: number, token: bigint) {
+    const { session, generation, item, lock, id } = claim
     this.#claim = claim
-    this.id = claim.id
+    this.id = id
     this.data = data
     this.attempts = attempts
+    // At the version of this taking, so that it never removes the lock of the next taker, however late it arrives.
+    const operations: readonly Operation[] = [
+      { op: 'check', path: item, version: attempts },
+      { op: 'delete', path: lock, version: 'any' },
+    ]
+    const giveBack = (): Promise<void> =>
+      untilGone(session, lock, (call) => session.multi(operations, call), generation)
+    const leave = (): Promise<void> => this.#completing?.catch(giveBack) ?? giveBack()
+    this.#hold = new NodeHold(session, { node: lock, generation, token, leave })
+  }
+
+  get token(): bigint {
+    return this.#hold.token
   }
 
   get held(): boolean {
-    const { session, generation } = this.#claim
-    return !this.signal.aborted && session.state === 'connected' && session.generation === generation
+    return this.#hold.held
   }
 
   get signal(): AbortSignal {
-    return this.#lost.signal
+    return this.#hold.signal
   }
 
-  readonly watch = ({ type }: WatchEvent): void => {
-    if (type === 'deleted' || type === 'session-lost') this.#end(`its lock: ${type}`)
+  release(options?: CallOptions): Promise<void> {
+    return this.#hold.release(options)
   }
 
-  async complete(): Promise<void> {
+  complete(): Promise<void> {
+    if (this.#completing !== undefined) return this.#completing
+    if (this.signal.aborted) return Promise.reject(this.#notDone())
+    this.#completing = this.#complete()
+    void this.#hold.release()
+    return this.#completing
+  }
+
+  async #complete(): Promise<void> {
     const { session, generation, item, lock } = this.#claim
-    if (this.signal.aborted) throw this.#notDone()
+    const operations: readonly Operation[] = [
+      { op: 'delete', path: lock, version: 'any' },
+      { op: 'delete', path: item, version: this.attempts },
+    ]
     try {
-      await untilAnswered(
-        session,
-        (call) =>
-          session.multi(
-            [
-              { op: 'delete', path: lock, version: 'any' },
-              { op: 'delete', path: item, version: this.attempts },
-            ],
-            call,
-          ),
-        { generation },
-      )
+      await untilAnswered(session, (call) => session.multi(operations, call), { generation })
     } catch (thrown) {
       if (!isCode(thrown, 'no-node', 'bad-version', 'session-lost')) throw thrown
+      if (thrown.outcome !== 'unknown') throw this.#notDone(thrown)
       await this.#settle(thrown)
     }
-    this.#end('completed')
   }
 
-  async release(): Promise<void> {
-    const { session, generation, lock } = this.#claim
-    if (this.signal.aborted) return
-    this.#end('released')
-    await removeOwn(session, lock, generation)
-  }
-
-  /** Resolves if it was done all the same. */
-  async #settle(failed: ZooKeeperError): Promise<void> {
+  /** The answer was lost and does not come any more. Resolves if it was done all the same. */
+  async #settle(lost: ZooKeeperError): Promise<void> {
     const { session, item } = this.#claim
-    const inDoubt = failed.outcome === 'unknown'
-    this.#end(failed.message)
-    if (!inDoubt) throw this.#notDone(failed)
     await untilAnswered(session, (call) => session.sync(item, call))
     const stat = await untilAnswered(session, (call) => session.exists(item, call))
-    if (stat !== undefined) throw this.#notDone(failed)
-    if (failed.code === 'session-lost')
+    if (stat !== undefined) throw this.#notDone(lost)
+    if (lost.code === 'session-lost')
       throw new ZooKeeperError(
-        failed.code,
+        lost.code,
         `complete ${item}: the session was lost before the answer came; the item is gone, by this call or by its next taker`,
-        { outcome: 'unknown', cause: failed },
+        { outcome: 'unknown', cause: lost },
       )
   }
 
-  #notDone(cause?: ZooKeeperError): ZooKeeperError {
+  #notDone(cause: unknown = this.signal.reason): ZooKeeperError {
     return new ZooKeeperError(
       'refused',
-      `complete ${this.#claim.item}: not held any more (${String(this.signal.reason)}); the item is its next taker's`,
+      `complete ${this.#claim.item}: it is not held any more; leave it to its next taker`,
       { cause },
     )
-  }
-
-  #end(why: string): void {
-    this.#lost.abort(new ZooKeeperError('refused', why))
   }
 }

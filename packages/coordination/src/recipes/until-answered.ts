@@ -49,12 +49,18 @@ function passes(error: ZooKeeperError): boolean {
   return isCode(error, 'connection-lost', 'timeout', 'throttled', 'session-moved')
 }
 
-/** Deletes a node of this session until it is certain that it is gone. Never rejects: what hinders it for good is logged. */
-export async function removeOwn(session: ZooKeeperSession, path: string, generation: number): Promise<void> {
+/** Removes something of this session until it is certain that it is gone. Never rejects: what hinders it for good is logged. */
+export async function untilGone(
+  session: ZooKeeperSession,
+  path: string,
+  remove: (call: CallOptions) => Promise<unknown>,
+  generation: number,
+): Promise<void> {
   try {
-    await untilAnswered(session, (call) => session.delete(path, 'any', call), { generation })
+    await untilAnswered(session, remove, { generation })
   } catch (thrown) {
-    if (!isCode(thrown, 'no-node', 'session-lost', 'closed')) session.log(`remove ${path} failed`, { error: thrown })
+    if (isCode(thrown, 'no-node', 'bad-version', 'session-lost', 'closed')) return
+    session.log(`remove ${path} failed`, { error: thrown })
   }
 }
 
