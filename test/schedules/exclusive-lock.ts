@@ -1,10 +1,13 @@
 import { exclusiveLock, type ExclusiveLock, type Hold } from '@catchment/coordination'
-import { FencedResource, Holders, nothingIsLeft, untoldFaults } from './holders.ts'
+import { untoldFaults } from './faults.ts'
+import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
 const path = '/locks/exclusive'
 const roundsMax = 3
+/** Longer than the session timeout: who is deposed meanwhile has to hear of it. */
+const longMs = 5_000
 
 /**
  * No two that can act hold at the same instant; who holds is never refused by what it writes to; everyone gets its turn; no
@@ -37,7 +40,8 @@ export const exclusiveLockStory: Story = {
 
 /**
  * Sessions are ended by the servers and nodes deleted by an operator, so that for a moment two may believe that they hold.
- * What they write to takes no write of an old one after that of a new one, and who was deposed never holds again.
+ * What they write to takes no write of an old one after that of a new one; who was deposed hears of it within its lease,
+ * and who did not hold when it was deposed never does again.
  */
 export const fencedLockStory: Story = {
   recipe: 'exclusive lock, fenced',
@@ -46,34 +50,46 @@ export const fencedLockStory: Story = {
     const holders = new Holders(world)
     const resource = new FencedResource()
     const writers: bigint[] = []
-    const deposed = new Map<bigint, number>()
+    const deposed = new Map<bigint, Deposed>()
     const visit = async (member: Member, hold: Hold, lock: ExclusiveLock): Promise<void> => {
+      if (member.random.float() < 0.1) await member.sleep(longMs)
       for (let round = 0; round < roundsMax && !hold.signal.aborted; round += 1) {
-        await member.sleep(member.random.float() * 1_500)
+        await member.sleep(member.random.float() * 1_000)
         if (hold.held && resource.write(hold.token)) writers.push(hold.token)
-        if (member.random.float() < 0.1) await depose(member, lock, deposed, () => world.nowMs())
+        if (member.random.float() < 0.15) await depose(member, lock, deposed, () => world.nowMs())
       }
     }
     return {
       play: (member) => contend(member, holders, visit),
       check: () => {
         holders.check()
+        const held = new Set(holders.held().map(({ hold }) => hold.token))
+        for (const [token, told] of deposed) {
+          if (!held.has(token)) told.known = true
+          else if (told.known || world.nowMs() - told.atMs > world.sessionTimeoutMs)
+            throw new Error(`${token} holds, deposed at ${told.atMs}`)
+        }
+      },
+      end: async (outside) => {
         if (writers.some((token, index) => token < (writers[index - 1] ?? 0n)))
           throw new Error('an old writer came late')
-        for (const { member, hold } of holders.held())
-          if (world.nowMs() - (deposed.get(hold.token) ?? Infinity) > 2 * world.sessionTimeoutMs)
-            throw new Error(`${member.name} holds, deposed at ${deposed.get(hold.token) ?? ''}`)
+        await nothingIsLeft(outside, path)
       },
-      end: (outside) => nothingIsLeft(outside, path),
     }
   },
+}
+
+/** When the node of a holder was deleted, and whether it has been seen not to hold since. */
+interface Deposed {
+  readonly atMs: number
+  known: boolean
 }
 
 /** An operator deletes the node of someone in line. */
 async function depose(
   member: Member,
   lock: ExclusiveLock,
-  deposed: Map<bigint, number>,
+  deposed: Map<bigint, Deposed>,
   nowMs: () => number,
 ): Promise<void> {
   await member.attempt('depose', async () => {
@@ -82,7 +98,7 @@ async function depose(
     if (victim === undefined) return
     await member.session.delete(victim.node, 'any')
     member.note(`deposed ${victim.id}, ${victim.token}`)
-    deposed.set(victim.token, nowMs())
+    deposed.set(victim.token, { atMs: nowMs(), known: false })
   })
 }
 

@@ -1,19 +1,17 @@
 import type { Hold, ZooKeeperSession } from '@catchment/coordination'
-import { faults, type FaultName } from './faults.ts'
 import type { Member } from './member.ts'
 import type { StoryWorld } from './story.ts'
 
 interface Holder {
   readonly member: Member
   readonly hold: Hold
+  /** The session in which it was given. */
+  readonly generation: number
   wasLost: boolean
 }
 
 /** Longer than any wait for one's turn when all is calm: sessions of the dead end, everyone before us holds once. */
 const turnMsMax = 13_000
-
-/** All but those whose news takes time to reach a holder, in which two may believe that they hold: its session was ended. */
-export const untoldFaults = (Object.keys(faults) as FaultName[]).filter((name) => name !== 'expire')
 
 /** Something that is written to by holders and refuses whoever comes with a lower token than it has seen. */
 export class FencedResource {
@@ -44,7 +42,7 @@ export class Holders {
   }
 
   add(member: Member, hold: Hold): () => void {
-    const holder: Holder = { member, hold, wasLost: false }
+    const holder: Holder = { member, hold, generation: member.session.generation, wasLost: false }
     this.#holders.add(holder)
     hold.signal.addEventListener('abort', () => {
       holder.wasLost = true
@@ -65,8 +63,12 @@ export class Holders {
   check(): void {
     if (this.#wrong !== undefined) throw new Error(this.#wrong)
     this.#most = Math.max(this.#most, this.held().length)
-    for (const { member, hold, wasLost } of this.#holders)
+    for (const { member, hold, generation, wasLost } of this.#holders) {
+      const { session } = member
       if (hold.held && (wasLost || hold.signal.aborted)) throw new Error(`${member.name} holds again what it has lost`)
+      const lives = session.generation === generation && session.state !== 'lost' && session.state !== 'closed'
+      if (!lives && !hold.signal.aborted) throw new Error(`${member.name} was not told that its session is lost`)
+    }
   }
 
   /** The result of a wait for one's turn, which has to come when all is calm. */

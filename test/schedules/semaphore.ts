@@ -1,5 +1,6 @@
 import { resizeSemaphore, semaphore, type Hold, type Semaphore } from '@catchment/coordination'
-import { Holders, nothingIsLeft, untoldFaults } from './holders.ts'
+import { untoldFaults } from './faults.ts'
+import { Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 

@@ -1,5 +1,6 @@
 import { sharedLock, type Hold, type SharedLock, type SharedLockSide } from '@catchment/coordination'
-import { FencedResource, Holders, nothingIsLeft, untoldFaults } from './holders.ts'
+import { untoldFaults } from './faults.ts'
+import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 

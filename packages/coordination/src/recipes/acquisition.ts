@@ -1,3 +1,4 @@
+import { asError } from '@catchment/runtime'
 import { ZooKeeperError } from '../session/errors.ts'
 import { followUntil } from './follow-until.ts'
 import { NodeHold, tokenOf } from './hold.ts'
@@ -8,8 +9,12 @@ import type { ZooKeeperSession } from '../session/session.ts'
 /** What the names in line mean for one of them: it holds, is not in line, or waits for that other one to leave. */
 export type Decision = 'holds' | 'absent' | { readonly waitsFor: string }
 
-/** `waits`: watches are left behind that tell when it is worth another look. */
-export type Sight = 'holds' | 'absent' | 'waits'
+/** What a look has found. `waits`: the watches tell when it is worth another look. */
+export interface Sight {
+  readonly means: 'holds' | 'absent' | 'waits'
+  /** Nodes that watches were left on. */
+  readonly watched: readonly string[]
+}
 
 export interface Contest {
   /** The persistent node of the recipe, the line. */
@@ -36,6 +41,7 @@ export class Acquisition {
   readonly #session: ZooKeeperSession
   readonly #contest: Contest
   readonly #stop = new AbortController()
+  readonly #watched = new Set<string>()
   #place: Place | undefined
   #current: NodeHold | undefined
 
@@ -64,10 +70,12 @@ export class Acquisition {
 
   async #follow(onLook: (hold: NodeHold | undefined) => void): Promise<NodeHold> {
     const { path, kind } = this.#contest
+    let watch: Turn['watch'] | undefined
     const options = {
       name: `stand in line ${path} for ${kind}`,
       path,
       turn: async (turn: Turn) => {
+        watch = turn.watch
         this.#current = await this.#stand(turn)
         onLook(this.#current)
         return this.#current
@@ -75,9 +83,8 @@ export class Acquisition {
     }
     try {
       return await followUntil(this.#session, options, { signal: this.#stop.signal })
-    } catch (thrown) {
-      void this.#place?.leave()
-      throw thrown
+    } finally {
+      if (watch !== undefined) this.#unwatch(watch)
     }
   }
 
@@ -88,14 +95,26 @@ export class Acquisition {
       const own = await place.enter(turn)
       const node = `${path}/${own}`
       const stat = await this.#session.exists(node, turn)
-      const sight = stat === undefined ? 'absent' : await look(own, turn)
-      if (sight === 'waits') return undefined
-      if (sight === 'holds' && stat !== undefined) {
+      const sight: Sight = stat === undefined ? { means: 'absent', watched: [] } : await look(own, turn)
+      for (const watched of sight.watched) this.#watched.add(watched)
+      if (sight.means === 'waits') return undefined
+      if (sight.means === 'holds' && stat !== undefined) {
         const { generation } = place
         return new NodeHold(this.#session, { node, generation, token: tokenOf(stat), leave: () => place.leave() })
       }
       this.#place = undefined
     }
+  }
+
+  /** What others keep for long would keep our listeners for as long. */
+  #unwatch(watch: Turn['watch']): void {
+    const { generation } = this.#session
+    for (const node of this.#watched)
+      this.#session.unwatch(node, watch, { generation }).catch((thrown: unknown) => {
+        if (this.#session.state === 'connected')
+          this.#session.log(`unwatch ${node} failed, it tells nothing any more`, { error: asError(thrown) })
+      })
+    this.#watched.clear()
   }
 
   #placeIn(generation: number): Place {
@@ -120,8 +139,9 @@ export function lookAhead(
     for (;;) {
       const line = await readLine(session, path, { signal, generation })
       const decision = decide(line, own)
-      if (decision === 'holds' || decision === 'absent') return decision
-      if ((await session.exists(`${path}/${decision.waitsFor}`, turn)) !== undefined) return 'waits'
+      if (decision === 'holds' || decision === 'absent') return { means: decision, watched: [] }
+      const before = `${path}/${decision.waitsFor}`
+      if ((await session.exists(before, turn)) !== undefined) return { means: 'waits', watched: [before] }
     }
   }
 }
