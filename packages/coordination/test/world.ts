@@ -2,7 +2,7 @@ import { realClock, realRandom } from '@catchment/runtime'
 import { opcode } from '../../embedded-zookeeper/src/wire.ts'
 import { RawClient, type Handshake } from '../../embedded-zookeeper/test/raw-client.ts'
 import { openSession } from '../src/session/live-session.ts'
-import type { SessionState, ZooKeeperSession } from '../src/session/session.ts'
+import type { SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
 import { Proxy } from './proxy.ts'
 import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
 
@@ -10,11 +10,16 @@ import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
 export interface World {
   /** A node of this test alone. */
   readonly root: string
-  readonly session: (options?: { sessionTimeoutMs?: number }) => Promise<Client>
+  readonly session: (options?: ClientOptions) => Promise<Client>
   /** A client of bare packets, straight to the server of this index (the first unless given). Cut when the story ends. */
   readonly raw: (handshake?: Handshake, server?: number) => Promise<RawClient>
   /** Ends the session of `client` on the servers, as if its timeout had passed; `client` is not asked. */
   readonly expire: (client: Client) => Promise<void>
+}
+
+export interface ClientOptions extends Partial<Pick<SessionOptions, 'sessionTimeoutMs' | 'watchesMax' | 'auth'>> {
+  /** Then the node of the test is not made in it. */
+  readonly chroot?: string
 }
 
 export interface Client {
@@ -71,10 +76,10 @@ async function inWorldOf(ports: readonly number[], story: (world: World) => Prom
   try {
     await story({
       root,
-      session: async (options) => {
-        const client = await openClient(ports, options?.sessionTimeoutMs ?? 5_000)
+      session: async (options = {}) => {
+        const client = await openClient(ports, options)
         opened.push(client)
-        await client.session.ensurePath(root)
+        if (options.chroot === undefined) await client.session.ensurePath(root)
         return client
       },
       raw: (handshake = {}, server = 0) => openRaw(handshake, server),
@@ -91,11 +96,12 @@ async function inWorldOf(ports: readonly number[], story: (world: World) => Prom
   }
 }
 
-async function openClient(ports: readonly number[], sessionTimeoutMs: number): Promise<Client> {
+async function openClient(ports: readonly number[], { chroot = '', ...options }: ClientOptions): Promise<Client> {
   const network = await Proxy.before(...ports)
   const session = await openSession({
-    servers: network.address,
-    sessionTimeoutMs,
+    sessionTimeoutMs: 5_000,
+    ...options,
+    servers: `${network.address}${chroot}`,
     clock: realClock,
     random: realRandom,
   })

@@ -10,7 +10,7 @@ const inFlightMax = 1_000
 const inFlightBytesMax = 16 << 20
 /** Calls that wait for a connection or for their turn; the next is refused with `overloaded`. */
 export const waitingMax = 100_000
-const waitingBytesMax = 256 << 20
+const waitingBytesMax = 64 << 20
 
 export interface CallHooks<T> {
   /** An answer that makes the sending needless; asked when its turn has come. */
@@ -47,7 +47,7 @@ export class Calls {
 
   call<T>(request: Request<T>, limits: Limits, hooks: CallHooks<T> = {}): Promise<T> {
     return new Promise((resolve, reject) => {
-      const refusal = this.#refusal(request, limits.signal)
+      const refusal = this.#refusal(request, limits)
       if (refusal !== undefined) {
         reject(refusal)
         return
@@ -78,9 +78,10 @@ export class Calls {
     for (let left = this.#waiting.size; left > 0; left -= 1) this.#next()?.fail(code, why)
   }
 
-  #refusal(request: Request<unknown>, signal: AbortSignal | undefined): ZooKeeperError | undefined {
+  #refusal(request: Request<unknown>, { signal, timeoutMs }: Limits): ZooKeeperError | undefined {
     if (signal?.aborted === true)
       return new ZooKeeperError('aborted', `${request.attempt}: aborted by the caller`, { cause: signal.reason })
+    if (!(timeoutMs > 0)) return new ZooKeeperError('timeout', `${request.attempt}: its time is over: ${timeoutMs} ms`)
     if (this.#waiting.size < waitingMax && this.#waitingBytes + request.packet.length <= waitingBytesMax)
       return undefined
     const waits = `${this.#waiting.size} calls of ${this.#waitingBytes} bytes wait already`

@@ -41,6 +41,8 @@ export interface ZooKeeperErrorOptions {
   readonly operationIndex?: number | undefined
   /** In `refused`: the data of the node that stands in the way. */
   readonly existing?: Uint8Array
+  /** In a `bad-version` of configuration and counter: the version there is, to try at next. */
+  readonly currentVersion?: number | undefined
 }
 
 /** The one error of this package. `retryable` and `blame` follow from the code. */
@@ -49,6 +51,7 @@ export class ZooKeeperError extends CatchmentError {
   readonly outcome: Outcome
   readonly operationIndex: number | undefined
   readonly existing: Uint8Array | undefined
+  readonly currentVersion: number | undefined
 
   constructor(code: ZooKeeperErrorCode, message: string, options: ZooKeeperErrorOptions = {}) {
     const kind = kinds.get(code) ?? { blame: 'peer', retryable: false }
@@ -58,6 +61,7 @@ export class ZooKeeperError extends CatchmentError {
     this.outcome = options.outcome ?? 'not-done'
     this.operationIndex = options.operationIndex
     this.existing = options.existing
+    this.currentVersion = options.currentVersion
   }
 }
 

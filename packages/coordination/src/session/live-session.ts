@@ -117,9 +117,23 @@ class LiveSession implements ZooKeeperSession {
     return this.#keeper.states.listen(listener)
   }
 
-  /** Resolves when it is connected for the first time. */
+  /** Resolves when it is connected for the first time and its credentials, if any, are accepted. */
   async opened(timeoutMs: number): Promise<void> {
-    await new Promise<void>((resolve, reject) => {
+    const endMs = this.clock.monotonicMs() + timeoutMs
+    await this.#connected(timeoutMs)
+    while (this.#credentials.length > 0)
+      try {
+        await this.sync('/', { timeoutMs: endMs - this.clock.monotonicMs() }) // its answer comes behind theirs
+        return
+      } catch (thrown) {
+        if (this.#end !== undefined) throw this.#refused('open a session')
+        if (isCode(thrown, 'timeout')) throw this.#keeper.unreachable(timeoutMs)
+        if (!isCode(thrown, 'connection-lost')) throw thrown
+      }
+  }
+
+  #connected(timeoutMs: number): Promise<void> {
+    return new Promise((resolve, reject) => {
       const timer = this.clock.after(timeoutMs, () => {
         unsubscribe()
         reject(this.#keeper.unreachable(timeoutMs))
@@ -132,8 +146,6 @@ class LiveSession implements ZooKeeperSession {
         else reject(this.#refused('open a session'))
       })
     })
-    const unproved = this.#credentials.length > 0
-    if (unproved) await this.sync('/') // behind the credentials: when it is answered, so were they
   }
 
   create(
@@ -242,6 +254,7 @@ class LiveSession implements ZooKeeperSession {
       () => ({
         onAnswer: (answer) => {
           if ('value' in answer) this.#credentials.push(credentials)
+          else if (answer.error.code === 'auth-failed') this.#keeper.reconnect('credentials were refused') // it hangs up
         },
       }),
     )

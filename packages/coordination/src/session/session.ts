@@ -83,7 +83,7 @@ export interface Credentials {
 
 /**
  * Every call rejects with a ZooKeeperError and in no other way. While the session is suspended or lost, calls wait (at
- * most 100,000 of them and 256 MiB, then `overloaded`) and are sent when it is connected again; `lost` ends those that
+ * most 100,000 of them and 64 MiB, then `overloaded`) and are sent when it is connected again; `lost` ends those that
  * waited before it. A call that was sent and lost its connection ends at once with `connection-lost`; nothing is ever sent
  * twice. Paths, also in answers, events and errors, are below the chroot if there is one.
  */

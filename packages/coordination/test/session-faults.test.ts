@@ -1,0 +1,284 @@
+// What servers and networks do to a client, told by a server that follows a script. Nothing of it may end the process, leave
+// a call unanswered, or let anybody believe more than is true.
+
+import { connect } from 'node:net'
+import { expect, test } from '@jest/globals'
+import { startServer } from '@catchment/embedded-zookeeper'
+import { realClock, realRandom, type Clock, type Timer } from '@catchment/runtime'
+import { ping, Requests, type Request } from '../src/session/requests.ts'
+import { openSession } from '../src/session/live-session.ts'
+import type { SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
+import { opcode, xidMax } from '../src/session/wire-numbers.ts'
+import { Connection } from '../src/session/zookeeper.ts'
+import { ScriptedServer, type Asked } from './scripted-server.ts'
+import { bytes, ending, Told } from './world.ts'
+
+interface Scripted {
+  readonly server: ScriptedServer
+  readonly second: ScriptedServer
+  readonly open: (options?: Partial<SessionOptions>) => Promise<ZooKeeperSession>
+}
+
+function scripted(story: (world: Scripted) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const servers = [await ScriptedServer.start(), await ScriptedServer.start()] as const
+    const [server, second] = servers
+    const opened: ZooKeeperSession[] = []
+    try {
+      await story({
+        server,
+        second,
+        open: async (options = {}) => {
+          const session = await openSession({
+            servers: server.address,
+            sessionTimeoutMs: 5_000,
+            clock: realClock,
+            random: { ...realRandom, float: () => 0 },
+            ...options,
+          })
+          opened.push(session)
+          return session
+        },
+      })
+    } finally {
+      for (const session of opened) await session.close({ timeoutMs: 1 })
+      for (const one of servers) await one.close()
+    }
+  }
+}
+
+/** Time that can jump ahead of its timers: what a process sees that was stopped for a while. */
+class JumpingClock implements Clock {
+  #aheadMs = 0
+  readonly after = (delayMs: number, fire: () => void): Timer => realClock.after(delayMs, fire)
+  readonly now = (): number => realClock.now()
+  readonly monotonicMs = (): number => realClock.monotonicMs() + this.#aheadMs
+
+  jump(byMs: number): void {
+    this.#aheadMs += byMs
+  }
+}
+
+test(
+  'error codes that no library knows are typed errors, and the connection goes on',
+  scripted(async ({ server, open }) => {
+    const session = await open()
+    const codes = [-125, -127, -118, -9999, -4, -101]
+    server.onRequest = ({ type, answer }) => {
+      answer(type === opcode.setData ? (codes.shift() ?? 0) : 0)
+    }
+    const endings: string[] = []
+    while (codes.length > 0) endings.push(await ending(session.set('/a', bytes(''), 'any')))
+    expect(endings).toEqual([
+      'quota-exceeded not-done',
+      'throttled not-done',
+      'session-moved not-done',
+      'server-error unknown',
+      'connection-lost unknown',
+      'no-node not-done',
+    ])
+    expect(server.connections).toHaveLength(1)
+  }),
+)
+
+test(
+  'an answer that ends too early is a server-error of that call, and the next call is answered',
+  scripted(async ({ server, open }) => {
+    const session = await open()
+    server.onRequest = ({ type, answer }) => {
+      answer(0, type === opcode.getData ? (writer) => writer.int(1_000) : undefined)
+    }
+    expect(await ending(session.get('/a'))).toBe('server-error unknown')
+    expect(await ending(session.sync('/'))).toBe('done')
+    expect(server.connections).toHaveLength(1)
+  }),
+)
+
+test(
+  'an answer to nothing that was asked, or out of order, ends the connection and nothing else',
+  scripted(async ({ server, open }) => {
+    const session = await open()
+    const states: SessionState[] = []
+    session.onState((state) => states.push(state))
+    const held: Asked[] = []
+    server.onRequest = (asked) => {
+      held.push(asked)
+      if (held.length === 2) asked.answer(0)
+    }
+    const both = [session.sync('/'), session.set('/', bytes(''), 'any')].map(ending)
+    expect(await Promise.all(both)).toEqual(['connection-lost not-done', 'connection-lost unknown'])
+    server.onRequest = ({ answer }) => {
+      answer(0)
+    }
+    expect(await ending(session.sync('/'))).toBe('done')
+    expect(states).toEqual(['suspended', 'connected'])
+  }),
+)
+
+test(
+  'a server that goes silent, or takes connections and stays silent: the next one is asked, in the same session',
+  scripted(async ({ server, second, open }) => {
+    for (const one of [server, second])
+      one.onHandshake = (grant) => {
+        grant(900)
+      }
+    const session = await open({ servers: `${server.address},${second.address}`, sessionTimeoutMs: 900 })
+    const states = new Told<SessionState>()
+    session.onState(states.tell)
+    server.deaf = true
+    await states.first((state) => state === 'connected')
+    expect([server.connections.length, second.connections.length]).toEqual([1, 1])
+    second.hangUp()
+    await states.first(() => states.all.length === 4)
+    expect([server.connections.length, second.connections.length]).toEqual([2, 2])
+    expect(session.generation).toBe(1)
+    expect(states.all).toEqual(['suspended', 'connected', 'suspended', 'connected'])
+  }),
+)
+
+test(
+  'on a new connection credentials go first, then watches, then what waited: once each, however many connects failed',
+  scripted(async ({ server, open }) => {
+    server.onRequest = ({ type, answer }) => {
+      answer(type === opcode.exists ? -101 : 0)
+    }
+    const session = await open({ auth: [{ scheme: 'digest', proof: 'a:b' }] })
+    await session.addAuth({ scheme: 'digest', proof: 'c:d' })
+    await session.exists('/x', { watch: () => undefined })
+    await session.addWatch('/x', () => undefined)
+    let refusals = 3
+    server.onHandshake = (grant) => {
+      if (refusals > 0) server.hangUp()
+      else grant(5_000)
+      refusals -= 1
+    }
+    const told = new Told<SessionState>()
+    session.onState(told.tell)
+    server.hangUp()
+    await told.first((state) => state === 'suspended')
+    await session.sync('/waited')
+    expect(refusals).toBe(-1)
+    expect(server.connections.filter((asked) => asked.length > 0)).toEqual([
+      [opcode.auth, opcode.sync, opcode.auth, opcode.exists, opcode.addWatch],
+      [opcode.auth, opcode.auth, opcode.setWatches2, opcode.sync],
+    ])
+  }),
+)
+
+test(
+  'credentials that are refused at once reject openSession; refused later they end the session, typed',
+  scripted(async ({ server, open }) => {
+    const refuse = ({ type, answer, hangUp }: Asked): void => {
+      answer(type === opcode.auth ? -115 : 0)
+      if (type === opcode.auth) hangUp()
+    }
+    server.onRequest = refuse
+    const auth = [{ scheme: 'digest', proof: 'a:b' }]
+    await expect(open({ auth })).rejects.toMatchObject({ code: 'auth-failed', blame: 'operator' })
+    server.onRequest = ({ answer }) => {
+      answer(0)
+    }
+    const session = await open({ auth })
+    const states = new Told<SessionState>()
+    session.onState(states.tell)
+    server.onRequest = refuse
+    server.hangUp()
+    await states.first((state) => state === 'suspended')
+    const waiting = ending(session.set('/a', bytes(''), 'any'))
+    await states.first((state) => state === 'closed')
+    expect(await waiting).toMatch(/^(auth-failed not-done|connection-lost unknown)$/)
+    expect(await ending(session.get('/a'))).toBe('auth-failed not-done')
+    await session.close()
+    expect(states.all.filter((state) => state === 'closed')).toHaveLength(1)
+  }),
+)
+
+test(
+  'a process that was stopped: the state says so at once, and `lost` is told before the answers that waited',
+  scripted(async ({ server, open }) => {
+    const clock = new JumpingClock()
+    const session = await open({ clock })
+    const held: Asked[] = []
+    server.onRequest = (asked) => held.push(asked)
+    const story: string[] = []
+    session.onState((state) => story.push(state))
+    const create = session.create('/e', bytes(''), 'ephemeral').then(
+      (path) => story.push(`created ${path}, ${session.state}`),
+      (error: unknown) => story.push(String(error)),
+    )
+    const next = ending(session.sync('/'))
+    while (held.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    expect(session.state).toBe('connected')
+    clock.jump(10_000)
+    expect(session.state).toBe('suspended')
+    held[0]?.answer(0, (writer) => writer.string('/e'))
+    held[1]?.answer(0)
+    await create
+    expect(story).toEqual(['suspended', 'lost', 'created /e, lost'])
+    expect(await next).toBe('connection-lost not-done')
+  }),
+)
+
+test(
+  'a process that was stopped during the handshake is not told that it is connected',
+  scripted(async ({ server, open }) => {
+    const clock = new JumpingClock()
+    const session = await open({ clock })
+    const states = new Told<string>()
+    session.onState((state) => {
+      states.tell(`${state} is ${session.state}`)
+    })
+    let handshakes = 0
+    server.onHandshake = (grant) => {
+      handshakes += 1
+      if (handshakes === 1) clock.jump(10_000)
+      grant(5_000)
+    }
+    server.hangUp()
+    await states.first((state) => state === 'connected is connected')
+    expect(states.all).toEqual(['suspended is suspended', 'lost is lost', 'connected is connected'])
+    expect(session.generation).toBe(2)
+  }),
+)
+
+test('request numbers start anew before they run out (#101), answers in order across it', async () => {
+  const server = await startServer({
+    listen: { host: '127.0.0.1', port: 0 },
+    clock: realClock,
+    random: realRandom,
+    sessionTimeoutMs: { min: 500, max: 60_000 },
+  })
+  const closed = new Told<string>()
+  const connection = await new Promise<Connection>((resolve) => {
+    const options = {
+      server: { host: '127.0.0.1', port: server.port },
+      connect: (to: { host: string; port: number }) => connect(to),
+      sessionTimeoutMs: 5_000,
+      openTimeoutMs: 5_000,
+      clock: realClock,
+      firstXid: xidMax - 10,
+    }
+    new Connection(options, {
+      onOpen: (_, opened) => {
+        resolve(opened)
+      },
+      onExpired: () => undefined,
+      onWatch: () => undefined,
+      onAnswered: () => undefined,
+      onClosed: closed.tell,
+    })
+  })
+  const send = <T>(request: Request<T>): Promise<boolean> =>
+    new Promise((resolve) => {
+      connection.send(request, (answer) => {
+        resolve('value' in answer)
+      })
+    })
+  const requests = new Requests('')
+  const first = await Promise.all(Array.from({ length: 40 }, () => send(requests.sync('/'))))
+  const second = await Promise.all([send(ping), send(requests.sync('/')), send(requests.exists('/'))])
+  expect([...first, ...second]).toEqual(Array.from({ length: 43 }, () => true))
+  expect(closed.all).toEqual([])
+  connection.destroy('the test is over')
+  await server.close()
+})
