@@ -1,45 +1,152 @@
-import { joinElection } from '@catchment/coordination'
+import { joinElection, observeLeader, type Election, type ObservedLeader } from '@catchment/coordination'
+import { untoldFaults } from './faults.ts'
+import { FencedResource } from './holders.ts'
 import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Played, Story, StoryWorld } from './story.ts'
 
-/** Two members that can act never lead at the same instant, and somebody leads in the end. */
+const path = '/election'
+/** Faults are over and healed. */
+const calmMs = 46_000
+
+interface Candidate {
+  readonly member: Member
+  readonly election: Election
+}
+
+/** What the members believe, compared at every instant. */
+class Leaders {
+  readonly #candidates = new Map<Member, Candidate>()
+  wrong: string | undefined
+
+  leading(): Candidate[] {
+    return [...this.#candidates.values()].filter(({ member, election }) => member.awake && election.leading)
+  }
+
+  stand(member: Member): Election {
+    let token: bigint | undefined
+    const election = joinElection(member.session, {
+      path,
+      id: member.name,
+      onElected: (elected) => {
+        member.note(`elected, ${elected}`)
+        if (token !== undefined) this.wrong ??= `${member.name} is elected twice`
+        token = elected
+      },
+      onDeposed: () => {
+        member.note('deposed')
+        if (token === undefined || election.leading) this.wrong ??= `${member.name} is deposed, and leads or never led`
+        token = undefined
+      },
+    })
+    this.#candidates.set(member, { member, election })
+    return election
+  }
+}
+
+/**
+ * Two members that can act never lead at the same instant, who leads is never refused by what it writes to, and somebody
+ * leads in the end, as everyone who observes is told.
+ */
 export const election: Story = {
   recipe: 'election',
   members: 3,
+  faults: untoldFaults,
   start: (world) => {
-    const leaders = new Map<Member, { readonly leading: boolean }>()
-    const leading = (): Member[] =>
-      [...leaders].filter(([member, { leading }]) => member.awake && leading).map(([m]) => m)
-    const calm = { led: false }
+    const leaders = new Leaders()
+    const resource = new FencedResource()
     return {
-      play: async (member) => {
-        while (!member.over()) {
-          const election = joinElection(member.session, {
-            path: '/election',
-            id: member.name,
-            onElected: () => {
-              member.note('elected')
-            },
-            onDeposed: () => {
-              member.note('deposed')
-            },
-          })
-          leaders.set(member, election)
-          await member.sleep(5_000 + member.random.float() * 30_000)
-          if (member.over() && leading().length === 1) calm.led = true
-          await member.attempt('resign', () => election.resign())
-        }
-      },
+      ...elections(world, leaders, (member, { token }) => {
+        if (token !== undefined && !resource.write(token)) leaders.wrong ??= `${member.name} leads and is refused`
+      }),
       check: () => {
-        const names = leading().map(({ name }) => name)
+        if (leaders.wrong !== undefined) throw new Error(leaders.wrong)
+        const names = leaders.leading().map(({ member }) => member.name)
         if (names.length > 1) throw new Error(`${names.join(' and ')} lead`)
-      },
-      end: async (outside) => {
-        if (!calm.led) throw new Error('nobody led when all was calm')
-        const { names } = await outside.children('/election')
-        if (names.length > 0) throw new Error(`candidates left behind: ${names.join(', ')}`)
-        world.note('ended')
       },
     }
   },
+}
+
+/** The servers end sessions too, so that for a moment two may believe that they lead: then tokens tell who is the later. */
+export const fencedElection: Story = {
+  recipe: 'election, fenced',
+  members: 3,
+  start: (world) => {
+    const leaders = new Leaders()
+    const resource = new FencedResource()
+    const writers: bigint[] = []
+    return {
+      ...elections(world, leaders, (_member, { token }) => {
+        if (token !== undefined && resource.write(token)) writers.push(token)
+      }),
+      check: () => {
+        if (leaders.wrong !== undefined) throw new Error(leaders.wrong)
+        if (writers.some((token, index) => token < (writers[index - 1] ?? 0n)))
+          throw new Error('an old leader wrote late')
+        const tokens = leaders.leading().map(({ election }) => election.token)
+        if (new Set(tokens).size < tokens.length) throw new Error('two lead with one token')
+      },
+    }
+  },
+}
+
+function elections(
+  world: StoryWorld,
+  leaders: Leaders,
+  act: (member: Member, election: Election) => void,
+): Pick<Played, 'play' | 'end'> {
+  const observers = new Map<Member, ObservedLeader>()
+  let over = false
+  /** All stand, all is calm: one leads, and everyone is told so. */
+  const lookAtTheEnd = (): void => {
+    if (over) return
+    over = true
+    leaders.wrong ??= wrongInCalm(leaders.leading(), observers)
+  }
+  return {
+    play: async (member) => {
+      const observed = observe(member, leaders)
+      observers.set(member, observed)
+      while (!member.over()) {
+        const election = leaders.stand(member)
+        const untilMs = world.nowMs() + 5_000 + member.random.float() * 30_000
+        // Whoever would resign when all is calm stays until the end.
+        while ((world.nowMs() < untilMs || untilMs > calmMs) && !member.over()) {
+          await member.sleep(member.random.float() * 1_000)
+          act(member, election)
+        }
+        if (member.over()) lookAtTheEnd()
+        await member.attempt('resign', () => election.resign())
+        await member.sleep(member.random.float() * 500)
+      }
+      await observed.close()
+    },
+    end: async (outside) => {
+      const { names } = await outside.children(path)
+      if (names.length > 0) throw new Error(`candidates left behind: ${names.join(', ')}`)
+    },
+  }
+}
+
+function wrongInCalm(leading: Candidate[], observers: ReadonlyMap<Member, ObservedLeader>): string | undefined {
+  const [first] = leading
+  if (first === undefined || leading.length > 1) return `${leading.length} lead when all is calm`
+  const { token } = first.election
+  const misled = [...observers].find(
+    ([member, { leader, stale }]) => member.awake && (stale || leader?.token !== token),
+  )
+  return misled === undefined ? undefined : `${misled[0].name} is told that ${misled[1].leader?.id ?? 'nobody'} leads`
+}
+
+/** Everyone who observes is told tokens that only grow. */
+function observe(member: Member, leaders: Leaders): ObservedLeader {
+  let last = 0n
+  return observeLeader(member.session, {
+    path,
+    onLeader: (leader) => {
+      if (leader === undefined) return
+      if (leader.token <= last) leaders.wrong ??= `${member.name} is told of ${leader.token} after ${last}`
+      last = leader.token
+    },
+  })
 }
