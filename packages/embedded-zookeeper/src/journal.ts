@@ -8,8 +8,7 @@
 import { asError, CatchmentError } from '@catchment/runtime'
 import { encodeTransaction, type Transaction } from './changes.ts'
 import type { LogFile } from './log-file.ts'
-import { encodeSnapshot } from './snapshot.ts'
-import type { StateMachine } from './state-machine.ts'
+import type { FrozenState, StateMachine } from './state-machine.ts'
 import type { DataDirectory, Recovered } from './storage.ts'
 
 export interface JournalEvents {
@@ -60,12 +59,13 @@ export class Journal {
     while (this.#pending.length > 0 && !this.#failed) {
       const batch = this.#pending
       const position = this.appended
-      const snapshot = this.#mayBeginSnapshot() ? this.#state() : undefined
+      // With every transaction of the batch that is about to be written, and none after it.
+      const state = this.#mayBeginSnapshot() ? this.#machine.freeze() : undefined
       this.#pending = []
       await this.#log.append(batch)
       this.durable = position
       this.#events.onDurable()
-      if (snapshot !== undefined) await this.#rotate(snapshot)
+      if (state !== undefined) await this.#rotate(state)
     }
     this.#pumping = undefined
   }
@@ -74,18 +74,13 @@ export class Journal {
     return this.#snapshotting === undefined && this.#log.size > this.#logBytesMax
   }
 
-  /** The state with every transaction of the batch that is about to be written, and none after it. */
-  #state(): { readonly bytes: Buffer; readonly zxid: bigint } {
-    return { bytes: encodeSnapshot(this.#machine), zxid: this.#machine.zxid }
-  }
-
-  async #rotate({ bytes, zxid }: { readonly bytes: Buffer; readonly zxid: bigint }): Promise<void> {
+  async #rotate(state: FrozenState): Promise<void> {
     const full = this.#log
-    this.#log = await this.#directory.beginLog(zxid + 1n)
+    this.#log = await this.#directory.beginLog(state.zxid + 1n)
     await full.close()
     this.#snapshotting = this.#guarded('write a snapshot', async () => {
-      await this.#directory.saveSnapshot(bytes, zxid)
-      await this.#directory.dropBefore(zxid)
+      await this.#directory.saveSnapshot(state)
+      await this.#directory.dropBefore(state.zxid)
     }).finally(() => {
       this.#snapshotting = undefined
     })

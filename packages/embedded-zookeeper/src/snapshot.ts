@@ -4,7 +4,7 @@
 import { crc32 } from 'node:zlib'
 import { copyOf, readAcl, writeAcl } from './changes.ts'
 import { JuteError, JuteReader, JuteWriter } from './jute.ts'
-import { StateMachine, type SessionRecord } from './state-machine.ts'
+import { StateMachine, type FrozenState, type SessionRecord } from './state-machine.ts'
 import type { Node } from './tree.ts'
 
 const MAGIC = 0x435a534e // CZSN
@@ -13,16 +13,35 @@ const VERSION = 2
 const versionsRead = [1, 2]
 const CRC_BYTES = 4
 
-/** Synchronous, so that it holds exactly the transactions up to the machine's zxid: 100,000 nodes take some 100 ms. */
+const NODES_PER_SLICE = 500
+
+/** The whole at once: some 300 ms per 100,000 nodes. */
 export function encodeSnapshot(machine: StateMachine): Buffer {
-  const writer = new JuteWriter().int(MAGIC).int(VERSION).long(machine.zxid).long(machine.lastSessionId)
-  writer.vector(machine.sessions.values(), machine.sessions.size, (session) => {
-    writer.long(session.id).buffer(session.password).int(session.timeoutMs)
+  return Buffer.concat([...snapshotSlices(machine.freeze())])
+}
+
+/** The same in slices of some milliseconds each, so that requests are served between them. */
+export function* snapshotSlices({ zxid, lastSessionId, sessions, tree }: FrozenState): Generator<Buffer> {
+  const head = new JuteWriter().int(MAGIC).int(VERSION).long(zxid).long(lastSessionId)
+  head.vector(sessions, sessions.length, (session) => {
+    head.long(session.id).buffer(session.password).int(session.timeoutMs)
   })
-  writer.vector(machine.tree.entries(), machine.tree.size, ([path, node]) => {
-    writeNode(writer.string(path), node)
-  })
-  return writer.int(crc32(writer.end()) | 0).end()
+  let slice = head.int(tree.nodes.length).end()
+  let checksum = crc32(slice)
+  yield slice
+  for (let from = 0; from < tree.nodes.length; from += NODES_PER_SLICE) {
+    slice = nodesOf(tree, from, from + NODES_PER_SLICE)
+    checksum = crc32(slice, checksum)
+    yield slice
+  }
+  yield new JuteWriter().int(checksum | 0).end()
+}
+
+function nodesOf({ paths, nodes }: FrozenState['tree'], from: number, to: number): Buffer {
+  const writer = new JuteWriter()
+  const range = paths.slice(from, to)
+  for (const [at, node] of nodes.slice(from, to).entries()) writeNode(writer.string(range[at] ?? ''), node)
+  return writer.end()
 }
 
 /** Throws JuteError when the bytes are no whole snapshot. */
@@ -73,5 +92,6 @@ function readNode(reader: JuteReader): Node {
     creates,
     ephemeralOwner: reader.long(),
     children: new Set(),
+    freezes: 0,
   }
 }

@@ -7,7 +7,17 @@ import type { Change, NodeChange, Transaction } from './changes.ts'
 import { code, RequestError, type ErrorCode } from './errors.ts'
 import { containerOwner, lifetimeOf, ttlOwner, type Lifetime } from './owner.ts'
 import { parentOf, validatePath } from './paths.ts'
-import { permanentPaths, statOf, Tree, type Applied, type Node, type Stamp, type Stat, type TreeEvent } from './tree.ts'
+import {
+  permanentPaths,
+  statOf,
+  Tree,
+  type Applied,
+  type FrozenTree,
+  type Node,
+  type Stamp,
+  type Stat,
+  type TreeEvent,
+} from './tree.ts'
 
 export type WriteOperation =
   | {
@@ -49,6 +59,13 @@ export interface SessionRecord {
   readonly timeoutMs: number
 }
 
+export interface FrozenState {
+  readonly zxid: bigint
+  readonly lastSessionId: bigint
+  readonly sessions: readonly SessionRecord[]
+  readonly tree: FrozenTree
+}
+
 /** ZooKeeper's create modes as they travel (org.apache.zookeeper.CreateMode). */
 const createModes: ReadonlyMap<number, { readonly lifetime: Lifetime; readonly sequential: boolean }> = new Map([
   [0, { lifetime: 'persistent', sequential: false }],
@@ -77,6 +94,12 @@ export class StateMachine {
 
   get sessions(): ReadonlyMap<bigint, SessionRecord> {
     return this.#sessions
+  }
+
+  /** The state as of this instant, which later writes do not touch. */
+  freeze(): FrozenState {
+    const { zxid, lastSessionId } = this
+    return { zxid, lastSessionId, sessions: [...this.#sessions.values()], tree: this.tree.freeze() }
   }
 
   /** Continues where a snapshot ends. */

@@ -10,8 +10,8 @@ import { chmod, readdir, readFile, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { asError, lockDirectory, syncDirectory, writeFileDurably, type DirectoryLock } from '@catchment/runtime'
 import { damaged, LogFile, readLog } from './log-file.ts'
-import { decodeSnapshot, encodeSnapshot } from './snapshot.ts'
-import { StateMachine } from './state-machine.ts'
+import { decodeSnapshot, snapshotSlices } from './snapshot.ts'
+import { StateMachine, type FrozenState } from './state-machine.ts'
 
 export interface Recovered {
   readonly directory: DataDirectory
@@ -45,7 +45,7 @@ export class DataDirectory {
       await chmod(path, 0o700)
       const directory = new DataDirectory(path, lock)
       const machine = await directory.#recover()
-      await directory.saveSnapshot(encodeSnapshot(machine), machine.zxid)
+      await directory.saveSnapshot(machine.freeze())
       const log = await directory.beginLog(machine.zxid + 1n)
       await directory.dropBefore(machine.zxid)
       return { directory, machine, log }
@@ -61,8 +61,8 @@ export class DataDirectory {
     return log
   }
 
-  async saveSnapshot(bytes: Buffer, zxid: bigint): Promise<void> {
-    await writeFileDurably(join(this.#path, nameOf('snapshot', zxid)), bytes)
+  async saveSnapshot(state: FrozenState): Promise<void> {
+    await writeFileDurably(join(this.#path, nameOf('snapshot', state.zxid)), snapshotSlices(state))
   }
 
   /** Deletes what the snapshot at `zxid` has made superfluous. */

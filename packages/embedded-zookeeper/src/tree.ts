@@ -24,6 +24,14 @@ export interface Node {
   readonly ephemeralOwner: bigint
   /** Names, not paths. */
   readonly children: Set<string>
+  /** How often the tree had been frozen when this was made: an older one may be in use by a snapshot. */
+  readonly freezes: number
+}
+
+/** The nodes as of one instant, whatever becomes of the tree afterwards; except their `children`. Parents come first. */
+export interface FrozenTree {
+  readonly paths: readonly string[]
+  readonly nodes: readonly Readonly<Node>[]
 }
 
 /** What clients see of a node, in the order of the wire. */
@@ -73,6 +81,7 @@ export class Tree {
   /** Paths of containers and TTL nodes, in the order of creation. */
   readonly #expiring = new Set<string>()
   #dataBytes = 0
+  #freezes = 0
 
   constructor() {
     for (const path of permanentPaths)
@@ -124,6 +133,12 @@ export class Tree {
     return this.#nodes.entries()
   }
 
+  /** Costs two arrays; from here on a node is copied before it changes for the first time. */
+  freeze(): FrozenTree {
+    this.#freezes += 1
+    return { paths: [...this.#nodes.keys()], nodes: [...this.#nodes.values()] }
+  }
+
   /** Nodes below a path, at any depth. */
   countBelow(path: string): number {
     if (path === '/') return this.#nodes.size - 1
@@ -164,7 +179,7 @@ export class Tree {
 
   #create(change: NodeChange & { type: 'create' }, stamp: Stamp): Applied {
     const { path } = change
-    const parent = this.#parent(path)
+    const parent = this.#writable(parentOf(path))
     const { creates, childrenZxid } = parent
     this.insert(path, {
       ...emptyNode(change.acl),
@@ -175,6 +190,7 @@ export class Tree {
       createdMs: stamp.timeMs,
       modifiedMs: stamp.timeMs,
       ephemeralOwner: change.ephemeralOwner,
+      freezes: this.#freezes,
     })
     parent.creates = (creates + 1) | 0
     parent.childrenZxid = stamp.zxid
@@ -193,7 +209,7 @@ export class Tree {
 
   #delete(path: string, stamp: Stamp): Applied {
     const node = this.#existing(path)
-    const parent = this.#parent(path)
+    const parent = this.#writable(parentOf(path))
     const { childrenZxid } = parent
     this.#remove(path)
     parent.childrenZxid = stamp.zxid
@@ -210,7 +226,7 @@ export class Tree {
   }
 
   #setData(change: NodeChange & { type: 'setData' }, stamp: Stamp): Applied {
-    const node = this.#existing(change.path)
+    const node = this.#writable(change.path)
     const { data, version, modifiedMs, modifiedZxid } = node
     const put = (next: Pick<Node, 'data' | 'version' | 'modifiedMs' | 'modifiedZxid'>): void => {
       this.#dataBytes += (next.data?.length ?? 0) - (node.data?.length ?? 0)
@@ -226,7 +242,7 @@ export class Tree {
   }
 
   #setAcl(change: NodeChange & { type: 'setAcl' }): Applied {
-    const node = this.#existing(change.path)
+    const node = this.#writable(change.path)
     const { acl, aclVersion } = node
     node.acl = change.acl
     node.aclVersion = change.version
@@ -253,6 +269,15 @@ export class Tree {
 
   #parent(path: string): Node {
     return this.#existing(parentOf(path))
+  }
+
+  /** The node, safe to be changed: a snapshot that is being written keeps the former one. */
+  #writable(path: string): Node {
+    const node = this.#existing(path)
+    if (node.freezes === this.#freezes) return node
+    const copy = { ...node, freezes: this.#freezes }
+    this.#nodes.set(path, copy)
+    return copy
   }
 
   #existing(path: string): Node {
@@ -293,6 +318,7 @@ function emptyNode(acl: readonly Acl[]): Node {
     creates: 0,
     ephemeralOwner: 0n,
     children: new Set(),
+    freezes: 0,
   }
 }
 

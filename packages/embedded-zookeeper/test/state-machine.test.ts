@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import type { Transaction } from '../src/changes.ts'
 import { code } from '../src/errors.ts'
-import { decodeSnapshot, encodeSnapshot } from '../src/snapshot.ts'
+import { decodeSnapshot, encodeSnapshot, snapshotSlices } from '../src/snapshot.ts'
 import { StateMachine, type Commit, type WriteOperation } from '../src/state-machine.ts'
 import { eventType, statOf, type Stat } from '../src/tree.ts'
 import { mode, openAcl } from './raw-client.ts'
@@ -222,6 +222,19 @@ describe('StateMachine as a function of its log', () => {
     )
   })
 
+  test('a frozen state is the one of its instant, whatever is written, refused or undone afterwards', () => {
+    fc.assert(
+      fc.property(operations(20), operations(20), (before, after) => {
+        const machine = new StateMachine()
+        for (const one of before) write(machine, one)
+        const [frozen, was] = [machine.freeze(), encodeSnapshot(machine)]
+        for (const one of after) write(machine, one)
+        write(machine, ...after, remove('/never'))
+        expect(Buffer.concat([...snapshotSlices(frozen)])).toEqual(was)
+      }),
+    )
+  })
+
   test('a refused multi leaves the state as it was', () => {
     fc.assert(
       fc.property(operations(20), operations(6), (before, refused) => {
@@ -245,7 +258,10 @@ describe('StateMachine as a function of its log', () => {
 function contents(machine: StateMachine): { zxid: bigint; sessions: unknown; nodes: unknown; dataBytes: number } {
   const nodes = [...machine.tree.entries()]
     .sort(([a], [b]) => (a < b ? -1 : 1))
-    .map(([at, node]) => [at, { ...node, data: node.data?.toString(), children: [...node.children].sort() }])
+    .map(([at, node]) => [
+      at,
+      { ...node, freezes: 0, data: node.data?.toString(), children: [...node.children].sort() },
+    ])
   const sessions = [...machine.sessions.values()]
   return { zxid: machine.zxid, sessions, nodes, dataBytes: machine.tree.dataBytes }
 }

@@ -25,7 +25,7 @@ export async function syncDirectory(path: string): Promise<void> {
  * Replaces `path` whole: after a crash at any instant it holds the old bytes or the new ones. One writer of a path at a
  * time: they would share `<path>.tmp`.
  */
-export async function writeFileDurably(path: string, bytes: Uint8Array | string): Promise<void> {
+export async function writeFileDurably(path: string, bytes: Uint8Array | string | Iterable<Uint8Array>): Promise<void> {
   const temporary = `${path}.tmp`
   const file = await open(temporary, 'w', 0o600)
   try {
