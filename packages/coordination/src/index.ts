@@ -47,12 +47,19 @@ export { joinMembership, type Membership, type MembershipOptions } from './recip
 export { joinElection, type Election, type ElectionOptions } from './recipes/election.ts'
 export { observeLeader, type Leader, type ObservedLeader, type ObserveLeaderOptions } from './recipes/observe-leader.ts'
 export { acquireFence, type Fence } from './recipes/fence.ts'
+export {
+  joinHotStandby,
+  type Active,
+  type HotStandby,
+  type HotStandbyOptions,
+  type HotStandbyState,
+} from './recipes/hot-standby.ts'
 export { barrier, type Barrier, type BarrierOptions } from './recipes/barrier.ts'
 export { doubleBarrier, type DoubleBarrier, type DoubleBarrierOptions, type Round } from './recipes/double-barrier.ts'
 export { divide, hashRing, type HashRing, type RingMember } from './recipes/hash-ring.ts'
 export { fifoQueue, type FifoQueue } from './recipes/fifo-queue.ts'
 export { priorityQueue, type PriorityQueue } from './recipes/priority-queue.ts'
-export type { QueueOptions } from './recipes/queue.ts'
+export type { QueueOptions, WaitingItem } from './recipes/queue.ts'
 export type { QueuedItem } from './recipes/queued-item.ts'
 export { joinPeriodicTask, type PeriodicTask, type PeriodicTaskOptions, type Slot } from './recipes/periodic-task.ts'
 export { every, type Schedule } from './recipes/time-slots.ts'
@@ -73,3 +80,25 @@ export { joinPartitioner, type Partitioner, type PartitionerOptions } from './re
 export type { OwnedItem } from './recipes/item-holdings.ts'
 export { followTree, type FollowedTree, type FollowTreeOptions, type TreeUpdate } from './recipes/follow-tree.ts'
 export type { Tree, TreeChanges, TreeNode } from './recipes/tree-copy.ts'
+export {
+  configuration,
+  type Configuration,
+  type ConfigurationOptions,
+  type FollowConfigurationOptions,
+  type FollowedConfiguration,
+  type PublishOptions,
+} from './recipes/configuration.ts'
+export type { Published } from './recipes/configuration-versions.ts'
+export {
+  announceService,
+  followService,
+  listServices,
+  resolveService,
+  type AnnounceServiceOptions,
+  type Announcement,
+  type Endpoint,
+  type FollowedService,
+  type FollowServiceOptions,
+} from './recipes/discovery.ts'
+export { sequentialIds, type SequentialIds, type SequentialIdsOptions } from './recipes/naming.ts'
+export { sharedCounter, type CounterValue, type SharedCounter } from './recipes/counter.ts'

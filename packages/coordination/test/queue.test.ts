@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { inOrder } from '../src/recipes/queue-items.ts'
-import { fifoQueue, priorityQueue, type FifoQueue } from '../src/index.ts'
+import { fifoQueue, isCode, priorityQueue, type FifoQueue, type ZooKeeperSession } from '../src/index.ts'
 import { bytes, ending, inWorld, text } from './world.ts'
 
 const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })
@@ -8,6 +8,18 @@ const all = async (queue: Pick<FifoQueue, 'take' | 'size'>): Promise<(string | u
   const taken: (string | undefined)[] = []
   while ((await queue.size()) > 0) taken.push(text(await queue.take()))
   return taken
+}
+
+/** Until it is gone: who still uses it may put something there meanwhile. */
+async function deleteAll(session: ZooKeeperSession, path: string): Promise<void> {
+  const { names } = await session.children(path)
+  for (const name of names) await deleteAll(session, `${path}/${name}`)
+  try {
+    await session.delete(path, 'any')
+  } catch (thrown) {
+    if (isCode(thrown, 'not-empty')) await deleteAll(session, path)
+    else if (!isCode(thrown, 'no-node')) throw thrown
+  }
 }
 
 describe('fifoQueue', () => {
@@ -59,6 +71,64 @@ describe('fifoQueue', () => {
       expect(await ending(a.complete())).toBe('refused not-done')
       await again.complete()
       expect(await all(there)).toEqual(['c'])
+    }),
+  )
+
+  test(
+    'complete with more operations: all of it or nothing; refused, it tells which, and the item goes back',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      await queue.put(bytes('a'))
+      const check = { op: 'check', path: root, version: 0 } as const
+      const create = { op: 'create', path: `${root}/done`, data: bytes('') } as const
+      const first = await queue.takeLocked()
+      const failed = await first.complete([check, { ...check, version: 7 }, create]).catch((thrown: unknown) => thrown)
+      expect(failed).toMatchObject({ code: 'bad-version', outcome: 'not-done', operationIndex: 1 })
+      expect(await session.exists(create.path)).toBeUndefined()
+      const again = await queue.takeLocked()
+      expect([text(again.data), again.attempts]).toEqual(['a', 2])
+      await again.complete([check, create])
+      expect(await session.exists(create.path)).toBeDefined()
+      expect(await queue.size()).toBe(0)
+    }),
+  )
+
+  test(
+    'items shows what waits, locked or not; putOperation puts within the transaction of somebody else',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      for (const item of ['a', 'b', 'c']) await queue.put(bytes(item))
+      const held = await queue.takeLocked()
+      const shown = async (max: number): Promise<(string | undefined)[]> =>
+        (await queue.items({ max })).map(({ data }) => text(data))
+      expect([await shown(2), await shown(10)]).toEqual([
+        ['a', 'b'],
+        ['a', 'b', 'c'],
+      ])
+      expect((await queue.items({ max: 1 }))[0]?.id).toBe(held.id)
+      const refused = [queue.putOperation(bytes('d')), { op: 'check', path: root, version: 7 } as const]
+      expect(await ending(session.multi(refused))).toBe('bad-version not-done')
+      await session.multi([queue.putOperation(bytes('e'))])
+      await held.release()
+      expect((await all(queue)).sort()).toEqual(['a', 'b', 'c', 'e'])
+    }),
+  )
+
+  test(
+    'nodes that the servers have lost are made again in the next session, for those who put and those who wait',
+    inWorld(async ({ session: open, root, expire }) => {
+      const [client, other] = [await open(), await open()]
+      const queue = fifoQueue(client.session, options(root))
+      await queue.put(bytes('a'))
+      expect(text(await queue.take())).toBe('a')
+      const waiting = queue.take()
+      await expire(client)
+      await deleteAll(other.session, options(root).path)
+      await client.reaches('connected')
+      await queue.put(bytes('b'))
+      expect(text(await waiting)).toBe('b')
     }),
   )
 

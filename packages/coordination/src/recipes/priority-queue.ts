@@ -2,7 +2,7 @@ import type { FifoQueue } from './fifo-queue.ts'
 import { Queue, type QueueOptions } from './queue.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
-export interface PriorityQueue extends Omit<FifoQueue, 'put'> {
+export interface PriorityQueue extends Omit<FifoQueue, 'put' | 'putOperation'> {
   /** Priority 0 is taken first, 999 last. Resolves with the item's id once it is in the queue. */
   put(data: Uint8Array, priority: number, options?: CallOptions): Promise<string>
 }
@@ -22,5 +22,6 @@ export function priorityQueue(session: ZooKeeperSession, options: QueueOptions):
     takeLocked: (call = {}) => queue.takeLocked(call),
     peek: (call = {}) => queue.peek(call),
     size: (call = {}) => queue.size(call),
+    items: ({ max, ...call }) => queue.items(max, call),
   }
 }

@@ -3,7 +3,7 @@ import { Acquisition, lookAhead } from './acquisition.ts'
 import { decideExclusive } from './exclusive-lock.ts'
 import { followUntil } from './follow-until.ts'
 import type { Turn } from './following.ts'
-import { itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
+import { inOrder, itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
 import { lockItem, type QueuedItem } from './queued-item.ts'
 import { untilAnswered, untilGone } from './until-answered.ts'
 import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../session/session.ts'
@@ -25,6 +25,11 @@ export interface QueueOptions {
   readonly id?: string
 }
 
+export interface WaitingItem {
+  readonly id: string
+  readonly data: Buffer
+}
+
 interface Receipt {
   readonly path: string
   readonly generation: number
@@ -41,7 +46,8 @@ export class Queue {
   readonly #seen = new SeenItems()
   readonly #receipts: Receipt[] = []
   #putting = 0
-  #made: Promise<void> | undefined
+  /** Anew in every session: the servers may have lost their data between two. */
+  #made: { readonly generation: number; readonly done: Promise<void> } | undefined
 
   constructor(session: ZooKeeperSession, options: QueueOptions) {
     if (!Number.isSafeInteger(options.itemsMax) || options.itemsMax < 1)
@@ -94,9 +100,9 @@ export class Queue {
     const { path } = this.#options
     let line: Acquisition | undefined
     const look = async (turn: Turn): Promise<QueuedItem | undefined> => {
+      await this.#make(turn)
       if (line?.current?.signal.aborted === false) return this.#takeWatching(turn)
       if (line !== undefined && line.current === undefined) return undefined
-      await this.#make(turn)
       const taken = await this.#takeSeen(turn)
       if (taken === undefined) line = this.#standInLine(turn)
       return taken
@@ -124,18 +130,38 @@ export class Queue {
     return (await this.#session.exists(this.#items, call))?.numChildren ?? 0
   }
 
-  async peek(call: CallOptions): Promise<{ readonly id: string; readonly data: Buffer } | undefined> {
+  async peek(call: CallOptions): Promise<WaitingItem | undefined> {
     await this.#make(call)
     const seen = await this.#refresh(call, new SeenItems())
     for (let name = seen.shift(); name !== undefined; name = seen.shift()) {
-      try {
-        const { data } = await this.#session.get(`${this.#items}/${name}`, call)
-        return { id: itemId(name) ?? name, data }
-      } catch (thrown) {
-        if (!isCode(thrown, 'no-node')) throw thrown
-      }
+      const item = await this.#read(name, call)
+      if (item !== undefined) return item
     }
     return undefined
+  }
+
+  async items(max: number, call: CallOptions): Promise<readonly WaitingItem[]> {
+    await this.#make(call)
+    const { names } = await this.#session.children(this.#items, call)
+    const first = inOrder(names).slice(0, max)
+    return (await Promise.all(first.map((name) => this.#read(name, call)))).flatMap((item) => item ?? [])
+  }
+
+  putOperation(data: Uint8Array, priority: number): Operation {
+    this.#assertItem(data, priority)
+    const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
+    return { op: 'create', path: `${this.#items}/${itemPrefix(priority, id)}`, data, mode: 'persistent-sequential' }
+  }
+
+  /** Undefined when it has been taken meanwhile. */
+  async #read(name: string, call: CallOptions): Promise<WaitingItem | undefined> {
+    try {
+      const { data } = await this.#session.get(`${this.#items}/${name}`, call)
+      return { id: itemId(name) ?? name, data }
+    } catch (thrown) {
+      if (isCode(thrown, 'no-node')) return undefined
+      throw thrown
+    }
   }
 
   /**
@@ -248,11 +274,15 @@ export class Queue {
   }
 
   async #make(call: CallOptions): Promise<void> {
-    this.#made ??= this.#makeAll(call).catch((thrown: unknown) => {
-      this.#made = undefined
-      throw thrown
-    })
-    await this.#made
+    const { generation } = this.#session
+    if (this.#made?.generation !== generation) {
+      const done = this.#makeAll(call).catch((thrown: unknown) => {
+        this.#made = undefined
+        throw thrown
+      })
+      this.#made = { generation, done }
+    }
+    await this.#made.done
   }
 
   async #makeAll(call: CallOptions): Promise<void> {

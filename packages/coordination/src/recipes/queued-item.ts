@@ -17,8 +17,10 @@ export interface QueuedItem extends Hold {
    * item is completed twice. A lost answer is resolved. Rejects with `refused` if the item was not held any more and is its
    * next taker's, and with the outcome `unknown` only if the session was lost before the answer came and the item is gone
    * now: by this call or by its next taker. From the call on it is not `held`.
+   * `also` are operations of the same transaction: what the item asked for is done once, as the item is. Is one of them
+   * refused, the call rejects with that error, its `operationIndex` counting within `also`, and the item goes back.
    */
-  complete(): Promise<void>
+  complete(also?: readonly Operation[]): Promise<void>
 }
 
 interface Claim {
@@ -108,23 +110,24 @@ class LockedItem implements QueuedItem {
     return this.#hold.release(options)
   }
 
-  complete(): Promise<void> {
+  complete(also: readonly Operation[] = []): Promise<void> {
     if (this.#completing !== undefined) return this.#completing
     if (this.signal.aborted) return Promise.reject(this.#notDone())
-    this.#completing = this.#complete()
+    this.#completing = this.#complete(also)
     void this.#hold.release()
     return this.#completing
   }
 
-  async #complete(): Promise<void> {
+  async #complete(also: readonly Operation[]): Promise<void> {
     const { session, generation, item, lock } = this.#claim
-    const operations: readonly Operation[] = [
+    const own: readonly Operation[] = [
       { op: 'delete', path: lock, version: 'any' },
       { op: 'delete', path: item, version: this.attempts },
     ]
     try {
-      await untilAnswered(session, (call) => session.multi(operations, call), { generation })
+      await untilAnswered(session, (call) => session.multi([...own, ...also], call), { generation })
     } catch (thrown) {
+      refuseOf(thrown, own.length)
       if (!isCode(thrown, 'no-node', 'bad-version', 'session-lost')) throw thrown
       if (thrown.outcome !== 'unknown') throw this.#notDone(thrown)
       await this.#settle(thrown)
@@ -152,4 +155,11 @@ class LockedItem implements QueuedItem {
       { cause },
     )
   }
+}
+
+/** An operation behind the item's own was refused, so these could be done, and have not been: not by an earlier attempt either. */
+function refuseOf(thrown: unknown, own: number): void {
+  if (!(thrown instanceof ZooKeeperError) || thrown.operationIndex === undefined || thrown.operationIndex < own) return
+  const { code, message, operationIndex } = thrown
+  throw new ZooKeeperError(code, message, { operationIndex: operationIndex - own, cause: thrown })
 }
