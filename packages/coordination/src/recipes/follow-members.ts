@@ -6,7 +6,7 @@ import type { ZooKeeperSession } from '../session/session.ts'
 export type Members = ReadonlyMap<string, Buffer | undefined>
 
 export interface FollowMembersOptions {
-  /** The ephemeral below each child; `status` unless given. */
+  /** The ephemeral below each child; `status` unless given; empty when the children themselves are the ephemerals. */
   readonly name?: string
   /** A new map each time. Called first when every present member has been read once, then on change. */
   readonly onMembers: (members: Members) => void
@@ -103,7 +103,9 @@ class FollowedMemberSet {
   }
 
   #member(name: string): Member {
-    const followed = followValue(this.#session, `${this.#path}/${name}/${this.#options.name ?? 'status'}`, {
+    const below = this.#options.name ?? 'status'
+    const node = below === '' ? `${this.#path}/${name}` : `${this.#path}/${name}/${below}`
+    const followed = followValue(this.#session, node, {
       onValue: (data) => {
         member.read = true
         member.data = data

@@ -1,11 +1,13 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
 import { readValue } from './follow-value.ts'
 import { Following, type Turn } from './following.ts'
-import type { ZooKeeperSession } from '../session/session.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 export interface MembershipOptions {
-  /** The persistent node of the member; made if it is missing. */
+  /** The node of the member; made if it is missing. */
   readonly path: string
+  /** How it is made: persistent unless given. A container vanishes some time after its last member (ZooKeeper 3.6). */
+  readonly pathMode?: 'persistent' | 'container'
   /** The ephemeral below it, `status`. */
   readonly name: string
   readonly data: Uint8Array
@@ -113,7 +115,7 @@ class Keeper implements Membership {
     if (own === undefined) throw new ZooKeeperError('session-lost', `keep ${this.#node}: the session is lost`)
     const { signal, generation } = turn
     if (stat === undefined || data === undefined) {
-      await this.#session.ensurePath(this.#options.path, { signal, generation })
+      await this.#makePath({ signal, generation })
       await this.#session.create(this.#node, this.#data, 'ephemeral', { signal, generation })
     } else if (stat.ephemeralOwner === own) {
       if (!data.equals(this.#data))
@@ -128,6 +130,20 @@ class Keeper implements Membership {
     }
     this.#heldIn = own
     this.#ownSessions.add(own)
+  }
+
+  async #makePath(call: CallOptions): Promise<void> {
+    const { path, pathMode = 'persistent' } = this.#options
+    if (pathMode === 'persistent' || (await this.#session.exists(path, call)) !== undefined) {
+      await this.#session.ensurePath(path, call)
+      return
+    }
+    await this.#session.ensurePath(path.slice(0, path.lastIndexOf('/')), call)
+    try {
+      await this.#session.create(path, new Uint8Array(), pathMode, call)
+    } catch (thrown) {
+      if (!isCode(thrown, 'node-exists')) throw thrown
+    }
   }
 
   #mayReplace(existing: Uint8Array, owner: string | undefined): boolean {

@@ -12,7 +12,8 @@ const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
  *
  * An error that ends it has the outcome `unknown` if any attempt before was: `bad-version`, `node-exists` and `no-node`
  * may then be the work of that attempt, and the caller looks. Ends by `signal` (`aborted`), after `timeoutMs` (`timeout`;
- * no limit unless given), with the session of `generation` (`session-lost`) or for good (`closed`).
+ * no limit unless given), with the session of `generation` (`session-lost`; without one it goes on in the next) or for good
+ * (`closed`).
  */
 export async function untilAnswered<T>(
   session: ZooKeeperSession,
@@ -30,7 +31,7 @@ export async function untilAnswered<T>(
     } catch (thrown) {
       if (!(thrown instanceof ZooKeeperError)) throw thrown
       unknown ||= thrown.outcome === 'unknown'
-      if (!passes(thrown) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
+      if (!passes(thrown, options.generation) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
       await pause(session, backoff.nextMs(), unknown, options.signal)
     }
   }
@@ -45,7 +46,8 @@ async function pause(session: ZooKeeperSession, ms: number, unknown: boolean, si
   }
 }
 
-function passes(error: ZooKeeperError): boolean {
+function passes(error: ZooKeeperError, generation: number | undefined): boolean {
+  if (error.code === 'session-lost') return generation === undefined
   return isCode(error, 'connection-lost', 'timeout', 'throttled', 'session-moved')
 }
 
@@ -65,11 +67,6 @@ export async function untilGone(
 }
 
 function inDoubt(error: ZooKeeperError): ZooKeeperError {
-  const { code, message, operationIndex, existing } = error
-  return new ZooKeeperError(code, message, {
-    outcome: 'unknown',
-    cause: error,
-    operationIndex,
-    ...(existing === undefined ? {} : { existing }),
-  })
+  const { code, message, operationIndex } = error
+  return new ZooKeeperError(code, message, { outcome: 'unknown', cause: error, operationIndex })
 }

@@ -1,0 +1,136 @@
+// What a configuration is in the tree: its versions, and the one transaction that adds one.
+
+import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { untilAnswered } from './until-answered.ts'
+import type { Operation } from '../session/nodes.ts'
+import type { CallOptions, WatchListener, ZooKeeperSession } from '../session/session.ts'
+
+export interface Published {
+  readonly version: number
+  readonly by: string
+  /** Milliseconds since 1970, by the server's clock. */
+  readonly atMs: number
+  /** What was published; throws if the node's data is no JSON. */
+  json(): unknown
+}
+
+interface Publication {
+  readonly path: string
+  readonly id: string
+  readonly json: string
+  readonly historyMax: number
+  readonly expectedVersion: number | undefined
+}
+
+/** Resolves with the new version; undefined if another was faster, where no version was expected. */
+export async function publishAt(
+  session: ZooKeeperSession,
+  publication: Publication,
+  call: CallOptions,
+): Promise<number | undefined> {
+  const { path, id, json, historyMax, expectedVersion } = publication
+  const { version, kept } = await readKept(session, path, call)
+  if (expectedVersion !== undefined && expectedVersion !== version)
+    throw new ZooKeeperError(
+      'bad-version',
+      `publish ${path}: version ${version} is current, not ${expectedVersion}; read it and decide again`,
+      { currentVersion: version },
+    )
+  const token = Buffer.from(session.random.bytes(8)).toString('hex')
+  const next = nodeOf(path, version + 1)
+  const operations: Operation[] = [
+    { op: 'set', path, data: Buffer.from(String(version + 1)), version },
+    { op: 'create', path: next, data: Buffer.from(`${token} ${id}\n${json}`) },
+    ...kept
+      .filter((one) => one <= version + 1 - historyMax)
+      .map((one) => ({ op: 'delete', path: nodeOf(path, one), version: 'any' }) as const),
+  ]
+  try {
+    await untilAnswered(session, (each) => session.multi(operations, each), call)
+    return version + 1
+  } catch (thrown) {
+    if (!isCode(thrown, 'bad-version', 'node-exists', 'no-node')) throw thrown
+    if (thrown.outcome === 'not-done') return undefined
+    const found = await tokenAt(session, next, call)
+    if (found === undefined) throw thrown
+    return found === token ? version + 1 : undefined
+  }
+}
+
+/** Who published at `node`; undefined if it is not kept any more. */
+async function tokenAt(session: ZooKeeperSession, node: string, call: CallOptions): Promise<string | undefined> {
+  try {
+    const { data } = await untilAnswered(session, (each) => session.get(node, each), call)
+    return data.toString('latin1', 0, data.indexOf(' '))
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return undefined
+    throw thrown
+  }
+}
+
+/** Makes what is missing. */
+async function readKept(
+  session: ZooKeeperSession,
+  path: string,
+  call: CallOptions,
+): Promise<{ readonly version: number; readonly kept: readonly number[] }> {
+  for (;;) {
+    try {
+      const { stat } = await untilAnswered(session, (each) => session.get(path, each), call)
+      const { names } = await untilAnswered(session, (each) => session.children(`${path}/versions`, each), call)
+      return { version: stat.version, kept: names.map(Number).sort((one, other) => one - other) }
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+    await untilAnswered(session, (each) => session.ensurePath(`${path}/versions`, each), call)
+  }
+}
+
+/** The current one, and a watch on what will be. Again when it fell out of the history between the two reads. */
+export async function readCurrent(
+  session: ZooKeeperSession,
+  path: string,
+  call: CallOptions,
+  watch?: WatchListener,
+): Promise<Published | undefined> {
+  let before: number | undefined
+  for (;;) {
+    const stat = await session.exists(path, watch === undefined ? call : { ...call, watch })
+    if (stat === undefined || stat.version === 0) return undefined
+    try {
+      return await readVersion(session, path, stat.version, call)
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node') || stat.version === before) throw thrown
+    }
+    before = stat.version
+  }
+}
+
+export async function readVersion(
+  session: ZooKeeperSession,
+  path: string,
+  version: number,
+  call: CallOptions,
+): Promise<Published> {
+  const { data, stat } = await session.get(nodeOf(path, version), call)
+  const end = data.indexOf('\n')
+  const [, by = ''] = /^[0-9a-f]{16} (.*)$/.exec(data.toString('utf8', 0, Math.max(end, 0))) ?? []
+  return { version, by, atMs: stat.ctimeMs, json: () => JSON.parse(data.toString('utf8', end + 1)) as unknown }
+}
+
+export async function readHistory(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Published[]> {
+  const { kept } = await readKept(session, path, call)
+  const read = kept.toReversed().map(async (version) => {
+    try {
+      return [await untilAnswered(session, (each) => readVersion(session, path, version, each), call)]
+    } catch (thrown) {
+      if (isCode(thrown, 'no-node')) return [] // fell out of it meanwhile
+      throw thrown
+    }
+  })
+  return (await Promise.all(read)).flat()
+}
+
+function nodeOf(path: string, version: number): string {
+  return `${path}/versions/${String(version).padStart(10, '0')}`
+}
