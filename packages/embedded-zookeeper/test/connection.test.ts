@@ -1,6 +1,9 @@
+import { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { eventually, FakeClock, seededRandom } from '@catchment/testing'
+import { packet } from '../src/jute.ts'
 import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
+import { opcode } from '../src/wire.ts'
 import { RawClient } from './raw-client.ts'
 
 let server: ZookeeperServer
@@ -45,4 +48,49 @@ describe('a connection', () => {
     await client.closed
     expect(server.stats.closed.get('tooManyWatches')).toBe(1)
   })
+
+  test('to which more is told than unsentBytesMax while it reads nothing is closed as slow', async () => {
+    await server.close()
+    server = await started({ unsentBytesMax: 2_000 })
+    const stuck = new StuckSocket()
+    server.accept(stuck)
+    stuck.push(packet((writer) => writer.int(0).long(0n).int(10_000).long(0n).buffer(Buffer.alloc(16))))
+    stuck.push(packet((writer) => writer.int(1).int(opcode.addWatch).string('/').int(1)))
+    const other = await RawClient.open(server.port)
+    for (let at = 0; at < 100 && server.stats.closed.size === 0; at += 1) await other.create(`/n${at}`)
+    expect(server.stats.closed.get('slow')).toBe(1)
+    expect(stuck.destroyed).toBe(true)
+    expect((await other.exists('/')).error).toBe(0)
+  })
+
+  test('that asks for one session more than sessionsMax is closed; a session that lives may come back', async () => {
+    await server.close()
+    server = await started({ sessionsMax: 1 })
+    const one = await RawClient.open(server.port)
+    await expect(RawClient.open(server.port)).rejects.toThrow('closed')
+    expect(server.stats.closed.get('tooMany')).toBe(1)
+    const again = await RawClient.open(server.port, one.session)
+    expect(again.session.sessionId).toBe(one.session.sessionId)
+    await again.request(opcode.closeSession)
+    expect((await RawClient.open(server.port)).session.sessionId).not.toBe(0n)
+  })
 })
+
+/** A socket whose peer reads nothing, ever, and whose network takes nothing. */
+class StuckSocket extends Duplex {
+  override _read(): void {
+    // what is pushed is there
+  }
+
+  override _write(): void {
+    // never done
+  }
+
+  setNoDelay(): this {
+    return this
+  }
+
+  destroySoon(): void {
+    this.destroy()
+  }
+}

@@ -1,6 +1,6 @@
-import { readdir, readFile, stat, writeFile } from 'node:fs/promises'
+import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { eventually, FakeClock, seededRandom, tempDirectory, type TempDirectory } from '@catchment/testing'
 import { code } from '../src/errors.ts'
 import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
@@ -103,6 +103,29 @@ describe('a server with a data directory', () => {
     await expect(started(new FakeClock())).rejects.toMatchObject({ code: 'zookeeper-damaged' })
     await writeFile(snapshot, bytes)
     await (await started(new FakeClock())).close()
+  })
+
+  test('a failed fsync ends it: nobody is told of the write, the reason is given, what was told is there afterwards', async () => {
+    const server = await started(new FakeClock())
+    const client = await RawClient.open(server.port)
+    await client.create('/a')
+    const probe = await open(join(directory.path, 'probe'), 'w')
+    const failing = jest.spyOn(Object.getPrototypeOf(probe) as typeof probe, 'datasync')
+    await probe.close()
+    failing.mockRejectedValue(new Error('EIO: i/o error, fdatasync'))
+    try {
+      await expect(client.create('/b')).rejects.toThrow('closed the connection')
+      expect(await server.ended).toMatchObject({
+        code: 'zookeeper-disk',
+        message: expect.stringContaining('EIO') as unknown,
+      })
+    } finally {
+      failing.mockRestore()
+    }
+    const again = await started(new FakeClock())
+    const reader = await RawClient.open(again.port)
+    expect((await reader.exists('/a')).error).toBe(0)
+    await again.close()
   })
 
   test('its directory is 0700, its files 0600', async () => {
