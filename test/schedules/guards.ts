@@ -16,8 +16,8 @@ export const guards: readonly Guard[] = [
     recipe: 'election',
     name: 'deposed while suspended',
     file: 'packages/coordination/src/recipes/election.ts',
-    text: "return this.#token !== undefined && this.#session.state === 'connected'",
-    without: 'return this.#token !== undefined',
+    text: "return this.#elected !== undefined && this.#session.state === 'connected'",
+    without: 'return this.#elected !== undefined',
   },
   {
     recipe: 'barrier',
@@ -79,8 +79,8 @@ export const guards: readonly Guard[] = [
     recipe: 'election',
     name: 'the leader watches its node, the others the one before',
     file: 'packages/coordination/src/recipes/election.ts',
-    text: 'const stat = await this.#session.exists(`${path}/${watched}`, turn)',
-    without: 'const stat = await this.#session.exists(`${path}/${watched}`, { signal, generation })',
+    text: 'const stat = await this.#session.exists(node, turn)',
+    without: 'const stat = await this.#session.exists(node, { signal, generation })',
   },
   {
     recipe: 'election',
@@ -93,7 +93,7 @@ export const guards: readonly Guard[] = [
     recipe: 'election, fenced',
     name: 'the token is of the leader',
     file: 'packages/coordination/src/recipes/election.ts',
-    text: 'this.#token = token',
-    without: 'this.#token = 1n',
+    text: 'this.#elected = { token, node }',
+    without: 'this.#elected = { token: 1n, node }',
   },
 ]

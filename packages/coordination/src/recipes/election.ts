@@ -23,6 +23,11 @@ export interface Election {
   /** The fencing token while it leads: the transaction that created its node. It grows from leader to leader. */
   readonly token: bigint | undefined
   /**
+   * Path of its node while it leads. A transaction that checks that it exists is a fence: names are never used again, so it
+   * fails as soon as another can lead.
+   */
+  readonly node: string | undefined
+  /**
    * Deposes at once, removes the candidate's node and ends. Resolves when the node is gone or its session over. Rejects with
    * `timeout` (twice the session timeout unless given) or `aborted`, and goes on removing it; a second call waits for the same.
    */
@@ -54,7 +59,7 @@ class Candidacy implements Election {
   readonly #following: Following<void>
   readonly #unsubscribe: () => void
   #place: Place | undefined
-  #token: bigint | undefined
+  #elected: { readonly token: bigint; readonly node: string } | undefined
   /** Grows whenever what was read may have become untrue: a turn that began before elects nobody. */
   #interruptions = 0
   #resigned: Promise<void> | undefined
@@ -75,11 +80,15 @@ class Candidacy implements Election {
   }
 
   get leading(): boolean {
-    return this.#token !== undefined && this.#session.state === 'connected'
+    return this.#elected !== undefined && this.#session.state === 'connected'
   }
 
   get token(): bigint | undefined {
-    return this.leading ? this.#token : undefined
+    return this.leading ? this.#elected?.token : undefined
+  }
+
+  get node(): string | undefined {
+    return this.leading ? this.#elected?.node : undefined
   }
 
   resign(options?: CallOptions): Promise<void> {
@@ -109,10 +118,12 @@ class Candidacy implements Election {
         this.#place = undefined
         continue
       }
-      const stat = await this.#session.exists(`${path}/${watched}`, turn)
+      const node = `${path}/${watched}`
+      const stat = await this.#session.exists(node, turn)
       if (stat === undefined) continue
       if (place > 0) this.#depose()
-      else if (interruptions === this.#interruptions && this.#session.state === 'connected') this.#elect(tokenOf(stat))
+      else if (interruptions === this.#interruptions && this.#session.state === 'connected')
+        this.#elect(tokenOf(stat), node)
       return
     }
   }
@@ -124,17 +135,17 @@ class Candidacy implements Election {
     return this.#place
   }
 
-  #elect(token: bigint): void {
-    if (this.#token !== undefined) return
-    this.#token = token
+  #elect(token: bigint, node: string): void {
+    if (this.#elected !== undefined) return
+    this.#elected = { token, node }
     this.#tell(() => {
       this.#options.onElected(token)
     })
   }
 
   #depose(): void {
-    if (this.#token === undefined) return
-    this.#token = undefined
+    if (this.#elected === undefined) return
+    this.#elected = undefined
     this.#tell(this.#options.onDeposed)
   }
 
