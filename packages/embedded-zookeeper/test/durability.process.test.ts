@@ -12,7 +12,10 @@ import {
   type ChildProcess,
   type TempDirectory,
 } from '@catchment/testing'
-import { mode, RawClient, readStat, type Session } from './raw-client.ts'
+import { lifetimeOf, type Lifetime } from '../src/owner.ts'
+import { DataDirectory } from '../src/storage.ts'
+import { opcode } from '../src/wire.ts'
+import { mode, RawClient, readStat, writeCreate, type Reply, type Session } from './raw-client.ts'
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
@@ -44,8 +47,30 @@ async function program(command: string, words: readonly string[]): Promise<Ready
 /** What a server has acknowledged: it must know all of it for ever. */
 interface Acknowledged {
   readonly versions: Map<string, number>
-  readonly ephemerals: Set<string>
+  readonly lifetimes: Map<string, Lifetime>
+  readonly opened: Set<bigint>
+  readonly ended: Set<bigint>
   zxid: bigint
+}
+
+const lifetimes: readonly Lifetime[] = ['persistent', 'ephemeral', 'container', 'ttl']
+
+function create(client: RawClient, path: string, lifetime: Lifetime): Promise<Reply> {
+  switch (lifetime) {
+    case 'persistent':
+      return client.create(path)
+    case 'ephemeral':
+      return client.create(path, { mode: mode.ephemeral })
+    case 'container':
+      return client.request(opcode.createContainer, (writer) => {
+        writeCreate(writer, path, { mode: mode.container })
+      })
+    case 'ttl':
+      return client.request(opcode.createTtl, (writer) => {
+        writeCreate(writer, path, { mode: mode.ttl })
+        writer.long(3_600_000n)
+      })
+  }
 }
 
 /** Writes through a window of requests in flight until the server dies; tells of every acknowledged create. */
@@ -59,11 +84,12 @@ async function writeUntilDeath(
   const lane = async (): Promise<void> => {
     for (;;) {
       const path = `/${life}-${next++}`
-      const ephemeral = next % 3 === 0
-      const created = await client.create(path, { mode: ephemeral ? mode.ephemeral : mode.persistent })
+      const lifetime = lifetimes[next % lifetimes.length] ?? 'persistent'
+      const created = await create(client, path, lifetime)
+      expect(created.error).toBe(0)
       expect(created.zxid).toBeGreaterThan(acknowledged.zxid - 1_000n)
       acknowledged.versions.set(path, 0)
-      if (ephemeral) acknowledged.ephemerals.add(path)
+      acknowledged.lifetimes.set(path, lifetime)
       onAcknowledged()
       const set = await client.setData(path, 'x'.repeat(next % 500))
       acknowledged.versions.set(path, 1)
@@ -82,13 +108,19 @@ async function expectAll(client: RawClient, session: Session | undefined, acknow
     expect([path, answer.error]).toEqual([path, 0])
     const found = readStat(answer.body)
     expect(found.version).toBeGreaterThanOrEqual(version)
-    expect(found.ephemeralOwner).toBe(acknowledged.ephemerals.has(path) ? session?.sessionId : 0n)
+    expect(found.ephemeralOwner).toBe(acknowledged.lifetimes.get(path) === 'ephemeral' ? session?.sessionId : 0n)
   }
 }
 
 /** Starts a server on the same data again and again and kills it while a client writes. */
 async function killAgainAndAgain(data: string, kills: number, random: Random): Promise<void> {
-  const acknowledged: Acknowledged = { versions: new Map(), ephemerals: new Set(), zxid: 0n }
+  const acknowledged: Acknowledged = {
+    versions: new Map(),
+    lifetimes: new Map(),
+    opened: new Set(),
+    ended: new Set(),
+    zxid: 0n,
+  }
   let session: Session | undefined
   for (let life = 0; life <= kills; life += 1) {
     const ready = await program(process.execPath, words(data))
@@ -97,6 +129,7 @@ async function killAgainAndAgain(data: string, kills: number, random: Random): P
     expect(client.session.sessionId).toBe(session?.sessionId ?? client.session.sessionId)
     session = client.session
     await expectAll(client, session, acknowledged)
+    await openAndEnd(ready.port, acknowledged)
     let untilDeath = 1 + Math.floor(random.float() * 200)
     await writeUntilDeath(client, `${life}`, acknowledged, () => {
       untilDeath -= 1
@@ -105,10 +138,31 @@ async function killAgainAndAgain(data: string, kills: number, random: Random): P
     client.destroy()
   }
   expect(acknowledged.versions.size).toBeGreaterThan(kills)
+  await expectOnDisk(data, acknowledged)
+}
+
+/** One session that stays and one that ends: both were told so. */
+async function openAndEnd(port: number, acknowledged: Acknowledged): Promise<void> {
+  const [stays, ends] = [await RawClient.open(port, { timeoutMs: 60_000 }), await RawClient.open(port)]
+  acknowledged.opened.add(stays.session.sessionId)
+  expect((await ends.request(opcode.closeSession)).error).toBe(0)
+  acknowledged.ended.add(ends.session.sessionId)
+  stays.destroy()
+}
+
+/** What a client cannot see: what ends a node, and which sessions there are. */
+async function expectOnDisk(data: string, acknowledged: Acknowledged): Promise<void> {
+  const { machine, log, directory: opened } = await DataDirectory.open(data)
+  await log.close()
+  opened.release()
+  const found = [...acknowledged.lifetimes].map(([path]) => lifetimeOf(machine.tree.get(path)?.ephemeralOwner ?? 0n))
+  expect(found).toEqual([...acknowledged.lifetimes.values()])
+  for (const id of acknowledged.opened) expect(machine.sessions.has(id)).toBe(true)
+  for (const id of acknowledged.ended) expect(machine.sessions.has(id)).toBe(false)
 }
 
 describe('catchment-zookeeper', () => {
-  test('killed again and again, it loses no acknowledged write, session or ephemeral', async () => {
+  test('killed again and again, it loses no acknowledged write, no session nor its end, and not what ends a node', async () => {
     const kills = full ? 10 : 2
     const lanes = [1, 2].map((seed) =>
       killAgainAndAgain(join(directory.path, `data${seed}`), kills, seededRandom(seed)),
