@@ -51,16 +51,23 @@ export const fencedLockStory: Story = {
     const resource = new FencedResource()
     const writers: bigint[] = []
     const deposed = new Map<bigint, Deposed>()
-    const visit = async (member: Member, hold: Hold, lock: ExclusiveLock): Promise<void> => {
+    const visit = async (member: Member, hold: Hold): Promise<void> => {
       if (member.random.float() < 0.1) await member.sleep(longMs)
       for (let round = 0; round < roundsMax && !hold.signal.aborted; round += 1) {
         await member.sleep(member.random.float() * 1_000)
         if (hold.held && resource.write(hold.token)) writers.push(hold.token)
-        if (member.random.float() < 0.15) await depose(member, lock, deposed, () => world.nowMs())
+      }
+    }
+    const operate = async (member: Member): Promise<void> => {
+      while (!member.over()) {
+        await member.sleep(member.random.float() * 10_000)
+        await depose(member, deposed, () => world.nowMs())
       }
     }
     return {
-      play: (member) => contend(member, holders, visit),
+      play: async (member) => {
+        await Promise.all([contend(member, holders, visit), operate(member)])
+      },
       check: () => {
         holders.check()
         const held = new Set(holders.held().map(({ hold }) => hold.token))
@@ -86,14 +93,9 @@ interface Deposed {
 }
 
 /** An operator deletes the node of someone in line. */
-async function depose(
-  member: Member,
-  lock: ExclusiveLock,
-  deposed: Map<bigint, Deposed>,
-  nowMs: () => number,
-): Promise<void> {
+async function depose(member: Member, deposed: Map<bigint, Deposed>, nowMs: () => number): Promise<void> {
   await member.attempt('depose', async () => {
-    const line = await lock.contenders()
+    const line = await exclusiveLock(member.session, { path, id: 'operator' }).contenders()
     const victim = line[Math.floor(member.random.float() * line.length)]
     if (victim === undefined) return
     await member.session.delete(victim.node, 'any')
@@ -105,7 +107,7 @@ async function depose(
 async function contend(
   member: Member,
   holders: Holders,
-  visit: (member: Member, hold: Hold, lock: ExclusiveLock) => Promise<void>,
+  visit: (member: Member, hold: Hold) => Promise<void>,
 ): Promise<void> {
   const lock = exclusiveLock(member.session, { path, id: member.name })
   while (!member.over()) {
@@ -116,7 +118,7 @@ async function contend(
     }
     member.note(`holds, ${hold.token}`)
     const forget = holders.add(member, hold)
-    await visit(member, hold, lock)
+    await visit(member, hold)
     const released = member.attempt('release', () => hold.release({ timeoutMs: 5_000 }))
     if (hold.held) holders.wrong(`${member.name} holds what it releases`)
     if (member.random.float() < 0.7) await released
