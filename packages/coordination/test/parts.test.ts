@@ -1,5 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import { realRandom } from '@catchment/runtime'
+import { FakeClock } from '@catchment/testing'
+import { Following } from '../src/recipes/following.ts'
 import { serverError } from '../src/session/errors.ts'
 import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
@@ -191,22 +194,58 @@ describe('Fifo', () => {
         const fifo = new Fifo<number>()
         const model: number[] = []
         const withdrawals: (() => boolean)[] = []
-        for (const [index, one] of steps.entries()) {
+        const found: unknown[] = []
+        const expected: unknown[] = []
+        for (const one of steps) {
           if (one === 'push') {
+            model.push(withdrawals.length)
             withdrawals.push(fifo.push(withdrawals.length))
-            model.push(withdrawals.length - 1)
           } else if (one === 'shift') {
-            expect(fifo.shift()).toBe(model.shift())
+            found.push(fifo.shift())
+            expected.push(model.shift())
           } else {
             const at = model.indexOf(one)
-            expect(withdrawals[one]?.() ?? false).toBe(at >= 0)
+            found.push(withdrawals[one]?.() ?? false)
+            expected.push(at >= 0)
             if (at >= 0) model.splice(at, 1)
           }
-          expect([index, fifo.size]).toEqual([index, model.length])
+          found.push(fifo.size)
+          expected.push(model.length)
         }
+        expect(found).toEqual(expected)
       }),
     )
   })
+})
+
+test('Following: a reconnect that was told before anybody listened does not stop it', async () => {
+  const clock = new FakeClock()
+  const turns: string[] = []
+  let state: SessionState = 'suspended' // and nobody will be told of any other
+  const following = new Following<string>(
+    {
+      ...{ clock, random: realRandom, log: () => undefined, generation: 1 },
+      get state() {
+        return state
+      },
+      onState: () => () => undefined,
+      sync: () => Promise.resolve(),
+      unwatchAll: () => Promise.resolve(),
+    },
+    {
+      ...{ name: 'a test', path: '/' },
+      turn: () => {
+        turns.push(state)
+        return state === 'suspended' ? Promise.reject(new Error('cut off')) : Promise.resolve(state)
+      },
+    },
+  )
+  await clock.advance(0)
+  state = 'connected'
+  await clock.advance(2_000)
+  expect(turns).toEqual(['suspended', 'connected'])
+  expect(following.stale).toBe(false)
+  await following.close()
 })
 
 test('parseServers: host:port lists, IPv6 in brackets, a chroot; what is not one is refused', () => {

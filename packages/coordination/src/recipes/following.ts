@@ -1,4 +1,4 @@
-import { asError, Background, sleep, type Timer } from '@catchment/runtime'
+import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { ZooKeeperError } from '../session/errors.ts'
 import type { WatchEvent, ZooKeeperSession } from '../session/session.ts'
@@ -26,6 +26,12 @@ export interface FollowingOptions<T> {
   readonly onStale?: ((stale: boolean) => void) | undefined
 }
 
+/** What following takes of a session. */
+export type Followable = Pick<
+  ZooKeeperSession,
+  'clock' | 'random' | 'log' | 'state' | 'generation' | 'onState' | 'sync' | 'unwatchAll'
+>
+
 interface Waiter<T> {
   readonly resolve: (value: T) => void
   readonly reject: (error: Error) => void
@@ -39,7 +45,7 @@ interface Waiter<T> {
  * repeated with backoff as long as the following is open.
  */
 export class Following<T> {
-  readonly #session: ZooKeeperSession
+  readonly #session: Followable
   readonly #options: FollowingOptions<T>
   readonly #background: Background
   readonly #unsubscribe: () => void
@@ -53,7 +59,7 @@ export class Following<T> {
   #syncedGeneration: number
   #timer: Timer | undefined
 
-  constructor(session: ZooKeeperSession, options: FollowingOptions<T>) {
+  constructor(session: Followable, options: FollowingOptions<T>) {
     this.#session = session
     this.#options = options
     this.#syncedGeneration = session.generation
@@ -102,6 +108,14 @@ export class Following<T> {
     this.#unsubscribe()
     const error = new ZooKeeperError('closed', `following ${this.#options.name} has ended`)
     for (const waiter of this.#waiters.splice(0)) waiter.reject(error)
+    this.#unwatch()
+  }
+
+  /** Leaves no watch on the server; nobody waits for that. */
+  #unwatch(): void {
+    this.#session.unwatchAll(this.#watch).catch((thrown: unknown) => {
+      this.#session.log(`the watches of ${this.#options.name} may be left behind`, { error: asError(thrown) })
+    })
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -115,6 +129,7 @@ export class Following<T> {
         if (this.#mode === 'dirty') await this.#pause(backoff.nextMs(), signal)
       }
     }
+    if (this.#mode === 'closed') this.#unwatch() // the last turn may have left another
     if (this.#mode === 'idle')
       this.#timer = this.#session.clock.after(this.#options.rereadMs ?? rereadMsDefault, this.#watch)
   }
@@ -150,22 +165,25 @@ export class Following<T> {
     }
   }
 
-  /** Until it is worth another try: a delay, or, while cut off, the reconnect. */
-  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    if (this.#session.state === 'connected') {
-      await sleep(this.#session.clock, delayMs, signal)
-      return
-    }
-    await new Promise<void>((resolve) => {
+  /**
+   * Until it is worth another try: a delay, or, while cut off, the reconnect. That may have been told before anybody
+   * listened here, so it is not waited for without end: a turn that is taken too early costs a call that waits or fails.
+   */
+  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    const cutOff = this.#session.state !== 'connected'
+    return new Promise((resolve) => {
       const end = (): void => {
+        timer.cancel()
         unsubscribe()
         signal.removeEventListener('abort', end)
         resolve()
       }
+      const timer = this.#session.clock.after(cutOff ? retryBackoff.maxMs : delayMs, end)
       const unsubscribe = this.#session.onState((state) => {
-        if (state === 'connected' || state === 'closed') end()
+        if (state === 'closed' || (state === 'connected' && cutOff)) end()
       })
       signal.addEventListener('abort', end, { once: true })
+      if (signal.aborted) end()
     })
   }
 

@@ -239,6 +239,10 @@ class LiveSession implements ZooKeeperSession {
     return this.#watching.unwatch(path, listener, options)
   }
 
+  unwatchAll(listener: face.WatchListener, options?: CallOptions): Promise<void> {
+    return this.#watching.unwatchAll(listener, options)
+  }
+
   getAcl(path: string, options?: CallOptions): Promise<{ acl: Acl[]; stat: Stat }> {
     return this.#call(() => this.#requests.getAcl(path), options)
   }

@@ -148,6 +148,9 @@ export interface ZooKeeperSession {
    */
   unwatch(path: string, listener: WatchListener, options?: CallOptions): Promise<void>
 
+  /** As unwatch(), on every node that reads gave it to. */
+  unwatchAll(listener: WatchListener, options?: CallOptions): Promise<void>
+
   /** `stat.aversion` is the version of the list. */
   getAcl(path: string, options?: CallOptions): Promise<{ readonly acl: Acl[]; readonly stat: Stat }>
   /** `version` is that of the list. */

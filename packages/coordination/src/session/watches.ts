@@ -42,6 +42,8 @@ export class Watches {
   readonly #asking: Readonly<Record<WatchTable, Map<string, number>>> = { data: new Map(), child: new Map() }
   /** The watches that stay, as the server holds or was asked to hold them. */
   readonly #held = new Map<string, WatchMode>()
+  /** Where each listener stands. */
+  readonly #paths = new Map<WatchListener, Set<string>>()
   #size = 0
 
   /** Listeners, a function counted once per path and kind. */
@@ -83,6 +85,8 @@ export class Watches {
     this.#listeners[kind].set(path, listeners)
     if (!listeners.has(listener)) this.#size += 1
     listeners.add(listener)
+    const paths = this.#paths.get(listener) ?? new Set()
+    this.#paths.set(listener, paths.add(path))
   }
 
   /** Whether it was there. */
@@ -91,7 +95,16 @@ export class Watches {
     if (listeners?.delete(listener) !== true) return false
     this.#size -= 1
     if (listeners.size === 0) this.#listeners[kind].delete(path)
+    if (!kinds.some((other) => this.#listeners[other].get(path)?.has(listener) === true)) {
+      const paths = this.#paths.get(listener)
+      paths?.delete(path)
+      if (paths?.size === 0) this.#paths.delete(listener)
+    }
     return true
+  }
+
+  pathsOf(listener: WatchListener): string[] {
+    return [...(this.#paths.get(listener) ?? [])]
   }
 
   /** What the server can be told to drop, because nobody listens to it; undefined when somebody does. */
@@ -133,6 +146,7 @@ export class Watches {
         tellings.set(path, new Set([...(tellings.get(path) ?? []), ...listeners]))
     for (const kind of kinds) this.#listeners[kind].clear()
     this.#held.clear()
+    this.#paths.clear()
     this.#size = 0
     return [...tellings].flatMap(([path, listeners]) =>
       [...listeners].map((listener): Telling => [listener, { type: 'session-lost', path }]),

@@ -83,6 +83,10 @@ export class Watching {
     if (child) await this.#release('child', path, options)
   }
 
+  async unwatchAll(listener: WatchListener, options?: CallOptions): Promise<void> {
+    await Promise.all(this.#watches.pathsOf(listener).map((path) => this.unwatch(path, listener, options)))
+  }
+
   /** Sets all watches on a new connection of the session. */
   restore(connection: Connection, zxid: bigint): void {
     for (const batch of this.#watches.restore())
