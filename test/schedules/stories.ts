@@ -1,7 +1,11 @@
 import { barrierStory } from './barrier.ts'
+import { configurationStory } from './configuration.ts'
+import { counterStory } from './counter.ts'
+import { discoveryStory } from './discovery.ts'
 import { doubleBarrierStory } from './double-barrier.ts'
 import { election, fencedElection } from './election.ts'
 import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
+import { hotStandbyStory } from './hot-standby.ts'
 import { queueStory } from './queue.ts'
 import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
 import { sharedLockStory } from './shared-lock.ts'
@@ -13,10 +17,14 @@ export const stories: readonly Story[] = [
   doubleBarrierStory,
   election,
   fencedElection,
+  hotStandbyStory,
   exclusiveLockStory,
   fencedLockStory,
   sharedLockStory,
   semaphoreStory,
   resizedSemaphoreStory,
   queueStory,
+  counterStory,
+  configurationStory,
+  discoveryStory,
 ]
