@@ -3,7 +3,8 @@
 
 import { code, type ErrorCode } from './errors.ts'
 import { JuteError, type JuteReader, type JuteWriter } from './jute.ts'
-import type { Outcome, WriteOperation } from './state-machine.ts'
+import type { WriteOperation } from './operations.ts'
+import type { Outcome } from './state-machine.ts'
 import { opcode, readWrite, writeOutcome } from './wire.ts'
 
 /** Opcodes that a multi may hold. */

@@ -5,7 +5,7 @@ import { crc32 } from 'node:zlib'
 import { copyOf, readAcl, writeAcl } from './changes.ts'
 import { JuteError, JuteReader, JuteWriter } from './jute.ts'
 import { StateMachine, type FrozenState, type SessionRecord } from './state-machine.ts'
-import type { Node } from './tree.ts'
+import type { Node } from './node.ts'
 
 const MAGIC = 0x435a534e // CZSN
 /** 2 has the same shape as 1, but knows owners that are no sessions (owner.ts): who knows 1 alone would misread them. */

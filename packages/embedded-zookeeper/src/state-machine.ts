@@ -2,44 +2,11 @@
 // that the caller puts into the log; replaying the log's transactions gives the same state. Nothing here knows of
 // sockets, clocks or files.
 
-import { settleAcl, demand, permission, type Acl, type Identity } from './acl.ts'
 import type { Change, NodeChange, Transaction } from './changes.ts'
 import { code, RequestError, type ErrorCode } from './errors.ts'
-import { containerOwner, lifetimeOf, ttlOwner, type Lifetime } from './owner.ts'
-import { parentOf, validatePath } from './paths.ts'
-import {
-  permanentPaths,
-  statOf,
-  Tree,
-  type Applied,
-  type FrozenTree,
-  type Node,
-  type Stamp,
-  type Stat,
-  type TreeEvent,
-} from './tree.ts'
-
-export type WriteOperation =
-  | {
-      readonly type: 'create'
-      readonly path: string
-      readonly data: Buffer | null
-      readonly acl: readonly Acl[] | null
-      /** Which request it came in: that makes a container or a TTL node, the mode alone does not. */
-      readonly as: 'node' | 'container' | 'ttl'
-      readonly mode: number
-      /** Negative: none. */
-      readonly ttlMs: bigint
-    }
-  | { readonly type: 'delete'; readonly path: string; readonly version: number }
-  | { readonly type: 'setData'; readonly path: string; readonly data: Buffer | null; readonly version: number }
-  | { readonly type: 'setAcl'; readonly path: string; readonly acl: readonly Acl[] | null; readonly version: number }
-  | { readonly type: 'check'; readonly path: string; readonly version: number }
-
-export interface Caller {
-  readonly sessionId: bigint
-  readonly identities: readonly Identity[]
-}
+import { statOf, type Stat } from './node.ts'
+import { decide, type Caller, type WriteOperation } from './operations.ts'
+import { Tree, type Applied, type FrozenTree, type Stamp, type TreeEvent } from './tree.ts'
 
 /** What one operation came to. `stat` is that of the node right after it; delete and check have none. */
 export type Outcome =
@@ -65,17 +32,6 @@ export interface FrozenState {
   readonly sessions: readonly SessionRecord[]
   readonly tree: FrozenTree
 }
-
-/** ZooKeeper's create modes as they travel (org.apache.zookeeper.CreateMode). */
-const createModes: ReadonlyMap<number, { readonly lifetime: Lifetime; readonly sequential: boolean }> = new Map([
-  [0, { lifetime: 'persistent', sequential: false }],
-  [1, { lifetime: 'ephemeral', sequential: false }],
-  [2, { lifetime: 'persistent', sequential: true }],
-  [3, { lifetime: 'ephemeral', sequential: true }],
-  [4, { lifetime: 'container', sequential: false }],
-  [5, { lifetime: 'ttl', sequential: false }],
-  [6, { lifetime: 'ttl', sequential: true }],
-])
 
 export class StateMachine {
   readonly tree = new Tree()
@@ -143,7 +99,7 @@ export class StateMachine {
     const outcomes: Outcome[] = []
     try {
       for (const operation of operations) {
-        const change = this.#decide(operation, caller)
+        const change = decide(operation, this.tree, caller)
         if (change !== undefined) {
           changes.push(change)
           applied.push(this.tree.apply(change, stamp))
@@ -189,94 +145,6 @@ export class StateMachine {
         return this.tree.apply(change, stamp).events
     }
   }
-
-  /** The change that an operation comes to, or undefined for a check that holds. Throws RequestError. */
-  #decide(operation: WriteOperation, caller: Caller): NodeChange | undefined {
-    switch (operation.type) {
-      case 'create':
-        return this.#decideCreate(operation, caller)
-      case 'delete':
-        return this.#decideDelete(operation, caller)
-      case 'setData': {
-        const node = this.#demand(operation.path, permission.write, caller)
-        return { ...operation, version: nextVersion(node.version, operation.version) }
-      }
-      case 'setAcl': {
-        validatePath(operation.path)
-        const acl = settleAcl(operation.acl, caller.identities)
-        const node = this.#demand(operation.path, permission.admin, caller)
-        return { ...operation, acl, version: nextVersion(node.aclVersion, operation.version) }
-      }
-      case 'check': {
-        const node = this.#demand(operation.path, permission.read, caller)
-        nextVersion(node.version, operation.version)
-        return undefined
-      }
-    }
-  }
-
-  #decideCreate(operation: WriteOperation & { type: 'create' }, caller: Caller): NodeChange {
-    const mode = createModes.get(operation.mode)
-    if (mode === undefined) throw new RequestError(code.badArguments, `unknown create mode ${operation.mode}`)
-    const ephemeralOwner = ownerOf(operation, mode.lifetime, caller)
-    const parentPath = parentOf(operation.path)
-    const acl = settleAcl(operation.acl, caller.identities)
-    const parent = this.#existing(parentPath)
-    demand(parent.acl, permission.create, caller.identities)
-    const path = mode.sequential ? operation.path + sequenceNumber(parent.creates) : operation.path
-    validatePath(path)
-    if (this.tree.get(path) !== undefined) throw new RequestError(code.nodeExists, path)
-    if (lifetimeOf(parent.ephemeralOwner) === 'ephemeral')
-      throw new RequestError(code.noChildrenForEphemerals, parentPath)
-    return { type: 'create', path, data: operation.data, acl, ephemeralOwner }
-  }
-
-  #decideDelete({ path, version }: WriteOperation & { type: 'delete' }, caller: Caller): NodeChange {
-    const parentPath = parentOf(path)
-    if (permanentPaths.includes(path)) throw new RequestError(code.badArguments, `${path} is permanent`)
-    demand(this.#existing(parentPath).acl, permission.delete, caller.identities)
-    const node = this.#existing(path)
-    nextVersion(node.version, version)
-    if (node.children.size > 0) throw new RequestError(code.notEmpty, path)
-    return { type: 'delete', path }
-  }
-
-  #demand(path: string, permissions: number, caller: Caller): Node {
-    validatePath(path)
-    const node = this.#existing(path)
-    demand(node.acl, permissions, caller.identities)
-    return node
-  }
-
-  #existing(path: string): Node {
-    const node = this.tree.get(path)
-    if (node === undefined) throw new RequestError(code.noNode, path)
-    return node
-  }
-}
-
-/** Throws badArguments when a TTL and a mode do not go together. */
-function ownerOf(operation: WriteOperation & { type: 'create' }, lifetime: Lifetime, caller: Caller): bigint {
-  const { as, ttlMs } = operation
-  if (as === 'ttl' || lifetime === 'ttl') {
-    if (as !== lifetime)
-      throw new RequestError(code.badArguments, `a TTL of ${ttlMs} ms for a node that is ${lifetime}`)
-    return ttlOwner(ttlMs)
-  }
-  if (as === 'container') return containerOwner
-  return lifetime === 'ephemeral' ? caller.sessionId : 0n
-}
-
-/** The version after the current one; -1 expects any. */
-function nextVersion(current: number, expected: number): number {
-  if (expected !== -1 && expected !== current)
-    throw new RequestError(code.badVersion, `version ${current}, expected ${expected}`)
-  return (current + 1) | 0
-}
-
-/** Java's %010d: past 2³¹ − 1 it turns negative, sign included in the ten characters. */
-function sequenceNumber(creates: number): string {
-  return creates < 0 ? `-${String(-creates).padStart(9, '0')}` : String(creates).padStart(10, '0')
 }
 
 function refused(operations: number, failedAt: number, failure: ErrorCode): Outcome[] {

@@ -1,52 +1,16 @@
 // The znodes, and the only code that changes them. A change is already decided (changes.ts says how): applying it
 // cannot fail, tells what watchers must hear, and returns how to undo it, which is what makes multi atomic.
-//
-// What surprises in ZooKeeper's counters: a node counts the creates below it, never the deletes. The sequence number
-// is that count; the cversion that clients see is 2 × creates − children, so that it grows by deletes too.
 
 import { openAcl, readOnlyAcl, type Acl } from './acl.ts'
 import type { NodeChange } from './changes.ts'
+import { emptyNode, weightOf, type Node } from './node.ts'
 import { lifetimeOf, ttlMsOf } from './owner.ts'
 import { nameOf, parentOf } from './paths.ts'
-
-export interface Node {
-  data: Buffer | null
-  acl: readonly Acl[]
-  readonly createdZxid: bigint
-  modifiedZxid: bigint
-  childrenZxid: bigint
-  readonly createdMs: number
-  modifiedMs: number
-  version: number
-  aclVersion: number
-  creates: number
-  /** What ends it: owner.ts. */
-  readonly ephemeralOwner: bigint
-  /** Names, not paths. */
-  readonly children: Set<string>
-  /** How often the tree had been frozen when this was made: an older one may be in use by a snapshot. */
-  readonly freezes: number
-}
 
 /** The nodes as of one instant, whatever becomes of the tree afterwards; except their `children`. Parents come first. */
 export interface FrozenTree {
   readonly paths: readonly string[]
   readonly nodes: readonly Readonly<Node>[]
-}
-
-/** What clients see of a node, in the order of the wire. */
-export interface Stat {
-  readonly czxid: bigint
-  readonly mzxid: bigint
-  readonly ctimeMs: number
-  readonly mtimeMs: number
-  readonly version: number
-  readonly cversion: number
-  readonly aversion: number
-  readonly ephemeralOwner: bigint
-  readonly dataLength: number
-  readonly numChildren: number
-  readonly pzxid: bigint
 }
 
 export interface Stamp {
@@ -286,42 +250,4 @@ export class Tree {
       throw new Error(`a change names ${path}, which does not exist: the change was not decided on this tree`)
     return node
   }
-}
-
-export function statOf(node: Node): Stat {
-  return {
-    czxid: node.createdZxid,
-    mzxid: node.modifiedZxid,
-    ctimeMs: node.createdMs,
-    mtimeMs: node.modifiedMs,
-    version: node.version,
-    cversion: (node.creates * 2 - node.children.size) | 0,
-    aversion: node.aclVersion,
-    ephemeralOwner: lifetimeOf(node.ephemeralOwner) === 'ephemeral' ? node.ephemeralOwner : 0n,
-    dataLength: node.data?.length ?? 0,
-    numChildren: node.children.size,
-    pzxid: node.childrenZxid,
-  }
-}
-
-function emptyNode(acl: readonly Acl[]): Node {
-  return {
-    data: Buffer.alloc(0),
-    acl,
-    createdZxid: 0n,
-    modifiedZxid: 0n,
-    childrenZxid: 0n,
-    createdMs: 0,
-    modifiedMs: 0,
-    version: 0,
-    aclVersion: 0,
-    creates: 0,
-    ephemeralOwner: 0n,
-    children: new Set(),
-    freezes: 0,
-  }
-}
-
-function weightOf(path: string, node: Node): number {
-  return path.length + (node.data?.length ?? 0)
 }

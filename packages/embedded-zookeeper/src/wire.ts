@@ -5,8 +5,10 @@ import type { Acl } from './acl.ts'
 import { copyOf, readAcl, writeAcl } from './changes.ts'
 import { code } from './errors.ts'
 import { packet, type JuteReader, type JuteWriter } from './jute.ts'
-import type { Outcome, WriteOperation } from './state-machine.ts'
-import type { Stat, TreeEvent } from './tree.ts'
+import type { Stat } from './node.ts'
+import type { WriteOperation } from './operations.ts'
+import type { Outcome } from './state-machine.ts'
+import type { TreeEvent } from './tree.ts'
 
 export const opcode = {
   create: 1,

@@ -3,8 +3,10 @@ import fc from 'fast-check'
 import type { Transaction } from '../src/changes.ts'
 import { code } from '../src/errors.ts'
 import { decodeSnapshot, encodeSnapshot, snapshotSlices } from '../src/snapshot.ts'
-import { StateMachine, type Commit, type WriteOperation } from '../src/state-machine.ts'
-import { eventType, statOf, type Stat } from '../src/tree.ts'
+import { statOf, type Stat } from '../src/node.ts'
+import type { WriteOperation } from '../src/operations.ts'
+import { StateMachine, type Commit } from '../src/state-machine.ts'
+import { eventType } from '../src/tree.ts'
 import { mode, openAcl } from './raw-client.ts'
 
 const now = Date.UTC(2026, 0, 1)
