@@ -1,7 +1,8 @@
 // One assigner put together: session, tree, election, control loop, HTTP. Everyone observes and answers; one leads.
 
-import { isCode, type openSession, type ZooKeeperSession } from '@catchment/coordination'
+import { fifoQueue, isCode, type FifoQueue, type openSession, type ZooKeeperSession } from '@catchment/coordination'
 import {
+  commandsWaitingMax,
   encodeZnode,
   treePaths,
   type Leader,
@@ -24,6 +25,8 @@ import {
   type Random,
 } from '@catchment/runtime'
 import { Collectors } from './collectors.ts'
+import { Commanding } from './commanding.ts'
+import { Commands } from './commands.ts'
 import { connect } from './connecting.ts'
 import { ControlLoop, groupsMax, wantedGroupsMax } from './control-loop.ts'
 import { explain } from './decide/explanation.ts'
@@ -34,6 +37,7 @@ import { LeaderLink, noLeader } from './leader-link.ts'
 import { Leadership, type Lead } from './leadership.ts'
 import { Measuring } from './measuring.ts'
 import { Observation } from './observation.ts'
+import { operatorRoutes } from './operator-routes.ts'
 import { Publisher } from './publisher.ts'
 import { Resolving, type Pursuit } from './resolving.ts'
 import { assignerRoutes } from './routes.ts'
@@ -98,6 +102,8 @@ class RunningAssigner implements Assigner {
   readonly #measuring: Measuring
   readonly #resolving: Resolving
   readonly #link: LeaderLink
+  readonly #commands: Commands
+  readonly #commanding: Commanding
   readonly #metrics = createMetrics()
   #leadership: Leadership | undefined
   #server: HttpServer | undefined
@@ -154,6 +160,29 @@ class RunningAssigner implements Assigner {
       outlived: (request, forwarded) => this.#outlived(request, forwarded),
       pursue: (work) => this.#pursue(work),
     })
+    const asked = this.#whatOperatorsAsk()
+    this.#commands = asked.commands
+    this.#commanding = asked.commanding
+  }
+
+  #whatOperatorsAsk(): { commands: Commands; commanding: Commanding } {
+    const { session } = this
+    const { id } = this.#options
+    const openQueue = (): FifoQueue =>
+      fifoQueue(session, { path: this.#paths.commands, itemsMax: commandsWaitingMax, id })
+    const common = { ...this.#options, session, observation: this.#observation }
+    const commands = new Commands({ ...common, queue: openQueue(), refresh: () => this.#refresh() })
+    const commanding = new Commanding({
+      ...common,
+      paths: this.#paths,
+      openQueue,
+      cache: this.#cache,
+      loop: this.#loop,
+      onFenced: (lead) => {
+        this.#leadership?.deposed(lead)
+      },
+    })
+    return { commands, commanding }
   }
 
   get url(): string {
@@ -169,6 +198,7 @@ class RunningAssigner implements Assigner {
     await this.#ensureTree()
     this.#teardown.add('the tree', () => this.#cache.close())
     this.#teardown.add('the control loop', () => this.#loop.close())
+    this.#teardown.add('the execution of commands', () => this.#commanding.close())
     this.#teardown.add('the polling of loads', () => this.#measuring.close())
     this.#followSession()
     await this.#cache.refresh({ sync: true })
@@ -223,7 +253,11 @@ class RunningAssigner implements Assigner {
   }
 
   #routes(): ReturnType<typeof assignerRoutes> {
-    return assignerRoutes({
+    const operators = operatorRoutes({
+      submit: (request, signal) => this.#commands.submit(request, AbortSignal.any([signal, this.#stop.signal])),
+      commands: () => this.#commands.list(),
+    })
+    const common = assignerRoutes({
       metrics: this.#metrics,
       signal: this.#stop.signal,
       resolve: (request) => this.#resolving.handle(request),
@@ -240,6 +274,7 @@ class RunningAssigner implements Assigner {
       notReady: () =>
         this.session.state === 'connected' ? undefined : `ZooKeeper is not connected (${this.session.state})`,
     })
+    return [...common, ...operators]
   }
 
   #followSession(): void {
@@ -256,8 +291,8 @@ class RunningAssigner implements Assigner {
   }
 
   async #ensureTree(): Promise<void> {
-    for (const path of [this.#paths.collectors, this.#paths.candidates, this.#paths.journal, this.#paths.config])
-      await this.session.ensurePath(path)
+    const { collectors, candidates, journal, config, outcomes } = this.#paths
+    for (const path of [collectors, candidates, journal, config, outcomes]) await this.session.ensurePath(path)
   }
 
   /** The first who ever leads writes the policy down; from then on the tree's counts. */
@@ -275,6 +310,7 @@ class RunningAssigner implements Assigner {
 
   #lead(lead: Lead): void {
     this.#measuring.start(lead.signal)
+    this.#commanding.start(lead)
     this.#observation.look(true) // who waits here for a leader asks again
     this.#loop.wake()
   }

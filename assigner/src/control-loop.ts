@@ -7,7 +7,7 @@ import { sortedForBatches } from './decide/batches.ts'
 import { journalMove, type Change } from './decide/draft.ts'
 import { isCredible, newestKnown, outlivedLists } from './decide/epochs.ts'
 import { imbalanceOf, reconcile, type Allowed } from './decide/reconcile.ts'
-import { listsOf } from './decide/situation.ts'
+import { listsOf, withoutReturn } from './decide/situation.ts'
 import { loadPollIntervalMs } from './collectors.ts'
 import type { Lead } from './leadership.ts'
 import type { Observation } from './observation.ts'
@@ -93,7 +93,7 @@ export class ControlLoop {
     if (this.#queued || this.#options.lead() === undefined) return
     this.#queued = true
     this.#background.run('a pass of the control loop', (signal) =>
-      this.#exclusively(async () => {
+      this.exclusively(async () => {
         this.#queued = false
         if (!signal.aborted) await this.#pass()
       }),
@@ -136,8 +136,7 @@ export class ControlLoop {
   /** An operator's plan: exempt from thresholds; ends a freeze unless it only asks. Throws `not-leading` (retryable). */
   async rebalance(mode: Redistribution, dryRun: boolean): Promise<RebalanceAnswer> {
     const { observation } = this.#options
-    let answer: RebalanceAnswer | undefined
-    await this.#exclusively(async () => {
+    return await this.exclusively(async () => {
       const lead = this.#options.lead()
       const snapshot = observation.snapshot
       if (lead === undefined || snapshot === undefined) throw notLeading()
@@ -152,7 +151,7 @@ export class ControlLoop {
           retryable: true,
         })
       if (!dryRun) observation.look(true)
-      answer = {
+      return {
         epoch: observation.epoch,
         published,
         imbalanceBefore: imbalanceOf(situation, listsOf(situation)),
@@ -160,8 +159,17 @@ export class ControlLoop {
         moves: changes.map(journalMove),
       }
     })
-    if (answer === undefined) throw notLeading()
-    return answer
+  }
+
+  /**
+   * Gives what the absent collector `id` owns or has borrowed to others, as if it were drained; `why` stands in the journal.
+   * To be called within `exclusively`. What nobody can take stays.
+   */
+  async takeOver(lead: Lead, id: string, why: string): Promise<void> {
+    const { clock, observation } = this.#options
+    const situation = withoutReturn(observation.situation([]), id, why)
+    const { changes, why: reasons } = reconcile(situation, { join: false, balance: false }, clock.now())
+    if (changes.length > 0) await this.#publishAll(lead, sortedForBatches(changes), reasons)
   }
 
   async #pass(): Promise<void> {
@@ -276,11 +284,14 @@ export class ControlLoop {
     if (next !== undefined) this.wakeIn(next - nowMs)
   }
 
-  async #exclusively(work: () => Promise<void>): Promise<void> {
-    const before = this.#chain
-    const mine = before.then(work)
-    this.#chain = mine.catch(() => undefined)
-    await mine
+  /** Runs `work` while no pass and no other demand plans or publishes. */
+  async exclusively<T>(work: () => Promise<T>): Promise<T> {
+    const mine = this.#chain.then(work)
+    this.#chain = mine.then(
+      () => undefined,
+      () => undefined,
+    )
+    return await mine
   }
 }
 

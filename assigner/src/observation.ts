@@ -68,7 +68,8 @@ export class Observation {
     this.#newestTerm = Math.max(this.#newestTerm, snapshot.leader?.term ?? 0, snapshot.manifest.term)
     this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
     const same = before?.manifest === snapshot.manifest && before.policy === snapshot.policy
-    this.look(!same || before.leader !== snapshot.leader)
+    const heard = before?.outcomes === snapshot.outcomes
+    this.look(!same || !heard || before.leader !== snapshot.leader)
   }
 
   /** Decides anew who lives: time has passed, or a port was probed. */
@@ -82,16 +83,7 @@ export class Observation {
       if (Object.keys(list.owned).length > 0) owners.add(id)
     }
     const awaited = this.membership.observe(statuses, owners, this.#options.clock.monotonicMs())
-    const views = new Map<string, CollectorView>()
-    for (const [id, { list, status, admin }] of snapshot.collectors)
-      views.set(id, {
-        id,
-        list,
-        status: status?.status,
-        living: this.membership.living.has(id),
-        awaited: awaited.has(id),
-        admin,
-      })
+    const views = viewsOf(snapshot, this.membership.living, awaited)
     const differs = changed || !sameLife(this.#views, views)
     this.#views = views
     this.#tellFreeze()
@@ -152,4 +144,19 @@ function sameView(one: CollectorView | undefined, other: CollectorView): boolean
   if (one?.living !== other.living || one.awaited !== other.awaited) return false
   if (one.admin !== other.admin || one.list !== other.list) return false
   return one.status?.url === other.status?.url && one.status?.state === other.status?.state
+}
+
+function viewsOf(
+  { collectors }: Snapshot,
+  living: ReadonlySet<string>,
+  awaited: ReadonlySet<string>,
+): Map<string, CollectorView> {
+  const views = new Map<string, CollectorView>()
+  for (const [id, { list, status, admin }] of collectors)
+    views.set(id, {
+      ...{ id, list, status: status?.status },
+      ...{ living: living.has(id), awaited: awaited.has(id) },
+      ...{ admin: admin?.want ?? 'serve', adminWhy: admin?.why },
+    })
+  return views
 }

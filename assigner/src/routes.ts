@@ -81,6 +81,8 @@ GET  /v1/tree                     the assignment, with loads and states
 GET  /v1/events                   the same as server-sent events, at every change
 GET  /v1/groups/:group/explain    where a group is, and why (the name as one encoded segment)
 POST /v1/rebalance                {"mode":"local|global","dryRun":true}
+POST /v1/commands                 {"id","verb":"drain|cordon|serve|forget","target","by","waitMs"}
+GET  /v1/commands                 what waits, and the last outcomes
 GET  /metrics /healthz /readyz
 `
 

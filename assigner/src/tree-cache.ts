@@ -1,8 +1,7 @@
 // The tree below the root, kept in memory: every node that matters is read once with a watch, and again when the watch
 // fires. A snapshot is whole: after the lists were read the manifest is read again, and had it changed, so is the rest.
 
-import type { ReadOptions, Stat, WatchEvent, ZooKeeperSession } from '@catchment/coordination'
-import { isCode } from '@catchment/coordination'
+import type { Stat, ZooKeeperSession } from '@catchment/coordination'
 import {
   adminSchema,
   candidateSchema,
@@ -12,17 +11,20 @@ import {
   emptyCollectorList,
   leaderSchema,
   manifestSchema,
+  outcomesSchema,
   policySchema,
   type Admin,
   type Candidate,
   type CollectorList,
   type CollectorStatus,
+  type CommandOutcome,
   type Leader,
   type Manifest,
   type Policy,
   type TreePaths,
 } from '@catchment/protocol'
 import { asError, Background, fullJitter, sleep, type Log, type Timer } from '@catchment/runtime'
+import { TreeNode } from './tree-node.ts'
 
 export interface CachedCollector {
   readonly list: CollectorList
@@ -30,7 +32,9 @@ export interface CachedCollector {
   /** Of the znode, as stored. */
   readonly listBytes: number
   readonly status: { readonly status: CollectorStatus; readonly revision: string } | undefined
-  readonly admin: Admin['want']
+  readonly admin: Admin | undefined
+  /** -1 while there is no such node. */
+  readonly adminVersion: number
 }
 
 export interface Snapshot {
@@ -39,32 +43,22 @@ export interface Snapshot {
   readonly leader: Leader | undefined
   readonly policy: Policy | undefined
   readonly candidates: readonly Candidate[]
+  /** Of commands, the newest first. */
+  readonly outcomes: readonly CommandOutcome[]
+  readonly outcomesVersion: number
   readonly collectors: ReadonlyMap<string, CachedCollector>
   /** Nodes that hold what cannot be read; what they held before stands in for them, and nobody may plan. */
   readonly unreadable: readonly string[]
 }
 
-interface Node<T> {
-  readonly path: string
-  readonly decode: (data: Buffer, stat: Stat) => T
-  /** Left with every read. One for the life of the node: the session keeps each listener until it fires. */
-  readonly watch: (event: WatchEvent) => void
-  dirty: boolean
-  value: T | undefined
-  version: number
-  bytes: number
-  /** Transaction and time of the last change that was read: what has not changed keeps its identity. */
-  changed: string
-  unreadable: boolean
-}
-
 interface CollectorNodes {
-  readonly list: Node<CollectorList>
-  readonly status: Node<{ status: CollectorStatus; revision: string }>
-  readonly admin: Node<Admin['want']>
+  readonly list: TreeNode<CollectorList>
+  readonly status: TreeNode<{ status: CollectorStatus; revision: string }>
+  readonly admin: TreeNode<Admin>
 }
 
 const emptyManifest: Manifest = { epoch: 0, at: 0, why: 'nothing has been assigned yet', term: 0 }
+const noOutcomes: readonly CommandOutcome[] = []
 const readsAtOnceMax = 256
 /** Everything is read again now and then, whatever the watches say. */
 const rereadIntervalMs = 60_000
@@ -77,11 +71,12 @@ export class TreeCache {
   readonly #background: Background
   readonly #unsubscribe: () => void
   readonly #onSnapshot: (snapshot: Snapshot) => void
-  readonly #manifest: Node<Manifest>
-  readonly #leader: Node<Leader>
-  readonly #policy: Node<Policy>
+  readonly #manifest: TreeNode<Manifest>
+  readonly #leader: TreeNode<Leader>
+  readonly #policy: TreeNode<Policy>
+  readonly #outcomes: TreeNode<CommandOutcome[]>
   readonly #collectors = new Map<string, CollectorNodes>()
-  readonly #candidates = new Map<string, Node<Candidate>>()
+  readonly #candidates = new Map<string, TreeNode<Candidate>>()
   #childrenDirty = { collectors: true, candidates: true }
   #generation: number
   #mode: 'idle' | 'reading' | 'closed' = 'idle'
@@ -117,6 +112,9 @@ export class TreeCache {
     this.#leader = this.#node(paths.leader, (data) => decodeZnode(leaderSchema, data, paths.leader))
     const policy = paths.configOf('policy')
     this.#policy = this.#node(policy, (data) => decodeZnode(policySchema, data, policy))
+    this.#outcomes = this.#node(paths.outcomes, (data) =>
+      data.length === 0 ? [] : decodeZnode(outcomesSchema, data, paths.outcomes),
+    )
     this.#unsubscribe = session.onState((state) => {
       if (state === 'connected') this.#wake()
     })
@@ -191,7 +189,7 @@ export class TreeCache {
       const dirty = this.#nodes().filter((node) => node.dirty)
       const lists = dirty.some(({ path }) => path.lastIndexOf('/') === this.#paths.collectors.length)
       for (let from = 0; from < dirty.length; from += readsAtOnceMax)
-        await Promise.all(dirty.slice(from, from + readsAtOnceMax).map((node) => this.#readNode(node, signal)))
+        await Promise.all(dirty.slice(from, from + readsAtOnceMax).map((node) => node.read(this.#session, signal)))
       if (lists && (await this.#manifestChanged(signal))) this.#manifest.dirty = true
       if (!this.#isDirty()) return this.#snapshot()
     }
@@ -208,9 +206,9 @@ export class TreeCache {
     return collectors || candidates || this.#nodes().some(({ dirty }) => dirty)
   }
 
-  #nodes(): Node<unknown>[] {
+  #nodes(): TreeNode<unknown>[] {
     const collectors = [...this.#collectors.values()].flatMap(({ list, status, admin }) => [list, status, admin])
-    return [this.#manifest, this.#leader, this.#policy, ...collectors, ...this.#candidates.values()]
+    return [this.#manifest, this.#leader, this.#policy, this.#outcomes, ...collectors, ...this.#candidates.values()]
   }
 
   async #readChildren(signal: AbortSignal): Promise<void> {
@@ -250,23 +248,14 @@ export class TreeCache {
     }
   }
 
-  #node<T>(path: string, decode: (data: Buffer, stat: Stat) => T): Node<T> {
-    const watch = (event: WatchEvent): void => {
-      node.dirty = true
-      if (event.type !== 'session-lost') this.#wake()
-    }
-    const node: Node<T> = {
-      path,
+  #node<T>(path: string, decode: (data: Buffer, stat: Stat) => T): TreeNode<T> {
+    return new TreeNode(path, {
       decode,
-      watch,
-      dirty: true,
-      value: undefined,
-      version: -1,
-      bytes: 0,
-      changed: '',
-      unreadable: false,
-    }
-    return node
+      log: this.#log,
+      onDirty: () => {
+        this.#wake()
+      },
+    })
   }
 
   #collectorNodes(id: string): CollectorNodes {
@@ -279,54 +268,8 @@ export class TreeCache {
         status: decodeZnode(collectorStatusSchema, data, status),
         revision: mzxid,
       })),
-      admin: this.#node(admin, (data) => decodeZnode(adminSchema, data, admin).want),
+      admin: this.#node(admin, (data) => decodeZnode(adminSchema, data, admin)),
     }
-  }
-
-  /** Marked clean before each call, never after: a watch may fire together with the answer that set it. */
-  async #readNode(node: Node<unknown>, signal: AbortSignal): Promise<void> {
-    const { watch } = node
-    node.dirty = false
-    try {
-      const { data, stat } = await this.#session.get(node.path, { watch, signal })
-      this.#decode(node, data, stat)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) {
-        node.dirty = true
-        throw thrown
-      }
-      await this.#awaitNode(node, { watch, signal })
-    }
-  }
-
-  /** Nobody is there: the watch says when it comes. */
-  async #awaitNode(node: Node<unknown>, options: ReadOptions): Promise<void> {
-    node.value = undefined
-    node.version = -1
-    node.changed = ''
-    node.unreadable = false
-    try {
-      if ((await this.#session.exists(node.path, options)) !== undefined) node.dirty = true
-    } catch (thrown) {
-      node.dirty = true
-      throw thrown
-    }
-  }
-
-  #decode(node: Node<unknown>, data: Buffer, stat: Stat): void {
-    // By time too: a ZooKeeper that lost its data numbers its transactions anew.
-    const changed = `${stat.mzxid} ${stat.mtimeMs}`
-    if (node.changed === changed) return
-    node.changed = changed
-    try {
-      node.value = node.decode(data, stat)
-      node.unreadable = false
-    } catch (thrown) {
-      if (!node.unreadable) this.#log.error('cannot understand a node of the tree', { reason: asError(thrown).message })
-      node.unreadable = true
-    }
-    node.version = stat.version
-    node.bytes = stat.dataLength
   }
 
   async #manifestChanged(signal: AbortSignal): Promise<boolean> {
@@ -343,13 +286,16 @@ export class TreeCache {
           listVersion: list.version,
           listBytes: list.bytes,
           status: status.value,
-          admin: admin.value ?? 'serve',
+          admin: admin.value,
+          adminVersion: admin.version,
         })
     return {
       manifest: this.#manifest.value ?? emptyManifest,
       manifestVersion: this.#manifest.version,
       leader: this.#leader.value,
       policy: this.#policy.value,
+      outcomes: this.#outcomes.value ?? noOutcomes,
+      outcomesVersion: this.#outcomes.version,
       candidates: [...this.#candidates.values()].flatMap(({ value }) => (value === undefined ? [] : [value])),
       collectors,
       unreadable: this.#unreadable(),

@@ -125,7 +125,7 @@ class Reconciliation {
     const view = this.collector(owner)
     const drained = view?.admin === 'drain'
     if (view?.living === true && !drained) return
-    const why = drained ? `${owner} is drained` : `${owner} was gone for longer than the grace`
+    const why = drained ? this.#drained(owner) : `${owner} was gone for longer than the grace`
     for (const [group, { to, at }] of Object.entries(list.lent)) {
       if (!drained && this.#now < at + this.situation.graceMs) continue
       if (this.#isServedFor(owner, group, to)) this.change({ do: 'keep', group, owner, to, why })
@@ -200,12 +200,16 @@ class Reconciliation {
       : { do: 'move', group, from: borrowed.from, to, borrower: from, why: text }
   }
 
+  #drained(id: string): string {
+    return this.collector(id)?.adminWhy ?? `${id} is drained`
+  }
+
   #reason(from: string, to: string, why: Move['why']): string {
     switch (why) {
       case 'orphan':
         return `${from} is gone`
       case 'drain':
-        return `${from} is drained`
+        return this.#drained(from)
       case 'join':
         return `${to} gets its share`
       case 'balance':

@@ -12,6 +12,8 @@ export interface CollectorView {
   /** Absent, and too early to call it gone: the cluster or the leader has just started. */
   readonly awaited: boolean
   readonly admin: Admin['want']
+  /** The command that asked for it, as reasons name it. */
+  readonly adminWhy?: string | undefined
 }
 
 export interface Situation {
@@ -33,4 +35,12 @@ export function entryOf<T>(entries: Readonly<Record<string, T>>, group: string):
 
 export function listsOf(situation: Situation): Map<string, CollectorList> {
   return new Map([...situation.collectors].map(([id, { list }]) => [id, list]))
+}
+
+/** The situation if the absent collector `id` never came back: what it owns is for others, at once. `why`: for reasons. */
+export function withoutReturn(situation: Situation, id: string, why: string): Situation {
+  const view = situation.collectors.get(id)
+  if (view === undefined) return situation
+  const gone: CollectorView = { ...view, living: false, awaited: false, admin: 'drain', adminWhy: why }
+  return { ...situation, collectors: new Map(situation.collectors).set(id, gone) }
 }

@@ -54,11 +54,13 @@ function locateAssigner(setting: string | undefined): Whereabouts {
 }
 
 export interface AssignerRequest<T> {
-  readonly method: 'GET' | 'POST'
+  readonly method: 'GET' | 'POST' | 'PUT'
   /** `/v1/tree` */
   readonly path: string
   readonly json?: unknown
   readonly schema: z.ZodType<T>
+  /** 10 s unless given. */
+  readonly timeoutMs?: number
   readonly signal: AbortSignal
 }
 
@@ -108,7 +110,7 @@ export class AssignerClient {
     const answer = await this.#http.request({
       method: request.method,
       url: whole,
-      timeoutMs,
+      timeoutMs: request.timeoutMs ?? timeoutMs,
       signal: request.signal,
       ...(request.json !== undefined && {
         headers: { 'content-type': 'application/json' },
@@ -144,7 +146,11 @@ function refused(url: string, answer: HttpAnswer): CatchmentError {
   const text = answer.body.toString('utf8')
   try {
     const { error } = parseJson(errorAnswerSchema, text, 'an error')
-    return new CatchmentError(error.code, `${url} answered ${answer.status}: ${error.message}`, { blame: 'peer' })
+    const retryable = answer.status === 503
+    return new CatchmentError(error.code, `${url} answered ${answer.status}: ${error.message}`, {
+      blame: 'peer',
+      retryable,
+    })
   } catch (thrown) {
     if (!(thrown instanceof ProtocolError)) throw thrown
     return new CatchmentError('bad-answer', `${url} answered ${answer.status}: ${text.slice(0, 200)}`, {

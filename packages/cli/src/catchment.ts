@@ -4,6 +4,7 @@ import { realClock, runProgram } from '@catchment/runtime'
 import { handOverCommand } from './hand-over.ts'
 import { findProgram } from './programs.ts'
 import { upCommand } from './up/command.ts'
+import { collectorCommand, commandsCommand } from './verbs/commands.ts'
 import { explainCommand } from './verbs/explain.ts'
 import { rebalanceCommand } from './verbs/rebalance.ts'
 import { statusCommand } from './verbs/status.ts'
@@ -21,6 +22,11 @@ export async function runCatchment(): Promise<void> {
       statusCommand(),
       explainCommand(),
       rebalanceCommand(),
+      collectorCommand('drain'),
+      collectorCommand('cordon'),
+      collectorCommand('serve'),
+      collectorCommand('forget'),
+      commandsCommand(),
       handOverCommand('assigner', findProgram),
       handOverCommand('collector', findProgram),
       handOverCommand('agent', findProgram),
