@@ -102,3 +102,5 @@ export {
 } from './recipes/discovery.ts'
 export { sequentialIds, type SequentialIds, type SequentialIdsOptions } from './recipes/naming.ts'
 export { sharedCounter, type CounterValue, type SharedCounter } from './recipes/counter.ts'
+export { joinColdStandby, type ColdStandby, type ColdStandbyOptions } from './recipes/cold-standby.ts'
+export type { RunningTask, TaskEnd } from './recipes/claim.ts'
