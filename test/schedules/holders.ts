@@ -30,7 +30,7 @@ export class Holders {
   readonly #world: StoryWorld
   readonly #holders = new Set<Holder>()
   #wrong: string | undefined
-  #most = 0
+  readonly #waiting: Member[] = []
 
   constructor(world: StoryWorld) {
     this.#world = world
@@ -50,9 +50,9 @@ export class Holders {
     return () => this.#holders.delete(holder)
   }
 
-  /** How many held at the same instant at most. */
-  get most(): number {
-    return this.#most
+  /** How many that can act wait for their turn. */
+  get waiting(): number {
+    return this.#waiting.filter(({ awake }) => awake).length
   }
 
   wrong(what: string): void {
@@ -62,7 +62,6 @@ export class Holders {
   /** What every recipe promises of its holds. */
   check(): void {
     if (this.#wrong !== undefined) throw new Error(this.#wrong)
-    this.#most = Math.max(this.#most, this.held().length)
     for (const { member, hold, generation, wasLost } of this.#holders) {
       const { session } = member
       if (hold.held && (wasLost || hold.signal.aborted)) throw new Error(`${member.name} holds again what it has lost`)
@@ -74,7 +73,9 @@ export class Holders {
   /** The result of a wait for one's turn, which has to come when all is calm. */
   async turn<T>(member: Member, what: string, wait: () => Promise<T>): Promise<T | undefined> {
     const beganMs = this.#world.nowMs()
+    this.#waiting.push(member)
     const got = await member.attempt(what, wait)
+    this.#waiting.splice(this.#waiting.indexOf(member), 1)
     const waitedMs = this.#world.nowMs() - beganMs
     if (got === undefined && member.over() && member.awake && waitedMs > turnMsMax)
       this.wrong(`${member.name} waits for ${Math.round(waitedMs)} ms, its turn never came`)
