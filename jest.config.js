@@ -45,6 +45,7 @@ const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env
 export default {
   randomize: true, // the seed stands in the last lines; `--seed N` repeats it
   testTimeout: 2 * patienceMs,
+  maxConcurrency: 20, // of tests that say so: stories that mostly wait
   maxWorkers: 2, // clusters of processes do not share a machine well
   reporters: ['default', '<rootDir>/test/summary.js'],
   projects: [

@@ -1,0 +1,55 @@
+import { fileURLToPath } from 'node:url'
+import { describe, expect, test } from '@jest/globals'
+import { exclusiveLock, joinElection } from '@catchment/coordination'
+import { startProcess, type ChildProcess } from '@catchment/testing'
+import { inWorld, Told } from '../../packages/coordination/test/world.ts'
+
+const program = fileURLToPath(new URL('member.ts', import.meta.url))
+const start = (...words: readonly string[]): ChildProcess =>
+  startProcess(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...words])
+
+/** Its answer to the question whether it holds: the first thing that it does when it runs again. */
+async function ask(member: ChildProcess): Promise<string> {
+  const before = member.output.stdout
+  member.write('?\n')
+  const answer = member.line((line) => line.startsWith('held ') && !before.includes(`${line}\n`))
+  member.signal('SIGCONT')
+  return answer
+}
+const tokenOf = (line: string): bigint => BigInt(line.slice('holds '.length))
+
+describe('a member that is stopped for longer than its session, and runs again', () => {
+  test(
+    'exclusive lock: another holds meanwhile with a higher token, and it knows at once that it holds no more',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network } = await open()
+      await using member = start(network.address, `${root}/lock`, 'lock')
+      const token = tokenOf(await member.line((line) => line.startsWith('holds ')))
+      member.signal('SIGSTOP')
+      const hold = await exclusiveLock(session, { path: `${root}/lock`, id: 'other' }).acquire()
+      expect(hold.token).toBeGreaterThan(token)
+      expect(await ask(member)).toBe('held false')
+      expect(hold.held).toBe(true)
+      await hold.release()
+    }),
+  )
+
+  test(
+    'election: another leads meanwhile, it knows at once that it does not, and leads again when the other resigns',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network } = await open()
+      const path = `${root}/election`
+      await using member = start(network.address, path, 'election')
+      const token = tokenOf(await member.line((line) => line.startsWith('holds ')))
+      member.signal('SIGSTOP')
+      const told = new Told<bigint>()
+      const election = joinElection(session, { path, id: 'other', onElected: told.tell, onDeposed: () => undefined })
+      expect(await told.first(() => true)).toBeGreaterThan(token)
+      expect(await ask(member)).toBe('held false')
+      expect(election.leading).toBe(true)
+      await election.resign()
+      const again = await member.line((line) => line.startsWith('holds ') && tokenOf(line) > token)
+      expect(tokenOf(again)).toBeGreaterThan(told.last ?? 0n)
+    }),
+  )
+})
