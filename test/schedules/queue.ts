@@ -1,4 +1,5 @@
 import { fifoQueue, ZooKeeperError, type QueuedItem } from '@catchment/coordination'
+import { sleep } from '@catchment/runtime'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
@@ -13,6 +14,7 @@ export const queueStory: Story = {
   faults: ['cut-before', 'cut-after', 'delay', 'partition', 'pause', 'death', 'restart'],
   start: (world) => {
     const acknowledged = new Set<string>()
+    const refused = new Set<string>()
     const completed = new Map<string, number>()
     const inDoubt = new Set<string>()
     const tokens = new Map<string, bigint>()
@@ -24,11 +26,12 @@ export const queueStory: Story = {
       for (let count = 1; !member.over(); count += 1) {
         const item = `${member.name}-${count}`
         try {
-          await here.put(Buffer.from(item))
+          await here.put(Buffer.from(item), member.random.float() < 0.2 ? { timeoutMs: 1_500 } : {})
           acknowledged.add(item)
         } catch (thrown) {
           if (!(thrown instanceof ZooKeeperError)) throw thrown
           member.note(`put ${item}: ${thrown.code}, ${thrown.outcome}`)
+          if (thrown.outcome === 'not-done') refused.add(item)
         }
         await member.sleep(member.random.float() * 2_500)
       }
@@ -39,6 +42,7 @@ export const queueStory: Story = {
       member.note(`took ${name} ${item.token}`)
       if (!item.held) return // lost again before its taker heard of it
       if (completed.has(name)) throw new Error(`${name} was taken after it had been completed`)
+      if (refused.has(name)) throw new Error(`${name} was refused and put`)
       const before = tokens.get(name)
       if (before !== undefined && before >= item.token) throw new Error(`${name}: token ${item.token} after ${before}`)
       tokens.set(name, item.token)
@@ -71,9 +75,21 @@ export const queueStory: Story = {
       }
     }
 
+    /** A take that ended early gives back what it had got, in the background. */
+    async function nothingLocked(member: Member): Promise<void> {
+      let locked: string[] = []
+      for (let tries = 0; tries < 20; tries += 1) {
+        locked = (await member.attempt('look for locks', () => member.session.ephemerals('/queue/locks'))) ?? ['?']
+        if (locked.length === 0) return
+        await sleep(member.clock, 500)
+      }
+      throw new Error(`${member.name} has finished and holds ${locked.join(', ')}`)
+    }
+
     return {
       play: async (member) => {
         await Promise.all([put(member), take(member)])
+        await nothingLocked(member)
       },
       check: () => {
         for (const [name, times] of completed) if (times > 1) throw new Error(`${name} was completed ${times} times`)

@@ -1,12 +1,13 @@
 // What a configuration is in the tree: its versions, and the one transaction that adds one.
 
 import { isCode, ZooKeeperError } from '../session/errors.ts'
-import { untilAnswered } from './until-answered.ts'
+import { afterLostAnswer, untilAnswered } from './until-answered.ts'
 import type { Operation } from '../session/nodes.ts'
 import type { CallOptions, WatchListener, ZooKeeperSession } from '../session/session.ts'
 
 export interface Published {
   readonly version: number
+  /** Empty for what was written by hand. */
   readonly by: string
   /** Milliseconds since 1970, by the server's clock. */
   readonly atMs: number
@@ -39,7 +40,7 @@ export async function publishAt(
   const token = Buffer.from(session.random.bytes(8)).toString('hex')
   const next = nodeOf(path, version + 1)
   const operations: Operation[] = [
-    { op: 'set', path, data: Buffer.from(String(version + 1)), version },
+    { op: 'set', path, data: Buffer.from(json), version },
     { op: 'create', path: next, data: Buffer.from(`${token} ${id}\n${json}`) },
     ...kept
       .filter((one) => one <= version + 1 - historyMax)
@@ -50,11 +51,21 @@ export async function publishAt(
     return version + 1
   } catch (thrown) {
     if (!isCode(thrown, 'bad-version', 'node-exists', 'no-node')) throw thrown
+    if (thrown.code === 'node-exists') throw refused(path, version + 1, thrown)
     if (thrown.outcome === 'not-done') return undefined
-    const found = await tokenAt(session, next, call)
+    const found = await afterLostAnswer(() => tokenAt(session, next, call))
     if (found === undefined) throw thrown
     return found === token ? version + 1 : undefined
   }
+}
+
+/** The version of `path` was right, so nobody published that one: somebody else wrote there. */
+function refused(path: string, version: number, cause: ZooKeeperError): ZooKeeperError {
+  return new ZooKeeperError(
+    'refused',
+    `publish ${path}: version ${version} exists before it was published; somebody wrote below ${path}/versions: remove it`,
+    { cause },
+  )
 }
 
 /** Who published at `node`; undefined if it is not kept any more. */
@@ -86,7 +97,10 @@ async function readKept(
   }
 }
 
-/** The current one, and a watch on what will be. Again when it fell out of the history between the two reads. */
+/**
+ * The current one, and a watch on what will be. Again when it fell out of the history between the two reads; what is in none
+ * was written into the node by hand.
+ */
 export async function readCurrent(
   session: ZooKeeperSession,
   path: string,
@@ -96,13 +110,33 @@ export async function readCurrent(
   let before: number | undefined
   for (;;) {
     const stat = await session.exists(path, watch === undefined ? call : { ...call, watch })
-    if (stat === undefined || stat.version === 0) return undefined
+    if (stat === undefined) return undefined
+    const { version } = stat
     try {
-      return await readVersion(session, path, stat.version, call)
+      if (version > 0) return await readVersion(session, path, version, call)
     } catch (thrown) {
-      if (!isCode(thrown, 'no-node') || stat.version === before) throw thrown
+      if (!isCode(thrown, 'no-node')) throw thrown
     }
-    before = stat.version
+    if (version === 0 || version === before) {
+      const byHand = await readByHand(session, path, call)
+      if (byHand?.version === version) return byHand.text === '' ? undefined : byHand
+    }
+    before = version
+  }
+}
+
+async function readByHand(
+  session: ZooKeeperSession,
+  path: string,
+  call: CallOptions,
+): Promise<(Published & { readonly text: string }) | undefined> {
+  try {
+    const { data, stat } = await session.get(path, call)
+    const text = data.toString()
+    return { version: stat.version, by: '', atMs: stat.mtimeMs, text, json: () => JSON.parse(text) as unknown }
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return undefined
+    throw thrown
   }
 }
 

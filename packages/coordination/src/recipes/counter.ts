@@ -1,7 +1,7 @@
 import { sleep } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { isCode, ZooKeeperError } from '../session/errors.ts'
-import { untilAnswered } from './until-answered.ts'
+import { afterLostAnswer, untilAnswered } from './until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const conflictBackoff = { baseMs: 5, maxMs: 500 }
@@ -103,7 +103,7 @@ async function writeAt(
   } catch (thrown) {
     if (!isCode(thrown, 'bad-version')) throw thrown
     if (thrown.outcome === 'not-done') return false
-    const since = await read(session, path, call)
+    const since = await afterLostAnswer(() => read(session, path, call))
     if (since.tokens.includes(token)) return true
     if (since.version - now.version <= tokensMax) return false
     throw thrown

@@ -1,3 +1,4 @@
+import { asError } from '@catchment/runtime'
 import { ZooKeeperError, isCode } from '../session/errors.ts'
 import { Acquisition, lookAhead } from './acquisition.ts'
 import { decideExclusive } from './exclusive-lock.ts'
@@ -5,14 +6,14 @@ import { followUntil } from './follow-until.ts'
 import type { Turn } from './following.ts'
 import { inOrder, itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
 import { lockItem, type QueuedItem } from './queued-item.ts'
-import { untilAnswered, untilGone } from './until-answered.ts'
+import { within } from './within.ts'
+import { Receipts } from './queue-receipts.ts'
+import { untilAnswered } from './until-answered.ts'
 import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../session/session.ts'
 
 const itemBytesMaxDefault = 512 << 10
 /** A listing of the queue serves this long: an item of a higher priority, or one that came back, may wait so long. */
 const seenMsMax = 200
-/** Receipts of puts whose answer was lost; they end with the session, beyond this many the oldest is removed. */
-const receiptsMax = 1_000
 
 export interface QueueOptions {
   /** The persistent node of the queue; made with what is below it if missing. */
@@ -30,21 +31,15 @@ export interface WaitingItem {
   readonly data: Buffer
 }
 
-interface Receipt {
-  readonly path: string
-  readonly generation: number
-}
-
 /** The mechanics that the queues share; protocol and guarantees are told at fifoQueue. */
 export class Queue {
   readonly #session: ZooKeeperSession
   readonly #options: QueueOptions
   readonly #items: string
   readonly #locks: string
-  readonly #puts: string
   readonly #takers: string
   readonly #seen = new SeenItems()
-  readonly #receipts: Receipt[] = []
+  readonly #receipts: Receipts
   #putting = 0
   /** Anew in every session: the servers may have lost their data between two. */
   #made: { readonly generation: number; readonly done: Promise<void> } | undefined
@@ -59,7 +54,7 @@ export class Queue {
     this.#options = options
     this.#items = `${options.path}/items`
     this.#locks = `${options.path}/locks`
-    this.#puts = `${options.path}/puts`
+    this.#receipts = new Receipts(session, `${options.path}/puts`)
     this.#takers = `${options.path}/takers`
   }
 
@@ -76,7 +71,7 @@ export class Queue {
           `put into ${this.#options.path}: ${waiting} items wait already, at most ${this.#options.itemsMax} may; put again when takers have caught up, or add takers`,
         )
       const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
-      await this.#putOnce(id, itemPrefix(priority, id), data, call)
+      await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, call)
       return id
     } finally {
       this.#putting -= 1
@@ -99,12 +94,14 @@ export class Queue {
   takeLocked(call: CallOptions): Promise<QueuedItem> {
     const { path } = this.#options
     let line: Acquisition | undefined
+    let refused: Error | undefined
     const look = async (turn: Turn): Promise<QueuedItem | undefined> => {
       await this.#make(turn)
       if (line?.current?.signal.aborted === false) return this.#takeWatching(turn)
+      if (refused !== undefined) throw refused
       if (line !== undefined && line.current === undefined) return undefined
       const taken = await this.#takeSeen(turn)
-      if (taken === undefined) line = this.#standInLine(turn)
+      if (taken === undefined) line = this.#standInLine(turn, (error) => (refused = error))
       return taken
     }
     const taking = followUntil(
@@ -164,56 +161,6 @@ export class Queue {
     }
   }
 
-  /**
-   * The item and an ephemeral receipt of one's own in one transaction: however often it is sent in this session, and however
-   * late, it happens once. When an answer was lost the receipt stays, because an attempt may still be under way.
-   */
-  async #putOnce(id: string, prefix: string, data: Uint8Array, call: CallOptions): Promise<void> {
-    const session = this.#session
-    const { generation } = session
-    const receipt = { path: `${this.#puts}/${id}`, generation }
-    const operations: readonly Operation[] = [
-      { op: 'create', path: receipt.path, data: new Uint8Array(), mode: 'ephemeral' },
-      { op: 'create', path: `${this.#items}/${prefix}`, data, mode: 'persistent-sequential' },
-    ]
-    let attempts = 0
-    try {
-      await untilAnswered(
-        session,
-        (each) => {
-          attempts += 1
-          return session.multi(operations, each)
-        },
-        { ...call, generation },
-      )
-    } catch (thrown) {
-      if (!(thrown instanceof ZooKeeperError) || thrown.outcome === 'not-done') throw thrown
-      this.#keep(receipt)
-      const done = isCode(thrown, 'node-exists') || (isCode(thrown, 'session-lost') && (await this.#find(id, call)))
-      if (!done) throw thrown
-      return
-    }
-    if (attempts === 1) this.#forget(receipt)
-    else this.#keep(receipt)
-  }
-
-  /** Whether the item of a session that is over is in the queue. If not, it was never put, or it has been taken since. */
-  async #find(id: string, call: CallOptions): Promise<boolean> {
-    await untilAnswered(this.#session, (each) => this.#session.sync(this.#items, each), call)
-    const { names } = await untilAnswered(this.#session, (each) => this.#session.children(this.#items, each), call)
-    return names.some((name) => itemId(name) === id)
-  }
-
-  #keep(receipt: Receipt): void {
-    this.#receipts.push(receipt)
-    if (this.#receipts.length <= receiptsMax) return
-    for (const oldest of this.#receipts.splice(0, 1)) this.#forget(oldest)
-  }
-
-  #forget({ path, generation }: Receipt): void {
-    void untilGone(this.#session, path, (call) => this.#session.delete(path, 'any', call), generation)
-  }
-
   /** From what was seen, listing anew when that is used up or old; undefined when a new listing shows nothing to take. */
   async #takeSeen(turn: Turn): Promise<QueuedItem | undefined> {
     for (;;) {
@@ -259,35 +206,42 @@ export class Queue {
   }
 
   /** Among those who wait. Its turn comes when it is the first, and when it has lost its place. */
-  #standInLine({ watch }: Turn): Acquisition {
+  #standInLine({ watch }: Turn, onRefused: (error: Error) => void): Acquisition {
     const path = this.#takers
     const wake = (): void => {
       watch({ type: 'changed', path })
     }
     const look = lookAhead(this.#session, path, decideExclusive)
     const line = new Acquisition(this.#session, { path, kind: 'taker', id: this.#options.id ?? 'taker', look })
-    line.hold.then((hold) => {
-      hold.signal.addEventListener('abort', wake, { once: true })
-      wake()
-    }, wake)
+    line.hold.then(
+      (hold) => {
+        hold.signal.addEventListener('abort', wake, { once: true })
+        wake()
+      },
+      (thrown: unknown) => {
+        onRefused(asError(thrown))
+        wake()
+      },
+    )
     return line
   }
 
   async #make(call: CallOptions): Promise<void> {
     const { generation } = this.#session
     if (this.#made?.generation !== generation) {
-      const done = this.#makeAll(call).catch((thrown: unknown) => {
+      const done = this.#makeAll().catch((thrown: unknown) => {
         this.#made = undefined
         throw thrown
       })
       this.#made = { generation, done }
     }
-    await this.#made.done
+    const name = `make the nodes of queue ${this.#options.path}`
+    await within(this.#session, this.#made.done, { name, outcome: 'not-done' }, call)
   }
 
-  async #makeAll(call: CallOptions): Promise<void> {
-    for (const path of [this.#items, this.#locks, this.#puts, this.#takers])
-      await untilAnswered(this.#session, (each) => this.#session.ensurePath(path, each), call)
+  async #makeAll(): Promise<void> {
+    for (const path of [this.#items, this.#locks, this.#receipts.path, this.#takers])
+      await untilAnswered(this.#session, (each) => this.#session.ensurePath(path, each))
   }
 
   #assertItem(data: Uint8Array, priority: number): void {

@@ -1,6 +1,6 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
 import { NodeHold, tokenOf, type Hold } from './hold.ts'
-import { untilAnswered, untilGone } from './until-answered.ts'
+import { afterLostAnswer, untilAnswered, untilGone } from './until-answered.ts'
 import type { CallOptions, Operation, ZooKeeperSession } from '../session/session.ts'
 
 /**
@@ -37,7 +37,7 @@ interface Claim {
  * Undefined if it is gone or somebody else's. `signal` ends the look before the transaction, not the transaction.
  */
 export async function lockItem(claim: Claim, who: string, signal: AbortSignal): Promise<QueuedItem | undefined> {
-  const { session, generation, item, lock } = claim
+  const { session, generation, item } = claim
   const mine = Buffer.from(`${Buffer.from(session.random.bytes(8)).toString('hex')} ${who}`)
   try {
     const { data, stat } = await session.get(item, { generation, signal })
@@ -137,8 +137,10 @@ class LockedItem implements QueuedItem {
   /** The answer was lost and does not come any more. Resolves if it was done all the same. */
   async #settle(lost: ZooKeeperError): Promise<void> {
     const { session, item } = this.#claim
-    await untilAnswered(session, (call) => session.sync(item, call))
-    const stat = await untilAnswered(session, (call) => session.exists(item, call))
+    const stat = await afterLostAnswer(async () => {
+      await untilAnswered(session, (call) => session.sync(item, call))
+      return untilAnswered(session, (call) => session.exists(item, call))
+    })
     if (stat !== undefined) throw this.#notDone(lost)
     if (lost.code === 'session-lost')
       throw new ZooKeeperError(

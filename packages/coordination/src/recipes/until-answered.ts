@@ -66,6 +66,18 @@ export async function untilGone(
   }
 }
 
+/**
+ * Looks what became of a write whose answer was lost. A look that fails says nothing about the write: whatever ends it has
+ * the outcome `unknown`.
+ */
+export async function afterLostAnswer<T>(look: () => Promise<T>): Promise<T> {
+  try {
+    return await look()
+  } catch (thrown) {
+    throw thrown instanceof ZooKeeperError ? inDoubt(thrown) : thrown
+  }
+}
+
 function inDoubt(error: ZooKeeperError): ZooKeeperError {
   const { code, message, operationIndex } = error
   return new ZooKeeperError(code, message, { outcome: 'unknown', cause: error, operationIndex })
