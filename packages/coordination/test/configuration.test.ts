@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { configuration, type ConfigurationOptions } from '../src/index.ts'
-import { bytes, ending, inWorld, Told } from './world.ts'
+import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 interface Limits {
   readonly max: number
@@ -95,7 +95,7 @@ describe('configuration', () => {
       await config.publish({ max: 3 })
       await told.first((line) => line === '3: 3')
       await followed.close()
-      expect(await ending(newer.publish('x'.repeat(1_100_000)))).toBe('too-large not-done')
+      expect(await ending(newer.publish('x'.repeat(600_000)))).toBe('too-large not-done')
     }),
   )
 
@@ -130,6 +130,39 @@ describe('configuration', () => {
       expect(await published).toBe(2)
       await told.first((line) => line === '3: 3')
       expect((await config.history()).map(({ by }) => by)).toEqual(['b', 'a', 'a'])
+      await followed.close()
+    }),
+  )
+
+  test(
+    'the node itself shows the value; JSON written into it by hand counts as the next version, also before the first',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      const config = configuration(one.session, options(root))
+      const path = `${root}/limits`
+      const shown = async (): Promise<string | undefined> => text((await two.session.get(path)).data)
+      await two.session.create(path, bytes('{"max":1}'))
+      expect(await config.get()).toEqual({ value: { max: 1 }, version: 0 })
+      const told = new Told<string>()
+      const followed = config.follow({
+        onValue: (value, version) => {
+          told.tell(`${version}: ${value?.max ?? 'none'}`)
+        },
+        onInvalid: (_, version) => {
+          told.tell(`${version}: invalid`)
+        },
+      })
+      await told.first((line) => line === '0: 1')
+      await config.publish({ max: 2 }, { expectedVersion: 0 })
+      await told.first((line) => line === '1: 2')
+      expect(await shown()).toBe('{"max":2}')
+      await two.session.set(path, bytes('{"max":3}'), 'any')
+      await told.first((line) => line === '2: 3')
+      await two.session.set(path, bytes('{'), 'any')
+      await told.first((line) => line === '3: invalid')
+      expect(followed.current).toEqual({ value: { max: 3 }, version: 2 })
+      expect(await config.publish({ max: 4 })).toBe(4)
+      expect((await config.history()).map(({ version }) => version)).toEqual([4])
       await followed.close()
     }),
   )

@@ -26,7 +26,7 @@ export interface PublishOptions extends CallOptions {
 }
 
 export interface FollowConfigurationOptions<T> {
-  /** Undefined and 0 while nothing was ever published. */
+  /** Undefined and 0 while nothing was ever published; a value of version 0 was written by hand. */
   readonly onValue: (value: T | undefined, version: number) => void
   /** A version that does not parse; the last one that did stands. */
   readonly onInvalid?: (error: Error, version: number) => void
@@ -56,7 +56,8 @@ export interface Configuration<T> {
  * A value that all shall know, with versions, history and a way back.
  *
  * Protocol, below `path`: `versions/<version>`, ten digits, is what was published: who and, on lines of their own, the JSON.
- * Which one is current says the version of `path` itself. Publishing is one transaction: `path` is set at the version that
+ * Which one is current says the version of `path` itself, whose data is that JSON, for people. JSON that somebody writes
+ * there by hand is the next version, without a place in the history. Publishing is one transaction: `path` is set at the version that
  * was read, the next version created, and those that fall out of the history deleted. Followers watch `path` alone.
  *
  * Guarantees: versions grow by one with each publication, without gaps, and the history holds exactly what was published,
@@ -66,7 +67,7 @@ export interface Configuration<T> {
  * What does not parse is refused with `bad-arguments` by this publisher; published by another, it is told to `onInvalid`.
  *
  * Suspended or lost: followers keep the last good value and are told that it is stale; calls go on when connected again,
- * without limit unless `timeoutMs` is given. A value of more than about 1 MB as JSON is refused with `too-large`.
+ * without limit unless `timeoutMs` is given. A value of more than about 500 kB as JSON is refused with `too-large`.
  */
 export function configuration<T>(session: ZooKeeperSession, options: ConfigurationOptions<T>): Configuration<T> {
   const { path, parse, id } = options
@@ -106,7 +107,7 @@ function followConfiguration<T>(
   { path, parse }: ConfigurationOptions<T>,
   { onValue, onInvalid, onStale }: FollowConfigurationOptions<T>,
 ): FollowedConfiguration<T> {
-  let delivered: number | undefined
+  let delivered: string | undefined
   let current: { readonly value: T; readonly version: number } | undefined
   const following = new Following<Published | undefined>(session, {
     name: `configuration ${path}`,
@@ -115,8 +116,10 @@ function followConfiguration<T>(
     turn: ({ watch, signal, generation }) => readCurrent(session, path, { signal, generation }, watch),
     deliver: (published) => {
       const version = published?.version ?? 0
-      if (version === delivered) return
-      delivered = version
+      // By time too: servers that lost their data count anew.
+      const found = published === undefined ? 'none' : `${version} ${published.atMs}`
+      if (found === delivered) return
+      delivered = found
       if (published === undefined) {
         onValue(undefined, 0)
         return
