@@ -98,10 +98,10 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'hot standby',
-    name: 'saves are fenced by the own node',
+    name: 'saves are fenced',
     file: 'packages/coordination/src/recipes/saved-context.ts',
     text: 'multi([fence, write], each), limits)',
-    without: 'multi([write], each), {})',
+    without: "multi([{ ...write, version: 'any' }], each), {})",
   },
   {
     recipe: 'hot standby',
@@ -130,5 +130,40 @@ export const guards: readonly Guard[] = [
     file: 'packages/coordination/src/recipes/hot-standby.ts',
     text: 'await this.#resign(election)',
     without: 'await Promise.resolve()',
+  },
+  {
+    recipe: 'cold standby',
+    name: 'only its own claim is deleted',
+    file: 'packages/coordination/src/recipes/claim.ts',
+    text: 'if (await this.isOurs(call)) await this.#session.delete',
+    without: 'await this.#session.delete',
+  },
+  {
+    recipe: 'cold standby',
+    name: 'a claim in doubt is looked at again',
+    file: 'packages/coordination/src/recipes/cold-standby.ts',
+    text: 'if (claimed && !this.#inDoubt.has(task)) return undefined',
+    without: 'if (claimed) return undefined',
+  },
+  {
+    recipe: 'cold standby',
+    name: 'a task that runs here is not claimed again',
+    file: 'packages/coordination/src/recipes/cold-standby.ts',
+    text: 'return !this.#running.has(task) && this',
+    without: 'return this',
+  },
+  {
+    recipe: 'cold standby',
+    name: 'room is limited',
+    file: 'packages/coordination/src/recipes/cold-standby.ts',
+    text: 'this.#running.size >= (this.#options.tasksMax ?? tasksMaxDefault)',
+    without: 'this.#running.size >= 10',
+  },
+  {
+    recipe: 'cold standby',
+    name: 'claims are watched',
+    file: 'packages/coordination/src/recipes/cold-standby.ts',
+    text: 'this.#session.children(`${path}/claims`, turn)',
+    without: 'this.#session.children(`${path}/claims`, { signal })',
   },
 ]

@@ -72,6 +72,7 @@ export const hotStandbyStory: Story = {
       } catch (thrown) {
         if (!(thrown instanceof ZooKeeperError)) throw thrown
         member.note(`save: ${thrown.code}, ${thrown.outcome}`)
+        if (thrown.code === 'bad-version') acts.wrong ??= `${member.name} runs and did not know what it has saved`
         await member.sleep(member.random.float() * 300)
       } finally {
         acts.end(member)
