@@ -2,6 +2,7 @@ import { barrierStory } from './barrier.ts'
 import { configurationStory } from './configuration.ts'
 import { counterStory } from './counter.ts'
 import { discoveryStory } from './discovery.ts'
+import { coldStandbyStory } from './cold-standby.ts'
 import { doubleBarrierStory } from './double-barrier.ts'
 import { election, fencedElection } from './election.ts'
 import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
@@ -18,6 +19,7 @@ export const stories: readonly Story[] = [
   election,
   fencedElection,
   hotStandbyStory,
+  coldStandbyStory,
   exclusiveLockStory,
   fencedLockStory,
   sharedLockStory,
