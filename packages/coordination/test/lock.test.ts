@@ -1,18 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { exclusiveLock, ZooKeeperError, type Hold, type ZooKeeperSession } from '../src/index.ts'
+import { exclusiveLock, ZooKeeperError, type Hold } from '../src/index.ts'
 import { decideExclusive } from '../src/recipes/exclusive-lock.ts'
 import { NodeHold } from '../src/recipes/hold.ts'
 import { inOrder, kindOf } from '../src/recipes/line.ts'
+import { untilInLine } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
-
-/** Resolves when the line has as many places as that; everything that came before in the tree has been seen. */
-async function untilInLine(session: ZooKeeperSession, path: string, count: number): Promise<void> {
-  for (;;) {
-    await session.sync(path)
-    if ((await session.exists(path))?.numChildren === count) return
-  }
-}
 
 const aborted = (hold: Hold): Promise<unknown> =>
   new Promise((resolve) => {

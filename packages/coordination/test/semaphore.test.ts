@@ -1,16 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { resizeSemaphore, semaphore, type Hold, type ZooKeeperSession } from '../src/index.ts'
+import { resizeSemaphore, semaphore, type Hold } from '../src/index.ts'
 import { inOrder } from '../src/recipes/line.ts'
 import { decideLease } from '../src/recipes/semaphore.ts'
+import { untilInLine } from './lines.ts'
 import { bytes, ending, inWorld, text, type Client } from './world.ts'
-
-async function untilInLine(session: ZooKeeperSession, path: string, count: number): Promise<void> {
-  for (;;) {
-    await session.sync(path)
-    if ((await session.exists(path))?.numChildren === count) return
-  }
-}
 
 /** Contenders one after the other, so that the order of the line is theirs. */
 async function arrive(clients: readonly Client[], path: string, leases: number): Promise<Promise<Hold>[]> {

@@ -1,16 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { sharedLock, type Hold, type ZooKeeperSession } from '../src/index.ts'
+import { sharedLock, type Hold } from '../src/index.ts'
 import { inOrder } from '../src/recipes/line.ts'
 import { decideShared } from '../src/recipes/shared-lock.ts'
+import { untilInLine } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
-
-async function untilInLine(session: ZooKeeperSession, path: string, count: number): Promise<void> {
-  for (;;) {
-    await session.sync(path)
-    if ((await session.exists(path))?.numChildren === count) return
-  }
-}
 
 const lineOf = (modes: readonly string[]): string[] =>
   inOrder(modes.map((mode, place) => `0123456789abcdef-${mode}-${String(place).padStart(10, '0')}`))

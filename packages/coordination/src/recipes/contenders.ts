@@ -5,7 +5,7 @@ import type { Stat } from '../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** How many are listed, the first in line; the rest is left out. */
-export const contendersMax = 1_000
+const contendersMax = 1_000
 
 /** One that stands in a line. */
 export interface Contender {
