@@ -1,4 +1,4 @@
-import { every, joinPeriodicTask, type Operation } from '@catchment/coordination'
+import { every, joinPeriodicTask, type Operation, type ZooKeeperSession } from '@catchment/coordination'
 import { untoldFaults } from './faults.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
@@ -7,6 +7,9 @@ const path = '/tasks/report'
 const jobs = '/jobs'
 const intervalMs = 1_000
 const catchUpMax = 1_000
+/** Of the clocks of members, with what the story rounds. */
+const skewMsMax = 30
+const slotsMin = 20
 
 /**
  * The job of every slot is enqueued once, in the order of the slots, none early; of one slot there are never two runs that
@@ -35,7 +38,7 @@ export const periodicTask: Story = {
               member.note(`runs ${slot.scheduledMs}`)
               first ??= slot.scheduledMs
               const work = member.random.float()
-              if (work < 0.3) await member.sleep(member.random.float() * 1_500)
+              if (work < 0.5) await member.sleep(member.random.float() * 2_500)
               acting.delete(slot)
               if (work > 0.95 && !member.over()) throw new Error('a bug of the task')
               return [job(slot.scheduledMs, member)]
@@ -51,32 +54,30 @@ export const periodicTask: Story = {
       check: () => {
         const held = [...acting].filter(([slot, member]) => member.awake && slot.held)
         if (held.length > 1)
-          throw new Error(`${held.map(([{ scheduledMs }, { name }]) => `${name} runs ${scheduledMs}`).join(', ')}`)
+          throw new Error(held.map(([{ scheduledMs }, { name }]) => `${name} runs ${scheduledMs}`).join(', '))
       },
       end: async (outside) => {
-        const { names } = await outside.children(jobs)
-        const slots = names.map(Number).sort((one, other) => one - other)
-        const [from = 0, to = 0] = [slots[0], slots.at(-1)]
-        if (from !== first) throw new Error(`the first slot was ${String(first)}, the first job is of ${from}`)
-        for (let slot = from; slot <= to; slot += intervalMs)
-          if (!names.includes(String(slot))) throw new Error(`slot ${slot} was missed`)
-        const order: { slot: number; zxid: string; atMs: number }[] = []
-        for (const slot of slots) {
-          const { stat } = await outside.get(`${jobs}/${slot}`)
-          if (stat.version !== 0) throw new Error(`slot ${slot} was done ${stat.version + 1} times`)
-          order.push({ slot, zxid: stat.czxid, atMs: stat.ctimeMs })
-        }
-        for (const [at, { slot, zxid, atMs }] of order.entries()) {
-          if (atMs < slot - 30) throw new Error(`slot ${slot} was done ${slot - atMs} ms early`)
-          if (zxid <= (order[at - 1]?.zxid ?? '')) throw new Error(`slot ${slot} was done before the one before it`)
-        }
+        await demandOrder(outside, first)
         const left = (await outside.children(path)).names
         if (left.length > 0) throw new Error(`claims left behind: ${left.join(', ')}`)
-        const calmFromMs = world.nowMs()
-        if (order.length < 20) throw new Error(`${order.length} slots in ${calmFromMs} ms`)
       },
     }
   },
+}
+
+/** A job for each slot from the first that was run, none twice, none early, in order. */
+async function demandOrder(outside: ZooKeeperSession, first: number | undefined): Promise<void> {
+  const slots = (await outside.children(jobs)).names.map(Number).sort((one, other) => one - other)
+  if (slots.length < slotsMin) throw new Error(`no more than ${slots.length} slots were done`)
+  let before = { slot: (first ?? 0) - intervalMs, zxid: '' }
+  for (const slot of slots) {
+    const { stat } = await outside.get(`${jobs}/${slot}`)
+    if (slot !== before.slot + intervalMs) throw new Error(`after slot ${before.slot} comes ${slot}`)
+    if (stat.version !== 0) throw new Error(`slot ${slot} was done ${stat.version + 1} times`)
+    if (stat.ctimeMs < slot - skewMsMax) throw new Error(`slot ${slot} was done ${slot - stat.ctimeMs} ms early`)
+    if (stat.czxid <= before.zxid) throw new Error(`slot ${slot} was done before slot ${before.slot}`)
+    before = { slot, zxid: stat.czxid }
+  }
 }
 
 function job(slotMs: number, member: Member): Operation {

@@ -154,7 +154,6 @@ class TreeFollower implements FollowedTree {
 
   async #watchTree({ signal, generation }: Turn): Promise<void> {
     if (this.#watch?.generation === generation) return
-    if (this.#watch !== undefined) this.#copy.markAll()
     this.#watch = { generation, persistent: await this.#addWatch({ signal, generation }) }
   }
 
@@ -186,18 +185,26 @@ class TreeFollower implements FollowedTree {
   }
 
   async #readBatch(batch: readonly Due[], { signal, generation }: Turn): Promise<void> {
-    if (this.#watch?.persistent === undefined) {
-      for (const [path, cause] of batch)
-        this.#copy.found(path, await this.#readWatching(path, { signal, generation }), cause)
-      return
-    }
-    const results = await this.#session.multiRead(
-      batch.flatMap(([path]) => [{ op: 'get', path } as const, { op: 'children', path } as const]),
+    const reads = await this.#readNodes(
+      batch.map(([path]) => path),
       { signal, generation },
     )
-    for (const [at, [path, cause]] of batch.entries()) {
-      this.#copy.found(path, joined(results[2 * at], results[2 * at + 1]), cause)
-    }
+    const found = batch.map(([path, cause], at) => ({ path, cause, read: reads[at] }))
+    // What is gone makes room for what has come.
+    for (const { path, cause, read } of found) if (read === undefined) this.#copy.found(path, read, cause)
+    for (const { path, cause, read } of found) if (read !== undefined) this.#copy.found(path, read, cause)
+  }
+
+  async #readNodes(
+    paths: readonly string[],
+    call: { signal: AbortSignal; generation: number },
+  ): Promise<(ReadNode | undefined)[]> {
+    if (this.#watch?.persistent === undefined) return Promise.all(paths.map((path) => this.#readWatching(path, call)))
+    const results = await this.#session.multiRead(
+      paths.flatMap((path) => [{ op: 'get', path } as const, { op: 'children', path } as const]),
+      call,
+    )
+    return paths.map((_, at) => joined(results[2 * at], results[2 * at + 1]))
   }
 
   /** Where no persistent watch is to be had. An absent root is watched for its creation, other nodes by their parents. */
@@ -220,9 +227,10 @@ class TreeFollower implements FollowedTree {
       if (node === undefined) this.#shown.delete(path)
       else this.#shown.set(path, node)
     }
-    if (this.#delivered && changes.size === 0) return
+    if (!this.#delivered || changes.size > 0) this.#options.onTree({ tree: this.#shown, changes, whole })
     this.#delivered = true
-    this.#options.onTree({ tree: this.#shown, changes, whole })
+    // Below the limit again: the Following does not know that it was above.
+    this.#tellStale()
   }
 
   #tellStale(): void {

@@ -109,7 +109,7 @@ class Runner implements PeriodicTask {
   #ended: Promise<void> = Promise.resolve()
   /** The last claim that was tried: its answer may be lost, and then it is known again by its name. */
   #tried: { readonly claim: SlotClaim; readonly generation: number } | undefined
-  #standby = { slotMs: 0, untilMs: 0 }
+  #standby = { lastMs: NaN, untilMs: 0 }
   #notBeforeMs = 0
   #timer: Timer | undefined
   #leaving = false
@@ -198,8 +198,9 @@ class Runner implements PeriodicTask {
       this.#wakeAfter(schedule.after(Math.max(nowMs, lastMs)) - nowMs)
       return undefined
     }
-    if (this.#standby.slotMs !== slotMs)
-      this.#standby = { slotMs, untilMs: monotonicMs + standbyMs * (1 + random.float()) }
+    // By what is over, not by the slot that is due, which moves on while one waits.
+    if (this.#standby.lastMs !== lastMs)
+      this.#standby = { lastMs, untilMs: monotonicMs + standbyMs * (1 + random.float()) }
     const untilMs = Math.max(this.#notBeforeMs, lastBy === this.#stamp ? 0 : this.#standby.untilMs)
     if (untilMs <= monotonicMs) return slotMs
     this.#wakeAfter(untilMs - monotonicMs)

@@ -1,0 +1,131 @@
+import { describe, expect, test } from '@jest/globals'
+import { followTree, ZooKeeperError, type Tree, type TreeUpdate, type ZooKeeperSession } from '../src/index.ts'
+import { bytes, ending, inWorld, text, Told } from './world.ts'
+
+const shown = (tree: Tree): string =>
+  [...tree]
+    .map(([path, { data }]) => `${path.slice(path.lastIndexOf('/') + 1)}=${text(data) ?? ''}`)
+    .sort()
+    .join(' ')
+
+/** As a session to servers before 3.6. */
+function old(session: ZooKeeperSession): ZooKeeperSession {
+  return new Proxy(session, {
+    get: (target, key): unknown => {
+      if (key === 'addWatch')
+        return () => Promise.reject(new ZooKeeperError('unimplemented', 'addWatch: unimplemented'))
+      const member: unknown = Reflect.get(target, key, target)
+      return typeof member === 'function' ? (member.bind(target) as unknown) : member
+    },
+  })
+}
+
+describe('followTree', () => {
+  test.each([
+    ['a persistent recursive watch', (session: ZooKeeperSession) => session],
+    ['watches of reads, where there is no addWatch', old],
+  ])('by %s: absence, creation, change and deletion at any depth', (_name, as) =>
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const told = new Told<string>()
+      const updates = new Told<TreeUpdate>()
+      const followed = followTree(as(session), `${root}/t`, {
+        onTree: (update) => {
+          told.tell(shown(update.tree))
+          updates.tell(update)
+        },
+      })
+      await told.first((tree) => tree === '')
+      await session.create(`${root}/t`, bytes('1'))
+      await session.create(`${root}/t/a`, bytes('2'))
+      await session.create(`${root}/t/a/b`, bytes('3'))
+      await told.first((tree) => tree === 'a=2 b=3 t=1')
+      const before = followed.tree.get(`${root}/t/a`)
+      await session.set(`${root}/t/a/b`, bytes('4'), 'any')
+      await told.first((tree) => tree === 'a=2 b=4 t=1')
+      expect(followed.tree.get(`${root}/t/a`)).toBe(before)
+      expect([...(updates.last?.changes.keys() ?? [])]).toEqual([`${root}/t/a/b`])
+      await session.deleteTree(`${root}/t/a`)
+      expect(shown(await followed.refresh())).toBe('t=1')
+      expect([followed.stale, updates.last?.whole]).toEqual([false, true])
+      await followed.close()
+      expect(await ending(followed.refresh())).toBe('closed not-done')
+    })(),
+  )
+
+  test(
+    'stale while cut off; what changed meanwhile is found after the reconnect and in the next session',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const other = await open()
+      await session.create(`${root}/t`, bytes('1'))
+      const told = new Told<string>()
+      const followed = followTree(session, `${root}/t`, {
+        onTree: ({ tree }) => {
+          told.tell(shown(tree))
+        },
+        onStale: (stale) => {
+          told.tell(stale ? 'stale' : 'fresh')
+        },
+      })
+      await told.first((what) => what === 'fresh')
+      network.weather = 'refusing'
+      network.cut()
+      await told.first((what) => what === 'stale')
+      await other.session.create(`${root}/t/a`, bytes('2'))
+      network.weather = 'through'
+      await told.first((what) => what === 'a=2 t=1')
+      network.weather = 'refusing'
+      network.cut()
+      await reaches('lost')
+      expect(followed.stale).toBe(true)
+      await other.session.set(`${root}/t/a`, bytes('3'), 'any')
+      network.weather = 'through'
+      await told.first((what) => what === 'a=3 t=1')
+      await followed.close()
+    }),
+  )
+
+  test(
+    'past a limit: stale, refresh() rejects, the last tree stands; smaller again: fresh',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      await session.create(`${root}/t`, bytes('1'))
+      await session.create(`${root}/t/a`, bytes('2'))
+      const told = new Told<boolean>()
+      const followed = followTree(session, `${root}/t`, {
+        nodesMax: 2,
+        bytesMax: 100,
+        onTree: () => undefined,
+        onStale: told.tell,
+      })
+      await told.first((stale) => !stale)
+      await session.create(`${root}/t/b`, bytes('3'))
+      await told.first((stale) => stale)
+      expect(await ending(followed.refresh())).toBe('too-large not-done')
+      expect(shown(followed.tree)).toBe('a=2 t=1')
+      await session.delete(`${root}/t/a`, 'any')
+      await told.first(() => told.all.length === 3)
+      expect([shown(followed.tree), followed.stale]).toEqual(['b=3 t=1', false])
+      await followed.close()
+    }),
+  )
+
+  test(
+    'two thousand nodes are read in few requests and delivered at once',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      await session.create(`${root}/t`, bytes(''))
+      const names = Array.from({ length: 2_000 }, (_, at) => `${root}/t/${at}`)
+      for (let from = 0; from < names.length; from += 500)
+        await session.multi(
+          names.slice(from, from + 500).map((path) => ({ op: 'create', path, data: bytes('x') }) as const),
+        )
+      const updates = new Told<TreeUpdate>()
+      const followed = followTree(session, `${root}/t`, { onTree: updates.tell })
+      expect((await updates.first(() => true)).tree.size).toBe(2_001)
+      expect(updates.all.length).toBe(1)
+      await followed.close()
+    }),
+  )
+})
