@@ -10,6 +10,9 @@ import { hotStandbyStory } from './hot-standby.ts'
 import { queueStory } from './queue.ts'
 import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
 import { sharedLockStory } from './shared-lock.ts'
+import { followers } from './followers.ts'
+import { partitioner } from './partitioner.ts'
+import { periodicTask } from './periodic-task.ts'
 import type { Story } from './story.ts'
 
 /** Every recipe that has a guarantee to break. */
@@ -29,4 +32,7 @@ export const stories: readonly Story[] = [
   counterStory,
   configurationStory,
   discoveryStory,
+  periodicTask,
+  partitioner,
+  followers,
 ]

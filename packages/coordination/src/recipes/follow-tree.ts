@@ -227,10 +227,14 @@ class TreeFollower implements FollowedTree {
       if (node === undefined) this.#shown.delete(path)
       else this.#shown.set(path, node)
     }
-    if (!this.#delivered || changes.size > 0) this.#options.onTree({ tree: this.#shown, changes, whole })
+    const news = !this.#delivered || changes.size > 0
     this.#delivered = true
-    // Below the limit again: the Following does not know that it was above.
-    this.#tellStale()
+    try {
+      if (news) this.#options.onTree({ tree: this.#shown, changes, whole })
+    } finally {
+      // Below the limit again, perhaps: the Following does not know that it was above.
+      this.#tellStale()
+    }
   }
 
   #tellStale(): void {
