@@ -241,7 +241,10 @@ test(
   }),
 )
 
-test('request numbers start anew before they run out (#101), answers in order across it', async () => {
+test.each([
+  ['on the way', xidMax - 10],
+  ['at the very end', 2 ** 31 - 20],
+])('request numbers start anew before they run out (#101), answers in order across it: %s', async (_, firstXid) => {
   const server = await startServer({
     listen: { host: '127.0.0.1', port: 0 },
     clock: realClock,
@@ -256,10 +259,10 @@ test('request numbers start anew before they run out (#101), answers in order ac
       sessionTimeoutMs: 5_000,
       openTimeoutMs: 5_000,
       clock: realClock,
-      firstXid: xidMax - 10,
+      firstXid,
     }
     new Connection(options, {
-      onOpen: (_, opened) => {
+      onOpen: (_granted, opened) => {
         resolve(opened)
       },
       onExpired: () => undefined,

@@ -1,6 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import type { WatchEvent } from '../src/session/session.ts'
-import { bytes, ending, inWorld, Told } from './world.ts'
+import { followChildren } from '../src/recipes/follow-children.ts'
+import { followValue } from '../src/recipes/follow-value.ts'
+import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 /** What was told, short: "created /a". Paths without the root. */
 function listening(root: string): { readonly told: Told<string>; readonly listen: (event: WatchEvent) => void } {
@@ -232,6 +234,34 @@ describe('unwatch', () => {
       await session.set(root, bytes('2'), 'any')
       expect(once.told.all).toEqual(['changed .'])
       expect([stays.told.all, network.notifications]).toEqual([[], 1])
+    }),
+  )
+
+  test(
+    'a follower that is closed leaves no watch behind, also when it is in the midst of a read',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network } = await open()
+      const [values, names] = [new Told<string>(), new Told<number>()]
+      const value = followValue(session, root, {
+        onValue: (data) => {
+          values.tell(text(data) ?? 'absent')
+        },
+      })
+      const children = followChildren(session, root, {
+        onChildren: ({ length }) => {
+          names.tell(length)
+        },
+      })
+      await Promise.all([values.first(() => true), names.first(() => true)])
+      const refreshing = ending(value.refresh())
+      await Promise.all([value.close(), children.close()])
+      expect(await refreshing).toBe('aborted not-done') // its turn was under way
+      await session.sync(root)
+      await session.sync(root)
+      const { notifications } = network
+      await session.set(root, bytes('x'), 'any')
+      await session.create(`${root}/c`, bytes(''))
+      expect(network.notifications).toBe(notifications)
     }),
   )
 })
