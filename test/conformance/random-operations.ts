@@ -3,7 +3,7 @@
 import type { Random } from '@catchment/runtime'
 import { seededRandom } from '@catchment/testing'
 import type { JuteReader } from '../../packages/embedded-zookeeper/src/jute.ts'
-import type { Handshake, Notification, RawClient } from '../../packages/embedded-zookeeper/test/raw-client.ts'
+import type { Handshake, Notification, RawClient, Reply } from '../../packages/embedded-zookeeper/test/raw-client.ts'
 import {
   aclAndStat,
   body,
@@ -240,40 +240,40 @@ class Play {
 
   async run(root: string): Promise<string[]> {
     for (let at = 0; at < clientsPerPlay; at += 1) await this.#replace(at)
-    await this.#request(0, {
-      name: 'create root',
-      body: body.create(root),
-      read: (reader) => reader.string(),
-      writes: true,
-    })
+    const begin = write('create root', body.create(root), text)
+    await this.#request(0, [begin])
     for (let step = 0; step < requestsPerPlay; step += 1) {
       const at = this.#operations.pick(this.#clients.map((_, index) => index))
       if (this.#operations.chance(0.03)) await this.#unusual(at)
-      else await this.#request(at, this.#operations.next(this.#zxids))
+      else await this.#request(at, this.#burst())
     }
     return this.lines
   }
 
-  async #request(at: number, operation: Operation): Promise<void> {
-    const client = this.#client(at)
-    const answer = await this.#answer(client, operation)
-    const events = this.#eventsOf(client)
-    const others = operation.writes ? await this.#eventsOfOthers(at) : ''
-    this.lines.push(`${this.lines.length} c${at} ${operation.name}: ${events}${answer}${others}`)
+  /** Mostly one request; now and then some at once, whose answers and events have to come in their order. */
+  #burst(): Operation[] {
+    const length = this.#operations.pick([1, 1, 1, 1, 1, 1, 2, 4])
+    const drawn = Array.from({ length }, () => this.#operations.next(this.#zxids))
+    return length === 1 ? drawn : drawn.filter(({ name }) => !/^(opcode|auth)/.test(name)) // auth overtakes on the real one
   }
 
-  /** A closed connection is attached again, so that the play goes on. */
-  async #answer(client: RawClient, { body: request, read, writes }: Operation): Promise<string> {
-    try {
-      const reply = await client.request(request.type, request.write)
-      if (writes) this.#zxids.push(reply.zxid)
-      const value = reply.error === 0 ? this.#view(read(reply.body)) : reply.error
-      const more = reply.error === 0 && reply.body.remaining > 0 ? ` and ${reply.body.remaining} bytes more` : ''
-      if (request.type === 555 || reply.error === -115) await this.#attach(this.#clients.indexOf(client), client)
-      return `${JSON.stringify(value)}${more}`
-    } catch (thrown) {
-      return String(thrown)
-    }
+  async #request(at: number, operations: readonly Operation[]): Promise<void> {
+    const client = this.#client(at)
+    const replies = await Promise.all(operations.map(({ body }) => client.request(body.type, body.write)))
+    const answers = operations.map((operation, index) => this.#answer(operation, replies[index]))
+    if (operations.some(({ name }) => hangsUp.test(name))) await this.#attach(at, client)
+    const events = this.#eventsOf(client)
+    const others = operations.some(({ writes }) => writes) ? await this.#eventsOfOthers(at) : ''
+    const names = operations.map(({ name }) => name).join(' + ')
+    this.lines.push(`${this.lines.length} c${at} ${names}: ${events}${answers.join(' + ')}${others}`)
+  }
+
+  #answer({ read, writes }: Operation, reply: Reply | undefined): string {
+    if (reply === undefined) return 'nothing'
+    if (writes) this.#zxids.push(reply.zxid)
+    if (reply.error !== 0) return String(reply.error)
+    const value = JSON.stringify(this.#view(read(reply.body)))
+    return reply.body.remaining > 0 ? `${value} and ${reply.body.remaining} bytes more` : value
   }
 
   /** A session moves to another connection, ends, or is asked for with a wrong password. */
@@ -337,7 +337,7 @@ class Play {
     const events = client.packets
       .slice(from)
       .flatMap((packet) => (packet.kind === 'notification' ? [eventText(packet)] : packet.xid === -2 ? [] : ['|']))
-    return (inAnyOrder ? events.toSorted() : events).join('').replace(/\|$/, ' ')
+    return (inAnyOrder ? events.toSorted() : events).join('').replace(/^\|$/, '')
   }
 
   /** A value with zxids and owners in words. */
@@ -356,6 +356,9 @@ class Play {
     return { ...rest, zxids, owner, timesRise: ctimeMs <= mtimeMs }
   }
 }
+
+/** After these the server closes the connection; it is attached again, so that the play goes on. */
+const hangsUp = /^(opcode 555|auth strange)$/
 
 const isStat = (value: unknown): value is Stat => typeof value === 'object' && value !== null && 'czxid' in value
 const eventText = ({ type, path }: Notification): string => `<${type} ${path}>`

@@ -1,7 +1,8 @@
 import { afterAll, beforeAll, describe, test } from '@jest/globals'
 import { ownServers, type Servers } from '../../packages/coordination/test/servers.ts'
 import { inWorldOn, type Client } from '../../packages/coordination/test/world.ts'
-import { nothingHeld, recipes } from './recipes.ts'
+import { nothingHeld } from './nothing-held.ts'
+import { recipes } from './recipes.ts'
 
 let servers: Servers
 beforeAll(async () => {
@@ -9,14 +10,15 @@ beforeAll(async () => {
 })
 afterAll(() => servers.close())
 
-/** Kills the servers on `ports` and waits until the others, or they themselves again, serve all clients. */
+/** Kills the servers on `ports`; when this resolves the others, or they themselves again, serve all clients. */
 async function kill(ports: readonly number[], clients: readonly Client[]): Promise<void> {
-  const cut = clients.filter(({ network }) => ports.includes(network.serving ?? 0))
-  const suspended = cut.map(({ reaches }) => reaches('suspended'))
+  const suspended = clients.map(({ reaches }) => reaches('suspended'))
   await Promise.all(ports.map((port) => servers.kill(port)))
+  for (const { network } of clients) network.weather = 'refusing' // not to wait for servers that accept before they serve
   await Promise.all(suspended)
   if (ports.length === servers.ports.length) await servers.heal()
   await servers.leader()
+  for (const { network } of clients) network.weather = 'through'
   await Promise.all(clients.map(({ reaches }) => reaches('connected')))
 }
 
@@ -32,13 +34,13 @@ describe.each([
       () => Promise.resolve(servers),
       async (world) => {
         const names = Object.keys(recipes)
-        const observer = await world.session({ sessionTimeoutMs: 8_000 })
+        const observer = await world.session({ sessionTimeoutMs: 30_000 })
         const clients: Client[] = [observer]
         const together = meeting(names.length, async () => kill(await whom(), clients))
         const stories = Object.values(recipes).map(async (recipe, index) => {
           const path = `${world.root}/${index}`
           const open = async (): Promise<Client> => {
-            const client = await world.session({ sessionTimeoutMs: 8_000 })
+            const client = await world.session({ sessionTimeoutMs: 30_000 })
             await client.session.sync(world.root)
             clients.push(client)
             return client

@@ -1,7 +1,8 @@
 import { describe, test } from '@jest/globals'
 import { inWorld, type Client } from '../../packages/coordination/test/world.ts'
 import { faults } from './faults.ts'
-import { nothingHeld, recipes } from './recipes.ts'
+import { nothingHeld } from './nothing-held.ts'
+import { recipes } from './recipes.ts'
 
 describe.each(faults)('$name', ({ prepare, strike, endsSession }) => {
   test.concurrent.each(Object.entries(recipes))('%s', (_, recipe) =>

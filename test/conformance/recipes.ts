@@ -4,25 +4,33 @@
 import { expect } from '@jest/globals'
 import {
   acquireFence,
+  announceService,
   barrier,
+  configuration,
   doubleBarrier,
   exclusiveLock,
   fifoQueue,
   followChildren,
   followMembers,
+  followService,
+  followTree,
   followValue,
   joinElection,
+  joinHotStandby,
   joinMembership,
+  joinPartitioner,
   priorityQueue,
   semaphore,
   sharedLock,
-  type FifoQueue,
+  type Active,
+  type Configuration,
+  type OwnedItem,
   type Round,
   type ZooKeeperSession,
 } from '@catchment/coordination'
-import { eventually } from '@catchment/testing'
 import { bytes, text, type Client } from '../../packages/coordination/test/world.ts'
 import { followsTo } from './followers.ts'
+import { addsOnce, idsOnce, putsAndTakes } from './each-once.ts'
 import { holder, takesTurns } from './turns.ts'
 
 /** What a story has at hand: a node of its own, and one victim, who suffers between `prepare` and the end of `strike`. */
@@ -62,6 +70,45 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'semaphore of one lease: one holds': takesTurns(leases),
+
+  'hot standby: one is active, with what its predecessor saved': takesTurns((session, path, id) => {
+    let active: Active | undefined
+    const member = joinHotStandby(session, {
+      path,
+      id,
+      run: async (now) => {
+        const saved = Number(text(now.context) ?? 0)
+        await now.save(bytes(String(saved + 1)))
+        active = now
+        await aborted(now.signal)
+      },
+    })
+    return {
+      held: () => active?.held ?? false,
+      token: () => active?.token,
+      leave: () => member.leave(),
+      comesBack: true,
+    }
+  }),
+
+  'partitioner: an item has one owner': takesTurns((session, path, id) => {
+    let owned: OwnedItem | undefined
+    const joined = joinPartitioner(session, {
+      path,
+      id,
+      items: ['item'],
+      onAcquired: ([item]) => (owned = item),
+      onRelease: () => undefined,
+      onLost: () => undefined,
+    })
+    return {
+      held: () => owned?.held ?? false,
+      token: () => owned?.token,
+      leave: async () => (await joined).leave(),
+      comesBack: true,
+      anyTurn: true,
+    }
+  }),
 
   'membership: there, once, with the latest data': async ({ path, open, prepare, strike, endsSession }) => {
     const [{ session }, observer] = [await open(), await open()]
@@ -133,6 +180,52 @@ export const recipes: Readonly<Record<string, Recipe>> = {
     },
   }),
 
+  'followTree: the whole tree': followsTo({
+    follow: (session, path, tell) =>
+      followTree(session, path, {
+        onTree: ({ tree }) => {
+          tell(tree.size - 1)
+        },
+      }),
+    change: async (session, path, count) => {
+      await session.create(`${path}/${count}`, bytes(''))
+      return undefined
+    },
+  }),
+
+  'service discovery: all endpoints': followsTo({
+    follow: (session, path, tell) =>
+      followService(session, {
+        path,
+        name: 'service',
+        onEndpoints: ({ length }) => {
+          tell(length)
+        },
+      }),
+    change: async (session, path, count) => {
+      const endpoint = bytes('here')
+      const announcement = await announceService(session, { path, name: 'service', id: String(count), endpoint })
+      return () => announcement.withdraw()
+    },
+  }),
+
+  'configuration: the latest version': followsTo({
+    follow: (session, path, tell) =>
+      counts(session, path).follow({
+        onValue: (value) => {
+          tell(value ?? 0)
+        },
+      }),
+    change: async (session, path, count) => {
+      await counts(session, path).publish(count)
+      return undefined
+    },
+  }),
+
+  'sequential ids: each once, in order': idsOnce,
+
+  'shared counter: each addition once': addsOnce,
+
   'barrier: who waits goes on when it is removed': async ({ path, open, prepare, strike }) => {
     const [victim, other] = [await open(), await open()]
     await barrier(other.session, { path }).set()
@@ -159,11 +252,11 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   },
 
   'fifo queue: each put once, taken once, in order': async (scene) => {
-    await queues(scene, (session, path) => fifoQueue(session, { path, itemsMax: 100 }))
+    await putsAndTakes(scene, (session, path) => fifoQueue(session, { path, itemsMax: 100 }))
   },
 
   'priority queue: each put once, taken once, in order': async (scene) => {
-    await queues(scene, (session, path) => {
+    await putsAndTakes(scene, (session, path) => {
       const queue = priorityQueue(session, { path, itemsMax: 100 })
       return { ...queue, put: (data) => queue.put(data, 5) }
     })
@@ -176,53 +269,20 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 }
 
-type TestedQueue = Pick<FifoQueue, 'take' | 'size'> & { readonly put: (data: Uint8Array) => Promise<unknown> }
+const counts = (session: ZooKeeperSession, path: string): Configuration<number> =>
+  configuration(session, { path, id: 'test', parse: Number })
 
-/** The victim puts and takes; another has put before and takes too. */
-async function queues(
-  { path, open, prepare, strike }: Scene,
-  queueOf: (session: ZooKeeperSession, path: string) => TestedQueue,
-): Promise<void> {
-  const [victim, other] = [await open(), await open()]
-  const [own, others] = [queueOf(victim.session, path), queueOf(other.session, path)]
-  await others.put(bytes('0'))
-  await victim.session.sync(path)
-  prepare()
-  for (const item of ['1', '2', '3']) await own.put(bytes(item))
-  await strike()
-  const call = { timeoutMs: 20_000 }
-  const taken = [await own.take(call), await others.take(call), await own.take(call), await others.take(call)]
-  expect(taken.map(text)).toEqual(['0', '1', '2', '3'])
-  expect(await others.size()).toBe(0)
-  await victim.session.close() // receipts of puts whose answer was lost end with the session
-}
+const aborted = (signal: AbortSignal): Promise<void> =>
+  new Promise((resolve) => {
+    signal.addEventListener('abort', () => {
+      resolve()
+    })
+    if (signal.aborted) resolve()
+  })
 
 /** A promise that can be asked whether it has ended. */
 function endless(ends: Promise<void>): { ends: Promise<void>; ended: () => boolean } {
   let ended = false
   const watched = ends.finally(() => (ended = true))
   return { ends: watched, ended: () => ended }
-}
-
-/** After a story: none of its clients, which are still connected, has left an ephemeral behind. */
-export async function nothingHeld({ session }: Client, path: string): Promise<void> {
-  await eventually('what was held to be gone', async () => {
-    await session.sync(path)
-    const held = await heldBelow(session, path)
-    if (held.length > 0) throw new Error(`there is still ${held.join(', ')}`)
-    return true
-  })
-}
-
-async function heldBelow(session: ZooKeeperSession, path: string): Promise<string[]> {
-  if ((await session.exists(path)) === undefined) return []
-  const { names } = await session.children(path)
-  const below = await Promise.all(
-    names.map(async (name) => {
-      const stat = await session.exists(`${path}/${name}`)
-      if (stat?.ephemeralOwner !== undefined) return [`${path}/${name}`]
-      return stat === undefined ? [] : heldBelow(session, `${path}/${name}`)
-    }),
-  )
-  return below.flat()
 }

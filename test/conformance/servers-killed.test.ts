@@ -1,7 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals'
 import type { WatchEvent } from '@catchment/coordination'
 import { ownServers, type Servers } from '../../packages/coordination/test/servers.ts'
-import { bytes, ending, inWorldOn, text, Told, type World } from '../../packages/coordination/test/world.ts'
+import {
+  bytes,
+  ending,
+  inWorldOn,
+  text,
+  Told,
+  type Client,
+  type World,
+} from '../../packages/coordination/test/world.ts'
 import { ask, body, stat, tell } from './wire.ts'
 
 let servers: Servers
@@ -12,18 +20,28 @@ afterAll(() => servers.close())
 const onOwn = (story: (world: World, servers: Servers) => Promise<void>): (() => Promise<void>) =>
   inWorldOn(() => Promise.resolve(servers), story)
 
-/** Kills one; others take its place where there are others, otherwise it is started again. */
-async function fail(port: number): Promise<void> {
-  await servers.kill(port)
+/** Kills the server of `client`; another takes its place, or it is started again. */
+async function failServerOf({ network, reaches }: Client): Promise<void> {
+  const suspended = reaches('suspended')
+  await servers.kill(network.serving ?? 0)
+  network.weather = 'refusing' // not to wait for servers that accept before they serve
+  await suspended
+  await takeOver()
+  network.weather = 'through'
+  await reaches('connected')
+}
+
+async function takeOver(): Promise<void> {
   if (servers.ports.length === 1) await servers.heal()
+  await servers.leader()
 }
 
 describe('the server of a session is killed', () => {
   test(
     'the same session goes on: ephemerals there, what was answered is there, missed changes are told',
     onOwn(async ({ session: open, root }) => {
-      const client = await open({ sessionTimeoutMs: 8_000 })
-      const other = await open({ sessionTimeoutMs: 8_000 })
+      const client = await open({ sessionTimeoutMs: 30_000 })
+      const other = await open({ sessionTimeoutMs: 30_000 })
       const { session } = client
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
       await session.create(`${root}/v`, bytes('before'))
@@ -33,12 +51,7 @@ describe('the server of a session is killed', () => {
       client.network.weather = 'stalled' // so that it cannot hear before the server dies
       await other.session.sync(root)
       await other.session.set(`${root}/v`, bytes('after'), 0)
-      const suspended = client.reaches('suspended')
-      await fail(client.network.serving ?? 0)
-      client.network.weather = 'refusing'
-      await suspended
-      client.network.weather = 'through'
-      await client.reaches('connected')
+      await failServerOf(client)
       await told.first(({ type }) => type === 'changed')
       await session.sync(root)
       expect(text((await session.get(`${root}/v`)).data)).toBe('after')
@@ -50,16 +63,14 @@ describe('the server of a session is killed', () => {
   test(
     'writes under way: those that were answered are there, those that are not done are not, in the order of sending',
     onOwn(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 8_000 })
+      const client = await open({ sessionTimeoutMs: 30_000 })
+      const { session } = client
       const ends = Array.from({ length: 400 }, async (_, index) =>
         ending(session.create(`${root}/${String(index).padStart(3, '0')}`, bytes(''))),
       )
       await ends[100]
-      const suspended = reaches('suspended')
-      await fail(network.serving ?? 0)
-      await suspended
+      await failServerOf(client)
       const ended = await Promise.all(ends)
-      await reaches('connected')
       await session.sync(root)
       const there = new Set((await session.children(root)).names.map(Number))
       for (const [index, end] of ended.entries()) {
@@ -80,8 +91,8 @@ describe('the leader is killed', () => {
       await open()
       const before = await tell(await raw(), body.setData(root, 'before'))
       const leader = await servers.leader()
-      await fail(leader)
-      await servers.leader()
+      await servers.kill(leader)
+      await takeOver()
       const survivor = servers.ports.findIndex((port) => port !== leader)
       const client = await raw({ lastZxidSeen: before.zxid }, Math.max(0, survivor))
       await tell(client, body.sync(root))

@@ -11,6 +11,8 @@ export interface Holder {
   readonly leave: () => Promise<unknown>
   /** Whether it stands again by itself after its session was lost. */
   readonly comesBack?: boolean
+  /** Whether anyone may be next, in no order of standing. */
+  readonly anyTurn?: boolean
 }
 
 /** A holder made of an acquisition under way. */
@@ -54,7 +56,7 @@ export function takesTurns(join: (session: ZooKeeperSession, path: string, id: s
     stand(c, 'c')
     await strike()
     const lost = endsSession ? holders.splice(0, first.comesBack === true ? 0 : 1) : []
-    await holding((one) => (one === first) !== endsSession)
+    await holding((one) => one.anyTurn === true || (one === first) !== endsSession)
     expect(lost.filter(({ held }) => held())).toEqual([])
     await Promise.all(lost.map(({ leave }) => leave()))
     while (holders.length > 0) {
