@@ -14,6 +14,8 @@ import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../s
 const itemBytesMaxDefault = 512 << 10
 /** A listing of the queue serves this long: an item of a higher priority, or one that came back, may wait so long. */
 const seenMsMax = 200
+/** How often a call makes the nodes of the queue again when they are missing: somebody may be deleting them. */
+const missingMax = 5
 
 export interface QueueOptions {
   /** The persistent node of the queue; made with what is below it if missing. */
@@ -40,6 +42,7 @@ export class Queue {
   readonly #takers: string
   readonly #seen = new SeenItems()
   readonly #receipts: Receipts
+  /** Puts that found room and are under way: counted on top of what is there, at worst twice for an instant. */
   #putting = 0
   /** Anew in every session: the servers may have lost their data between two. */
   #made: { readonly generation: number; readonly done: Promise<void> } | undefined
@@ -60,22 +63,18 @@ export class Queue {
 
   async put(data: Uint8Array, priority: number, call: CallOptions): Promise<string> {
     this.#assertItem(data, priority)
-    await this.#make(call)
-    this.#putting += 1
-    try {
+    return this.#onNodes(call, async () => {
       const stat = await untilAnswered(this.#session, (each) => this.#session.exists(this.#items, each), call)
-      const waiting = (stat?.numChildren ?? 0) + this.#putting - 1
-      if (waiting >= this.#options.itemsMax)
-        throw new ZooKeeperError(
-          'overloaded',
-          `put into ${this.#options.path}: ${waiting} items wait already, at most ${this.#options.itemsMax} may; put again when takers have caught up, or add takers`,
-        )
-      const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
-      await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, call)
-      return id
-    } finally {
-      this.#putting -= 1
-    }
+      this.#assertRoom((stat?.numChildren ?? 0) + this.#putting)
+      this.#putting += 1
+      try {
+        const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
+        await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, call)
+        return id
+      } finally {
+        this.#putting -= 1
+      }
+    })
   }
 
   /** Locks and completes. What went back to the queue before it was completed is taken again. */
@@ -96,7 +95,6 @@ export class Queue {
     let line: Acquisition | undefined
     let refused: Error | undefined
     const look = async (turn: Turn): Promise<QueuedItem | undefined> => {
-      await this.#make(turn)
       if (line?.current?.signal.aborted === false) return this.#takeWatching(turn)
       if (refused !== undefined) throw refused
       if (line !== undefined && line.current === undefined) return undefined
@@ -110,7 +108,7 @@ export class Queue {
         name: `take from ${path}`,
         path,
         turn: async (turn) => {
-          const item = await look(turn)
+          const item = await this.#onNodes(turn, () => look(turn))
           if (!turn.signal.aborted) return item
           void item?.release() // Taken too late: its caller has gone.
           return undefined
@@ -127,21 +125,23 @@ export class Queue {
     return (await this.#session.exists(this.#items, call))?.numChildren ?? 0
   }
 
-  async peek(call: CallOptions): Promise<WaitingItem | undefined> {
-    await this.#make(call)
-    const seen = await this.#refresh(call, new SeenItems())
-    for (let name = seen.shift(); name !== undefined; name = seen.shift()) {
-      const item = await this.#read(name, call)
-      if (item !== undefined) return item
-    }
-    return undefined
+  peek(call: CallOptions): Promise<WaitingItem | undefined> {
+    return this.#onNodes(call, async () => {
+      const seen = await this.#refresh(call, new SeenItems())
+      for (let name = seen.shift(); name !== undefined; name = seen.shift()) {
+        const item = await this.#read(name, call)
+        if (item !== undefined) return item
+      }
+      return undefined
+    })
   }
 
-  async items(max: number, call: CallOptions): Promise<readonly WaitingItem[]> {
-    await this.#make(call)
-    const { names } = await this.#session.children(this.#items, call)
-    const first = inOrder(names).slice(0, max)
-    return (await Promise.all(first.map((name) => this.#read(name, call)))).flatMap((item) => item ?? [])
+  items(max: number, call: CallOptions): Promise<readonly WaitingItem[]> {
+    return this.#onNodes(call, async () => {
+      const { names } = await this.#session.children(this.#items, call)
+      const first = inOrder(names).slice(0, max)
+      return (await Promise.all(first.map((name) => this.#read(name, call)))).flatMap((item) => item ?? [])
+    })
   }
 
   putOperation(data: Uint8Array, priority: number): Operation {
@@ -226,6 +226,19 @@ export class Queue {
     return line
   }
 
+  /** Makes the nodes before the first use, in every session, and whenever they are found missing: servers may lose data. */
+  async #onNodes<T>(call: CallOptions, work: () => Promise<T>): Promise<T> {
+    for (let missing = 0; ; missing += 1) {
+      await this.#make(call)
+      try {
+        return await work()
+      } catch (thrown) {
+        if (!isCode(thrown, 'no-node') || thrown.outcome === 'unknown' || missing === missingMax) throw thrown
+        this.#made = undefined
+      }
+    }
+  }
+
   async #make(call: CallOptions): Promise<void> {
     const { generation } = this.#session
     if (this.#made?.generation !== generation) {
@@ -242,6 +255,15 @@ export class Queue {
   async #makeAll(): Promise<void> {
     for (const path of [this.#items, this.#locks, this.#receipts.path, this.#takers])
       await untilAnswered(this.#session, (each) => this.#session.ensurePath(path, each))
+  }
+
+  #assertRoom(waiting: number): void {
+    const { path, itemsMax } = this.#options
+    if (waiting >= itemsMax)
+      throw new ZooKeeperError(
+        'overloaded',
+        `put into ${path}: ${waiting} items wait already, at most ${itemsMax} may; put again when takers have caught up, or add takers`,
+      )
   }
 
   #assertItem(data: Uint8Array, priority: number): void {
