@@ -160,13 +160,6 @@ export const guards: readonly Guard[] = [
     without: 'this.#running.size >= 10',
   },
   {
-    recipe: 'cold standby',
-    name: 'claims are watched',
-    file: 'packages/coordination/src/recipes/cold-standby.ts',
-    text: 'this.#session.children(`${path}/claims`, turn)',
-    without: 'this.#session.children(`${path}/claims`, { signal })',
-  },
-  {
     recipe: 'queue',
     name: 'a put has a receipt',
     file: 'packages/coordination/src/recipes/queue-receipts.ts',
@@ -175,31 +168,10 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'queue',
-    name: 'a look that fails says nothing',
-    file: 'packages/coordination/src/recipes/queue-receipts.ts',
-    text: 'await afterLostAnswer(() => this.#find(item, call))',
-    without: 'await this.#find(item, call)',
-  },
-  {
-    recipe: 'queue',
-    name: 'a release is fenced by the version of its item',
-    file: 'packages/coordination/src/recipes/queued-item.ts',
-    text: "{ op: 'check', path: item, version: attempts },",
-    without: '',
-  },
-  {
-    recipe: 'queue',
     name: 'gone with its session: who knows by whom',
     file: 'packages/coordination/src/recipes/queued-item.ts',
     text: "if (lost.code === 'session-lost')",
     without: "if (lost.code === 'closed')",
-  },
-  {
-    recipe: 'queue',
-    name: 'what is taken too late is given back',
-    file: 'packages/coordination/src/recipes/queue.ts',
-    text: 'void item?.release()',
-    without: 'void item?.held',
   },
   {
     recipe: 'counter',
@@ -214,13 +186,6 @@ export const guards: readonly Guard[] = [
     file: 'packages/coordination/src/recipes/counter.ts',
     text: 'session.set(path, data, now.version, each)',
     without: "session.set(path, data, 'any', each)",
-  },
-  {
-    recipe: 'counter',
-    name: 'a look that fails says nothing',
-    file: 'packages/coordination/src/recipes/counter.ts',
-    text: 'await afterLostAnswer(() => read(session, path, call))',
-    without: 'await read(session, path, call)',
   },
   {
     recipe: 'configuration',

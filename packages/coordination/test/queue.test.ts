@@ -183,6 +183,26 @@ describe('fifoQueue', () => {
   )
 
   test(
+    'a release whose answer was lost does not take the lock of the next taker when it is repeated',
+    inWorld(async ({ session: open, root }) => {
+      const [client, other] = [await open({ sessionTimeoutMs: 750 }), await open()]
+      const [here, there] = [client, other].map(({ session }) => fifoQueue(session, options(root)))
+      if (here === undefined || there === undefined) throw new Error('two queues')
+      await here.put(bytes('a'))
+      const item = await here.takeLocked()
+      client.network.weather = 'mute'
+      const released = ending(item.release({ timeoutMs: 5_000 }))
+      const next = await there.takeLocked()
+      await client.reaches('suspended')
+      client.network.weather = 'refusing'
+      client.network.weather = 'through'
+      expect(await released).toBe('done')
+      expect([next.held, next.attempts]).toEqual([true, 2])
+      await next.complete()
+    }),
+  )
+
+  test(
     'a wait that is aborted or over leaves no place in the line and nothing locked',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
