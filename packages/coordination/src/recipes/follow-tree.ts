@@ -45,7 +45,7 @@ export interface FollowedTree {
   readonly stale: boolean
   /** Sync, then read: resolves with nothing older than this call, delivered before. Rejects with `too-large` at a limit. */
   refresh(): Promise<Tree>
-  /** Ends it and takes the watch back; when this resolves no callback runs any more. */
+  /** Ends it; when this resolves no callback runs any more. The watch is taken back in the background. */
   close(): Promise<void>
 }
 
@@ -130,7 +130,7 @@ class TreeFollower implements FollowedTree {
   async close(): Promise<void> {
     this.#unsubscribe()
     await this.#following.close()
-    await this.#takeBackWatches()
+    this.#takeBackWatches()
   }
 
   /** Until nothing is to be read, or nothing but what keeps changing. Whether that is the whole. */
@@ -243,17 +243,13 @@ class TreeFollower implements FollowedTree {
     this.#options.onStale?.(this.#stale)
   }
 
-  async #takeBackWatches(): Promise<void> {
-    const watch = this.#watch
-    if (watch === undefined || watch.generation !== this.#session.generation) return
-    const paths = watch.persistent === undefined ? [this.#path, ...this.#copy.paths()] : []
-    try {
-      await watch.persistent?.remove()
-      for (const path of paths) await this.#session.unwatch(path, this.#onEvent, { generation: watch.generation })
-    } catch (thrown) {
-      if (!(thrown instanceof ZooKeeperError)) throw thrown
-      this.#session.log(`the watch on the tree ${this.#path} stays`, { error: thrown })
+  /** Leaves no watch on the server; nobody waits for that. */
+  #takeBackWatches(): void {
+    const left = (thrown: unknown): void => {
+      this.#session.log(`the watches of the tree ${this.#path} may be left behind`, { error: asError(thrown) })
     }
+    this.#watch?.persistent?.remove().catch(left)
+    this.#session.unwatchAll(this.#onEvent).catch(left)
   }
 }
 

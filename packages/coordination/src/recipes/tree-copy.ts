@@ -47,11 +47,6 @@ export class TreeCopy {
     this.#limits = limits
   }
 
-  /** The paths that have been read and are still there. */
-  paths(): string[] {
-    return [...this.#entries.keys()]
-  }
-
   mark(path: string, cause: Cause): void {
     if (this.#toRead.get(path) !== 'verify') this.#toRead.set(path, cause)
   }
