@@ -2,7 +2,7 @@
 // lost it makes the next. It knows nothing of calls and watches; what a connection is, stands in zookeeper.ts.
 
 import { connect, type Socket } from 'node:net'
-import { asError, sleep, type Clock, type Timer } from '@catchment/runtime'
+import { asError, sleep, type Clock, type Random, type Timer } from '@catchment/runtime'
 import { Backoff } from './backoff.ts'
 import { ZooKeeperError } from './errors.ts'
 import { Lease } from './lease.ts'
@@ -31,9 +31,16 @@ export interface KeeperEvents {
   onWatch(event: ServerEvent): void
 }
 
+/** The options of a session with what they leave to us. */
+export type WholeOptions = SessionOptions & {
+  readonly clock: Clock
+  readonly random: Random
+  readonly log: SessionLog
+}
+
 export class Keeper {
   readonly states: States
-  readonly #options: SessionOptions
+  readonly #options: WholeOptions
   readonly #events: KeeperEvents
   readonly #clock: Clock
   readonly #log: SessionLog
@@ -54,11 +61,7 @@ export class Keeper {
   #zxid: Buffer | undefined
   #timeoutMs: number
 
-  constructor(
-    options: SessionOptions & { readonly log: SessionLog },
-    servers: readonly Server[],
-    events: KeeperEvents,
-  ) {
+  constructor(options: WholeOptions, servers: readonly Server[], events: KeeperEvents) {
     this.#options = options
     this.#events = events
     this.#clock = options.clock

@@ -1,10 +1,10 @@
 // The session as its users have it: turns their calls into requests, and what the keeper and the server tell into events.
 // How it lives over connections stands in keeper.ts, how calls wait in calls.ts, who listens to what in watches.ts.
 
-import { asError, type Clock, type Random } from '@catchment/runtime'
+import { asError, realClock, realRandom, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
 import { isCode, ZooKeeperError } from './errors.ts'
-import { Keeper } from './keeper.ts'
+import { Keeper, type WholeOptions } from './keeper.ts'
 import type * as nodes from './nodes.ts'
 import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
 import { authenticate, requestBytesMax, Requests, whoAmI, type Request } from './requests.ts'
@@ -27,7 +27,8 @@ interface End {
  * operator), naming each server and why, when none answers within `connectTimeoutMs`, and with `auth-failed`.
  */
 export async function openSession(options: face.SessionOptions): Promise<ZooKeeperSession> {
-  const session = new LiveSession(options)
+  const defaults = { clock: realClock, random: realRandom, log: () => undefined }
+  const session = new LiveSession({ ...defaults, ...options })
   try {
     await session.opened(options.connectTimeoutMs ?? 2 * options.sessionTimeoutMs)
     return session
@@ -51,16 +52,16 @@ class LiveSession implements ZooKeeperSession {
   #end: End | undefined
   #closing: Promise<void> | undefined
 
-  constructor(options: face.SessionOptions) {
+  constructor(options: WholeOptions) {
     const { servers, chroot } = parseServers(options.servers)
     this.clock = options.clock
     this.random = options.random
-    this.log = options.log ?? (() => undefined)
+    this.log = options.log
     this.#chroot = chroot
     this.#requests = new Requests(chroot)
     this.#calls = new Calls(options.clock)
     this.#credentials = [...(options.auth ?? [])]
-    this.#keeper = new Keeper({ ...options, log: this.log }, servers, {
+    this.#keeper = new Keeper(options, servers, {
       onAttached: (connection) => {
         this.#prepare(connection)
       },

@@ -190,8 +190,9 @@ export interface SessionOptions {
    */
   readonly servers: string
   readonly sessionTimeoutMs: number
-  readonly clock: Clock
-  readonly random: Random
+  /** The machine's unless given; so is `random`. */
+  readonly clock?: Clock
+  readonly random?: Random
   readonly log?: SessionLog
   /** How a server is reached: TCP unless given. `tls.connect` with its options gives TLS; simulations stay in memory. */
   readonly connect?: ConnectSocket
