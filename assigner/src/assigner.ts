@@ -1,9 +1,7 @@
 // One assigner put together: session, tree, election, control loop, HTTP. Everyone observes and answers; one leads.
 
-import { fifoQueue, isCode, type FifoQueue, type openSession, type ZooKeeperSession } from '@catchment/coordination'
+import { type openSession, type ZooKeeperSession } from '@catchment/coordination'
 import {
-  commandsWaitingMax,
-  encodeZnode,
   treePaths,
   type Leader,
   type Policy,
@@ -25,8 +23,7 @@ import {
   type Random,
 } from '@catchment/runtime'
 import { Collectors } from './collectors.ts'
-import { Commanding } from './commanding.ts'
-import { Commands } from './commands.ts'
+import { Configurations } from './configurations.ts'
 import { connect } from './connecting.ts'
 import { ControlLoop, groupsMax, wantedGroupsMax } from './control-loop.ts'
 import { explain } from './decide/explanation.ts'
@@ -37,7 +34,7 @@ import { LeaderLink, noLeader } from './leader-link.ts'
 import { Leadership, type Lead } from './leadership.ts'
 import { Measuring } from './measuring.ts'
 import { Observation } from './observation.ts'
-import { operatorRoutes } from './operator-routes.ts'
+import { Operations } from './operations.ts'
 import { Publisher } from './publisher.ts'
 import { Resolving, type Pursuit } from './resolving.ts'
 import { assignerRoutes } from './routes.ts'
@@ -58,6 +55,8 @@ export interface AssignerOptions {
   readonly graceMs: number
   readonly balanceIntervalMs: number
   readonly reportIntervalMs: number
+  readonly housekeepingIntervalMs: number
+  readonly forgetAfterMs: number
   readonly openSession: typeof openSession
   readonly clock: Clock
   readonly random: Random
@@ -102,8 +101,8 @@ class RunningAssigner implements Assigner {
   readonly #measuring: Measuring
   readonly #resolving: Resolving
   readonly #link: LeaderLink
-  readonly #commands: Commands
-  readonly #commanding: Commanding
+  readonly #configurations: Configurations
+  readonly #operations: Operations
   readonly #metrics = createMetrics()
   #leadership: Leadership | undefined
   #server: HttpServer | undefined
@@ -119,7 +118,19 @@ class RunningAssigner implements Assigner {
     this.#heardAtMs = clock.monotonicMs()
     const membership = new Membership({ reportIntervalMs, sessionTimeoutMs })
     membership.resume(this.#heardAtMs)
-    this.#observation = new Observation({ ...options, membership })
+    const { id } = options
+    this.#configurations = new Configurations({
+      ...{ session, paths: this.#paths, id, log },
+      onChange: () => {
+        this.#observation.look(true)
+        this.#loop.wake()
+      },
+    })
+    this.#observation = new Observation({
+      ...options,
+      membership,
+      redistribution: () => this.#configurations.policy?.redistribution ?? options.redistribution,
+    })
     const http = createHttpClient({ connectionsPerOrigin: 4, connectTimeoutMs: 1_000 })
     teardown.add('the HTTP client', () => http.close())
     this.#link = new LeaderLink(http, clock)
@@ -132,7 +143,7 @@ class RunningAssigner implements Assigner {
         if (this.#observation.revision !== revision) this.#loop.wake()
       },
     })
-    this.#publisher = new Publisher({ session, paths: this.#paths, id: options.id, log })
+    this.#publisher = new Publisher({ session, paths: this.#paths, id, log })
     this.#loop = new ControlLoop({
       ...options,
       cache: this.#cache,
@@ -160,29 +171,18 @@ class RunningAssigner implements Assigner {
       outlived: (request, forwarded) => this.#outlived(request, forwarded),
       pursue: (work) => this.#pursue(work),
     })
-    const asked = this.#whatOperatorsAsk()
-    this.#commands = asked.commands
-    this.#commanding = asked.commanding
+    this.#operations = this.#operationsOf(options)
   }
 
-  #whatOperatorsAsk(): { commands: Commands; commanding: Commanding } {
-    const { session } = this
-    const { id } = this.#options
-    const openQueue = (): FifoQueue =>
-      fifoQueue(session, { path: this.#paths.commands, itemsMax: commandsWaitingMax, id })
-    const common = { ...this.#options, session, observation: this.#observation }
-    const commands = new Commands({ ...common, queue: openQueue(), refresh: () => this.#refresh() })
-    const commanding = new Commanding({
-      ...common,
-      paths: this.#paths,
-      openQueue,
-      cache: this.#cache,
-      loop: this.#loop,
+  #operationsOf({ id, housekeepingIntervalMs, forgetAfterMs, clock, log }: AssignerOptions): Operations {
+    return new Operations({
+      ...{ id, housekeepingIntervalMs, forgetAfterMs, clock, log, session: this.session, paths: this.#paths },
+      ...{ cache: this.#cache, observation: this.#observation, loop: this.#loop, configurations: this.#configurations },
+      refresh: () => this.#refresh(),
       onFenced: (lead) => {
         this.#leadership?.deposed(lead)
       },
     })
-    return { commands, commanding }
   }
 
   get url(): string {
@@ -198,7 +198,8 @@ class RunningAssigner implements Assigner {
     await this.#ensureTree()
     this.#teardown.add('the tree', () => this.#cache.close())
     this.#teardown.add('the control loop', () => this.#loop.close())
-    this.#teardown.add('the execution of commands', () => this.#commanding.close())
+    this.#configurations.start()
+    this.#teardown.add('the configuration', () => this.#configurations.close())
     this.#teardown.add('the polling of loads', () => this.#measuring.close())
     this.#followSession()
     await this.#cache.refresh({ sync: true })
@@ -213,6 +214,8 @@ class RunningAssigner implements Assigner {
     this.#server = await startHttpServer({ ...this.#options, routes: this.#routes() })
     const server = this.#server
     this.#teardown.add('the HTTP server', () => server.close(1_000))
+    this.#operations.start(server.url)
+    this.#teardown.add('what it does for operators', () => this.#operations.close())
     this.#leadership = new Leadership({
       session: this.session,
       paths: this.#paths,
@@ -240,7 +243,8 @@ class RunningAssigner implements Assigner {
     if (this.#tree?.revision !== revision || nowMs - this.#tree.atMs > treeKeptMs) {
       const about = { root, epoch, leader, frozen, at: clock.now(), ageMs: 0, answeredBy: id }
       const assigners = snapshot?.candidates ?? []
-      const problems = snapshot === undefined ? [] : treeProblems(snapshot)
+      const inTree = snapshot === undefined ? [] : treeProblems(snapshot)
+      const problems = [...inTree, ...this.#configurations.problems]
       const answer = treeAnswer(this.#observation.situation([]), { ...about, assigners, problems })
       this.#tree = { revision, atMs: nowMs, answer }
     }
@@ -253,10 +257,6 @@ class RunningAssigner implements Assigner {
   }
 
   #routes(): ReturnType<typeof assignerRoutes> {
-    const operators = operatorRoutes({
-      submit: (request, signal) => this.#commands.submit(request, AbortSignal.any([signal, this.#stop.signal])),
-      commands: () => this.#commands.list(),
-    })
     const common = assignerRoutes({
       metrics: this.#metrics,
       signal: this.#stop.signal,
@@ -274,7 +274,7 @@ class RunningAssigner implements Assigner {
       notReady: () =>
         this.session.state === 'connected' ? undefined : `ZooKeeper is not connected (${this.session.state})`,
     })
-    return [...common, ...operators]
+    return [...common, ...this.#operations.routes(this.#stop.signal)]
   }
 
   #followSession(): void {
@@ -295,22 +295,16 @@ class RunningAssigner implements Assigner {
     for (const path of [collectors, candidates, journal, config, outcomes]) await this.session.ensurePath(path)
   }
 
-  /** The first who ever leads writes the policy down; from then on the tree's counts. */
   async #prepare(): Promise<void> {
     await this.#ensureTree()
-    const policy: Policy = { redistribution: this.#options.redistribution }
-    try {
-      await this.session.create(this.#paths.configOf('policy'), encodeZnode(policy))
-    } catch (thrown) {
-      if (!isCode(thrown, 'node-exists')) throw thrown
-    }
+    await this.#configurations.prepare({ redistribution: this.#options.redistribution })
     await this.#publisher.readJournalNames()
     await this.#cache.refresh({ sync: true })
   }
 
   #lead(lead: Lead): void {
     this.#measuring.start(lead.signal)
-    this.#commanding.start(lead)
+    this.#operations.lead(lead)
     this.#observation.look(true) // who waits here for a leader asks again
     this.#loop.wake()
   }

@@ -69,6 +69,18 @@ const command = defineCommand({
       max: 600_000,
       default: reportIntervalMsDefault,
     }),
+    housekeepingInterval: numberSetting({
+      help: 'milliseconds between sweeps of the tree, each made by one of the assigners',
+      min: 1_000,
+      max: 86_400_000,
+      default: 600_000,
+    }),
+    forgetAfter: numberSetting({
+      help: 'milliseconds after which a collector that is gone and owns nothing is forgotten',
+      min: 1_000,
+      max: 366 * 86_400_000,
+      default: 7 * 86_400_000,
+    }),
     insecure: toggleSetting({ help: 'listen beyond loopback although there is neither TLS nor a token' }),
     logLevel: choiceSetting({
       help: 'the least that is logged',
@@ -85,6 +97,8 @@ const command = defineCommand({
         graceMs: settings.grace,
         balanceIntervalMs: settings.balanceInterval,
         reportIntervalMs: settings.reportInterval,
+        housekeepingIntervalMs: settings.housekeepingInterval,
+        forgetAfterMs: settings.forgetAfter,
         openSession,
         clock: realClock,
         random: realRandom,

@@ -13,7 +13,8 @@ export interface ObservationOptions {
   readonly clock: Clock
   readonly log: Log
   readonly membership: Membership
-  readonly redistribution: Redistribution
+  /** As configured now. */
+  readonly redistribution: () => Redistribution
   readonly graceMs: number
 }
 
@@ -67,7 +68,7 @@ export class Observation {
     this.#snapshot = snapshot
     this.#newestTerm = Math.max(this.#newestTerm, snapshot.leader?.term ?? 0, snapshot.manifest.term)
     this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
-    const same = before?.manifest === snapshot.manifest && before.policy === snapshot.policy
+    const same = before?.manifest === snapshot.manifest
     const heard = before?.outcomes === snapshot.outcomes
     this.look(!same || !heard || before.leader !== snapshot.leader)
   }
@@ -97,7 +98,7 @@ export class Observation {
       collectors: this.#views,
       loads: this.loads,
       wanted,
-      redistribution: this.#snapshot?.policy?.redistribution ?? this.#options.redistribution,
+      redistribution: this.#options.redistribution(),
       graceMs: this.#options.graceMs,
     }
   }

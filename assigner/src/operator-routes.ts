@@ -1,12 +1,23 @@
-// What operators ask an assigner for, beside the tree.
+// What operators and agents ask an assigner for, beside the tree.
 
-import { commandRequestSchema, type CommandAnswer, type CommandRequest, type CommandsAnswer } from '@catchment/protocol'
+import {
+  commandRequestSchema,
+  configurationRequestSchema,
+  rollbackRequestSchema,
+  type CommandAnswer,
+  type CommandRequest,
+  type CommandsAnswer,
+  type EntryPointsAnswer,
+} from '@catchment/protocol'
 import type { Route } from '@catchment/runtime'
+import type { Configurations } from './configurations.ts'
 import { parseBody } from './requests.ts'
 
 export interface OperatorRoutesOptions {
   readonly submit: (request: CommandRequest, signal: AbortSignal) => Promise<CommandAnswer>
   readonly commands: () => Promise<CommandsAnswer>
+  readonly configurations: Pick<Configurations, 'get' | 'set' | 'history' | 'rollBack'>
+  readonly entryPoints: () => EntryPointsAnswer
 }
 
 export function operatorRoutes(options: OperatorRoutesOptions): Route[] {
@@ -21,5 +32,39 @@ export function operatorRoutes(options: OperatorRoutesOptions): Route[] {
       },
     },
     { method: 'GET', path: '/v1/commands', handle: async () => ({ json: await options.commands() }) },
+    { method: 'GET', path: '/v1/entry-points', handle: () => ({ json: options.entryPoints() }) },
+    ...configurationRoutes(options.configurations),
+  ]
+}
+
+function configurationRoutes(configurations: OperatorRoutesOptions['configurations']): Route[] {
+  const nameOf = (params: Readonly<Record<string, string>>): string => params['name'] ?? ''
+  return [
+    {
+      method: 'GET',
+      path: '/v1/config/:name',
+      handle: async ({ params }) => ({ json: await configurations.get(nameOf(params)) }),
+    },
+    {
+      method: 'PUT',
+      path: '/v1/config/:name',
+      handle: async ({ params, body }) => {
+        const request = parseBody(configurationRequestSchema, body, 'the body of PUT /v1/config')
+        return { json: await configurations.set(nameOf(params), request) }
+      },
+    },
+    {
+      method: 'GET',
+      path: '/v1/config/:name/history',
+      handle: async ({ params }) => ({ json: await configurations.history(nameOf(params)) }),
+    },
+    {
+      method: 'POST',
+      path: '/v1/config/:name/rollback',
+      handle: async ({ params, body }) => {
+        const request = parseBody(rollbackRequestSchema, body, 'the body of POST /v1/config/:name/rollback')
+        return { json: await configurations.rollBack(nameOf(params), request) }
+      },
+    },
   ]
 }

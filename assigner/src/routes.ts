@@ -83,6 +83,10 @@ GET  /v1/groups/:group/explain    where a group is, and why (the name as one enc
 POST /v1/rebalance                {"mode":"local|global","dryRun":true}
 POST /v1/commands                 {"id","verb":"drain|cordon|serve|forget","target","by","waitMs"}
 GET  /v1/commands                 what waits, and the last outcomes
+GET  /v1/config/:name             the configuration now; /history: its versions
+PUT  /v1/config/:name             {"value","by","expect":VERSION}
+POST /v1/config/:name/rollback    {"version","by"}
+GET  /v1/entry-points             where the assigners answer
 GET  /metrics /healthz /readyz
 `
 

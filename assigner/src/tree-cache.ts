@@ -12,7 +12,6 @@ import {
   leaderSchema,
   manifestSchema,
   outcomesSchema,
-  policySchema,
   type Admin,
   type Candidate,
   type CollectorList,
@@ -20,7 +19,6 @@ import {
   type CommandOutcome,
   type Leader,
   type Manifest,
-  type Policy,
   type TreePaths,
 } from '@catchment/protocol'
 import { asError, Background, fullJitter, sleep, type Log, type Timer } from '@catchment/runtime'
@@ -41,7 +39,6 @@ export interface Snapshot {
   readonly manifest: Manifest
   readonly manifestVersion: number
   readonly leader: Leader | undefined
-  readonly policy: Policy | undefined
   readonly candidates: readonly Candidate[]
   /** Of commands, the newest first. */
   readonly outcomes: readonly CommandOutcome[]
@@ -73,7 +70,6 @@ export class TreeCache {
   readonly #onSnapshot: (snapshot: Snapshot) => void
   readonly #manifest: TreeNode<Manifest>
   readonly #leader: TreeNode<Leader>
-  readonly #policy: TreeNode<Policy>
   readonly #outcomes: TreeNode<CommandOutcome[]>
   readonly #collectors = new Map<string, CollectorNodes>()
   readonly #candidates = new Map<string, TreeNode<Candidate>>()
@@ -110,8 +106,6 @@ export class TreeCache {
       data.length === 0 ? emptyManifest : decodeZnode(manifestSchema, data, paths.assignment),
     )
     this.#leader = this.#node(paths.leader, (data) => decodeZnode(leaderSchema, data, paths.leader))
-    const policy = paths.configOf('policy')
-    this.#policy = this.#node(policy, (data) => decodeZnode(policySchema, data, policy))
     this.#outcomes = this.#node(paths.outcomes, (data) =>
       data.length === 0 ? [] : decodeZnode(outcomesSchema, data, paths.outcomes),
     )
@@ -208,7 +202,7 @@ export class TreeCache {
 
   #nodes(): TreeNode<unknown>[] {
     const collectors = [...this.#collectors.values()].flatMap(({ list, status, admin }) => [list, status, admin])
-    return [this.#manifest, this.#leader, this.#policy, this.#outcomes, ...collectors, ...this.#candidates.values()]
+    return [this.#manifest, this.#leader, this.#outcomes, ...collectors, ...this.#candidates.values()]
   }
 
   async #readChildren(signal: AbortSignal): Promise<void> {
@@ -293,7 +287,6 @@ export class TreeCache {
       manifest: this.#manifest.value ?? emptyManifest,
       manifestVersion: this.#manifest.version,
       leader: this.#leader.value,
-      policy: this.#policy.value,
       outcomes: this.#outcomes.value ?? noOutcomes,
       outcomesVersion: this.#outcomes.version,
       candidates: [...this.#candidates.values()].flatMap(({ value }) => (value === undefined ? [] : [value])),
@@ -302,7 +295,7 @@ export class TreeCache {
     }
   }
 
-  /** A candidate or a policy that cannot be read harms nobody's plan. */
+  /** A candidate that cannot be read harms nobody's plan. */
   #unreadable(): string[] {
     const lists = [...this.#collectors.values()].map(({ list }) => list)
     return [this.#manifest, ...lists].filter((node) => node.unreadable).map(({ path }) => path)

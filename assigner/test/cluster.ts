@@ -88,6 +88,8 @@ export class TestCluster {
         graceMs: 60_000,
         balanceIntervalMs: 60_000,
         reportIntervalMs: 60_000,
+        housekeepingIntervalMs: 600_000,
+        forgetAfterMs: 7 * 86_400_000,
         openSession,
         clock: realClock,
         random: realRandom,

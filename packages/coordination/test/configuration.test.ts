@@ -161,6 +161,7 @@ describe('configuration', () => {
       await two.session.set(path, bytes('{'), 'any')
       await told.first((line) => line === '3: invalid')
       expect(followed.current).toEqual({ value: { max: 3 }, version: 2 })
+      expect(await config.current()).toMatchObject({ version: 3, by: '' })
       expect(await config.publish({ max: 4 })).toBe(4)
       expect((await config.history()).map(({ version }) => version)).toEqual([4])
       await followed.close()

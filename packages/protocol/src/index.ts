@@ -13,6 +13,7 @@ export {
 export { statusNodeName, treePaths, treeRootSchema, type TreePaths } from './paths.ts'
 export { decodeZnode, encodeZnode, parseJson, znodeBytesMax, znodePlainBytesMax } from './znode.ts'
 export {
+  absencesSchema,
   adminSchema,
   candidateSchema,
   collectorListSchema,
@@ -28,6 +29,7 @@ export {
   manifestSchema,
   policySchema,
   redistributionSchema,
+  type Absences,
   type Admin,
   type Borrowed,
   type Candidate,
@@ -127,3 +129,25 @@ export {
   type CommandsAnswer,
   type CommandVerb,
 } from './commands.ts'
+export {
+  assignerEndpointSchema,
+  assignerServiceName,
+  configurationAnswerSchema,
+  configurationHistorySchema,
+  configurationProblem,
+  configurationRequestSchema,
+  configurations,
+  configurationVersionSchema,
+  configurationVersionsMax,
+  entryPointsAnswerSchema,
+  isConfigurationName,
+  rollbackRequestSchema,
+  type AssignerEndpoint,
+  type ConfigurationAnswer,
+  type ConfigurationHistory,
+  type ConfigurationName,
+  type ConfigurationRequest,
+  type ConfigurationVersion,
+  type EntryPointsAnswer,
+  type RollbackRequest,
+} from './configurations.ts'

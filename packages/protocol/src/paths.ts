@@ -25,6 +25,9 @@ export interface TreePaths {
   readonly commands: string
   readonly outcomes: string
   readonly housekeeping: string
+  readonly sweeping: string
+  readonly absences: string
+  readonly services: string
   collector(id: string): string
   status(id: string): string
   admin(id: string): string
@@ -50,7 +53,10 @@ export function treePaths(root: string): TreePaths {
     config,
     commands: `${root}/commands`,
     outcomes: `${root}/outcomes`,
-    housekeeping: `${root}/housekeeping`,
+    housekeeping: `${root}/housekeeping/slots`,
+    sweeping: `${root}/housekeeping/sweeping`,
+    absences: `${root}/housekeeping/absences`,
+    services: `${root}/services`,
     collector: (id) => `${collectors}/${id}`,
     status: (id) => `${collectors}/${id}/${statusNodeName}`,
     admin: (id) => `${collectors}/${id}/admin`,

@@ -132,3 +132,7 @@ export const journalEntriesMax = 1000
 export function journalNodeName(epoch: number): string {
   return `e-${String(epoch).padStart(12, '0')}`
 }
+
+/** `/housekeeping/absences`: since when (ms since 1970) a sweep has found collectors without a status. */
+export const absencesSchema = z.record(memberIdSchema, atSchema)
+export type Absences = z.infer<typeof absencesSchema>

@@ -43,6 +43,8 @@ export interface FollowedConfiguration<T> {
 export interface Configuration<T> {
   /** Undefined where nothing was ever published. Rejects with what `parse` throws. */
   get(options?: CallOptions): Promise<{ readonly value: T; readonly version: number } | undefined>
+  /** The current version as it was published, whether it parses or not. */
+  current(options?: CallOptions): Promise<Published | undefined>
   /** Resolves with the version that it has become: one more than the version before. */
   publish(value: unknown, options?: PublishOptions): Promise<number>
   /** Publishes again what `version` was. Rejects with `no-node` if it is not kept any more. */
@@ -89,12 +91,17 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
     }
   }
 
+  async function current(call: CallOptions = {}): Promise<Published | undefined> {
+    await untilAnswered(session, (each) => session.sync(path, each), call)
+    return await untilAnswered(session, (each) => readCurrent(session, path, each), call)
+  }
+
   return {
     publish,
-    get: async (call = {}) => {
-      await untilAnswered(session, (each) => session.sync(path, each), call)
-      const current = await untilAnswered(session, (each) => readCurrent(session, path, each), call)
-      return current === undefined ? undefined : { value: parse(current.json()), version: current.version }
+    current,
+    get: async (call) => {
+      const published = await current(call)
+      return published === undefined ? undefined : { value: parse(published.json()), version: published.version }
     },
     rollBack: async (version, call = {}) => publish((await readVersion(session, path, version, call)).json(), call),
     history: (call = {}) => readHistory(session, path, call),
