@@ -6,7 +6,10 @@ import type { ZooKeeperSession } from '../session/session.ts'
 export type Members = ReadonlyMap<string, Buffer | undefined>
 
 export interface FollowMembersOptions {
-  /** The ephemeral below each child; `status` unless given; empty when the children themselves are the ephemerals. */
+  /**
+   * The ephemeral below each child; `status` unless given. Empty when the children themselves are the ephemerals
+   * (joinMembership with the group's `path`, and the member's id as `name`): who is gone is then not in the map.
+   */
   readonly name?: string
   /** A new map each time. Called first when every present member has been read once, then on change. */
   readonly onMembers: (members: Members) => void
@@ -150,7 +153,10 @@ class FollowedMemberSet {
   }
 
   #map(): Members {
-    return new Map([...this.#members].map(([name, { data }]) => [name, data]))
+    const known = this.#options.name !== ''
+    return new Map(
+      [...this.#members].flatMap(([name, { data }]) => (known || data !== undefined ? [[name, data] as const] : [])),
+    )
   }
 }
 
