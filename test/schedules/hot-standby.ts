@@ -9,14 +9,23 @@ const calmMs = 46_000
 
 /** The context of this service: how often it has acted. */
 class Acts {
-  readonly #running = new Map<Member, Active>()
+  readonly #running = new Map<Member, { readonly active: Active; readonly generation: number }>()
   #lastToken = 0n
   #saved = 0
   #tried = 0
   wrong: string | undefined
 
   running(): readonly [Member, Active][] {
-    return [...this.#running].filter(([member, { held }]) => member.awake && held)
+    return [...this.#running]
+      .map(([member, { active }]): [Member, Active] => [member, active])
+      .filter(([member, { held }]) => member.awake && held)
+  }
+
+  /** Whose session is over, it has been told to end. */
+  check(): void {
+    if (this.wrong !== undefined) throw new Error(this.wrong)
+    for (const [{ name, session }, { active, generation }] of this.#running)
+      if (session.generation !== generation && !active.signal.aborted) throw new Error(`${name} was not told to end`)
   }
 
   /** What it goes on from: nothing that was saved is lost, nothing comes from nowhere. */
@@ -28,7 +37,7 @@ class Acts {
     if (from < this.#saved || from > this.#tried)
       this.wrong ??= `${member.name} runs from ${from}, saved was ${this.#saved}, tried ${this.#tried}`
     if (token <= this.#lastToken) this.wrong ??= `${member.name} runs with token ${token} after ${this.#lastToken}`
-    this.#running.set(member, active)
+    this.#running.set(member, { active, generation: member.session.generation })
     this.#lastToken = token
     return from
   }
@@ -101,7 +110,7 @@ export const hotStandbyStory: Story = {
         }
       },
       check: () => {
-        if (acts.wrong !== undefined) throw new Error(acts.wrong)
+        acts.check()
         const names = acts.running().map(([{ name }]) => name)
         if (names.length > 1) throw new Error(`${names.join(' and ')} run`)
       },
