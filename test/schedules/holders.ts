@@ -41,6 +41,11 @@ export class Holders {
     return [...this.#holders].filter(({ member, hold }) => member.awake && hold.held)
   }
 
+  /** Whether the hold with this token was given and is not back. */
+  has(token: bigint): boolean {
+    return [...this.#holders].some(({ hold }) => hold.token === token)
+  }
+
   add(member: Member, hold: Hold): () => void {
     const holder: Holder = { member, hold, generation: member.session.generation, wasLost: false }
     this.#holders.add(holder)

@@ -7,7 +7,6 @@ import type { Story, StoryWorld } from './story.ts'
 const path = '/locks/semaphore'
 const leases = 2
 const leasesMax = 3
-const shortMs = 2_000
 const longMs = 5_000
 /** Longer than news is late without anyone noticing: two thirds of the session timeout. */
 const idleMsMax = 3_000
@@ -22,11 +21,11 @@ export const semaphoreStory: Story = {
   faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
-    const idle = new Idle(world, holders)
+    const idle = new Idle(world, holders, () => leases)
     return {
       play: async (member) => {
         await resizeSemaphore(member.session, { path, leases }, member)
-        await contend(member, holders, longMs)
+        await contend(member, holders)
       },
       check: () => {
         holders.check()
@@ -39,20 +38,29 @@ export const semaphoreStory: Story = {
   },
 }
 
-/** The same while an operator changes the number all the time: nobody is forgotten, and no more hold than ever were allowed. */
+/** The same while an operator changes the number all the time: a lease that is added is used, too. */
 export const resizedSemaphoreStory: Story = {
   recipe: 'semaphore, resized',
   members: 4,
   faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
+    const numbers = new Numbers()
+    const idle = new Idle(world, holders, () => numbers.least)
+    const resize = async (member: Member): Promise<void> => {
+      while (!member.over()) {
+        const number = leases + Math.floor(member.random.float() * (leasesMax + 1 - leases))
+        await numbers.change(number, () => resizeSemaphore(member.session, { path, leases: number }, member), member)
+        await member.sleep(member.random.float() * 20_000)
+      }
+    }
     return {
       play: async (member) => {
-        await resizeSemaphore(member.session, { path, leases }, member)
-        await Promise.all([contend(member, holders, shortMs), resize(member)])
+        await Promise.all([contend(member, holders), resize(member)])
       },
       check: () => {
         holders.check()
+        idle.check()
         const held = holders.held()
         if (held.length > leasesMax) throw new Error(`${held.map(({ member }) => member.name).join(', ')} hold`)
       },
@@ -61,17 +69,26 @@ export const resizedSemaphoreStory: Story = {
   },
 }
 
-async function resize(member: Member): Promise<void> {
-  for (;;) {
-    await member.sleep(member.random.float() * 8_000)
-    if (member.over()) return
-    const number = 1 + Math.floor(member.random.float() * leasesMax)
-    await member.attempt('resize', () => resizeSemaphore(member.session, { path, leases: number }, member))
+/** What the number may be at this instant: the last one, and all that are being written or may have been. */
+class Numbers {
+  #possible: number[] = [0]
+  #changing = 0
+
+  get least(): number {
+    return Math.min(...this.#possible)
+  }
+
+  async change(number: number, change: () => Promise<void>, member: Member): Promise<void> {
+    this.#possible.push(number)
+    this.#changing += 1
+    const isCertain = await member.attempt('resize', () => change().then(() => true))
+    if (isCertain === true && this.#changing === 1) this.#possible = [number]
+    if (isCertain === true) this.#changing -= 1
     member.note(`resized to ${number}`)
   }
 }
 
-async function contend(member: Member, holders: Holders, longestMs: number): Promise<void> {
+async function contend(member: Member, holders: Holders): Promise<void> {
   const shared = semaphore(member.session, { path, id: member.name })
   while (!member.over()) {
     const hold = await acquire(member, holders, shared)
@@ -81,7 +98,7 @@ async function contend(member: Member, holders: Holders, longestMs: number): Pro
     }
     member.note(`holds, ${hold.token}`)
     const forget = holders.add(member, hold)
-    await member.sleep(member.random.float() < 0.25 ? longestMs : member.random.float() * 1_500)
+    await member.sleep(member.random.float() < 0.25 ? longMs : member.random.float() * 1_500)
     await member.attempt('release', () => hold.release())
     forget()
   }
@@ -91,13 +108,15 @@ async function contend(member: Member, holders: Holders, longestMs: number): Pro
 class Idle {
   readonly #world: StoryWorld
   readonly #holders: Holders
+  readonly #leases: () => number
   #well = ''
   #wellSinceMs = 0
   #idleSinceMs: number | undefined
 
-  constructor(world: StoryWorld, holders: Holders) {
+  constructor(world: StoryWorld, holders: Holders, leasesNow: () => number) {
     this.#world = world
     this.#holders = holders
+    this.#leases = leasesNow
   }
 
   check(): void {
@@ -107,7 +126,7 @@ class Idle {
     const someoneIsNot = members.some(({ awake, session }) => !awake || session.state !== 'connected')
     if (someoneIsNot || well !== this.#well) this.#wellSinceMs = now
     this.#well = well
-    const isIdle = this.#holders.held().length < leases && this.#holders.waiting > 0
+    const isIdle = this.#holders.held().length < this.#leases() && this.#holders.waiting > 0
     this.#idleSinceMs = isIdle ? (this.#idleSinceMs ?? now) : undefined
     const idleMs = now - (this.#idleSinceMs ?? now)
     if (idleMs > idleMsMax && now - this.#wellSinceMs > 2 * this.#world.sessionTimeoutMs)

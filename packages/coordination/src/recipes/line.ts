@@ -45,7 +45,7 @@ export interface PlaceOptions {
 
 /**
  * One place in a line of ephemeral sequential nodes, from entering to leaving. Source: ZooKeeper recipes, "Locks" and
- * "Leader Election"; the random prefix is Curator's "protection" (CURATOR-45).
+ * "Leader Election"; the random prefix is Curator's "protection".
  *
  * A create whose answer was lost may have been done. So each place has a random prefix, and from the first doubt on it asks
  * the tree before it acts: sync, which comes behind whatever is under way, then list, then look for the prefix. Thus it
