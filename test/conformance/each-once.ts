@@ -3,7 +3,7 @@
 import { expect } from '@jest/globals'
 import { sequentialIds, sharedCounter, type FifoQueue, type ZooKeeperSession } from '@catchment/coordination'
 import { bytes, text } from '../../packages/coordination/test/world.ts'
-import type { Scene } from './recipes.ts'
+import type { Scene } from './scene.ts'
 
 type TestedQueue = Pick<FifoQueue, 'take' | 'size'> & { readonly put: (data: Uint8Array) => Promise<unknown> }
 

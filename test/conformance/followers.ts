@@ -2,7 +2,7 @@ import { expect } from '@jest/globals'
 import type { ZooKeeperSession } from '@catchment/coordination'
 import { eventually } from '@catchment/testing'
 import { bytes, Told } from '../../packages/coordination/test/world.ts'
-import type { Recipe } from './recipes.ts'
+import type { Recipe } from './scene.ts'
 
 /** The story of a follower of something that only grows: 0, 1, 2, … It misses nothing for good and never goes back. */
 export function followsTo(of: {

@@ -31,21 +31,8 @@ import {
 import { bytes, text, type Client } from '../../packages/coordination/test/world.ts'
 import { followsTo } from './followers.ts'
 import { addsOnce, idsOnce, putsAndTakes } from './each-once.ts'
+import type { Recipe } from './scene.ts'
 import { holder, takesTurns } from './turns.ts'
-
-/** What a story has at hand: a node of its own, and one victim, who suffers between `prepare` and the end of `strike`. */
-export interface Scene {
-  readonly path: string
-  /** Opens a client; the first one opened is the victim. */
-  readonly open: () => Promise<Client>
-  /** Arms the faults that strike the victim's next request. */
-  readonly prepare: () => void
-  /** Strikes the victim at rest. */
-  readonly strike: () => Promise<void>
-  readonly endsSession: boolean
-}
-
-export type Recipe = (scene: Scene) => Promise<void>
 
 const leases = (session: ZooKeeperSession, path: string, id: string): ReturnType<typeof holder> =>
   holder(semaphore(session, { path, id, leases: 1 }).acquire())

@@ -2,7 +2,7 @@ import { expect } from '@jest/globals'
 import type { Hold, ZooKeeperSession } from '@catchment/coordination'
 import { eventually } from '@catchment/testing'
 import type { Client } from '../../packages/coordination/test/world.ts'
-import type { Recipe } from './recipes.ts'
+import type { Recipe } from './scene.ts'
 
 /** One who stands for what only one may hold. */
 export interface Holder {
