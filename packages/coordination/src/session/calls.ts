@@ -9,7 +9,7 @@ import type { Connection } from './zookeeper.ts'
 const inFlightMax = 1_000
 const inFlightBytesMax = 16 << 20
 /** Calls that wait for a connection or for their turn; the next is refused with `overloaded`. */
-export const waitingMax = 100_000
+const waitingMax = 100_000
 const waitingBytesMax = 64 << 20
 
 export interface CallHooks<T> {

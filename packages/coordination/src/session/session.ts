@@ -5,7 +5,7 @@
 //   suspended   no connection, or silence. Ephemerals may still be there. Stop acting as leader or holder
 //   lost        the lease ran out (counted from the sending of the last answered request) or the server said expired:
 //               ephemerals and watches are gone or soon will be. A new session is being made
-//   closed      by close(); for good
+//   closed      by close(), or because the servers refuse credentials that they took before; for good
 //
 //   connected → suspended → connected | lost;  lost → connected;  any → closed
 //
