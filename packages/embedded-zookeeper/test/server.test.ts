@@ -7,7 +7,7 @@ import { startServer, type ServerOptions, type ZookeeperServer } from '../src/se
 import { eventType } from '../src/tree.ts'
 import { opcode } from '../src/wire.ts'
 import { JuteWriter } from '../src/jute.ts'
-import { mode, RawClient, readStat, writeCreate, type Handshake } from './raw-client.ts'
+import { mode, RawClient, readStat, writeCreate, type Handshake, type Reply } from './raw-client.ts'
 
 const clients: RawClient[] = []
 const servers: ZookeeperServer[] = []
@@ -215,6 +215,36 @@ describe('requests', () => {
     expect((await one.exists('/')).error).toBe(0)
     expect((await one.request(555)).error).toBe(code.unimplemented)
     await one.closed
+  })
+
+  test('a check outside a multi: refused it is answered, holding it ends the connection unanswered', async () => {
+    const { client } = await world()
+    const one = await client()
+    const check = (version: number): Promise<Reply> =>
+      one.request(opcode.check, (writer) => writer.string('/').int(version))
+    expect((await check(7)).error).toBe(code.badVersion)
+    await expect(check(0)).rejects.toThrow('closed the connection')
+    expect(one.packets).toHaveLength(1)
+  })
+
+  test('whatever would write takes a zxid, refused, unreadable or not for clients', async () => {
+    const { client } = await world()
+    const one = await client()
+    const { zxid } = await one.exists('/')
+    const replies = [await one.create('/'), await one.request(opcode.multi), await one.request(opcode.reconfig)]
+    replies.push(
+      await one.request(opcode.deleteContainer),
+      await one.exists('/none'),
+      await one.request(opcode.getData),
+    )
+    expect(replies.map((reply) => [reply.zxid - zxid, reply.error])).toEqual([
+      [1n, code.nodeExists],
+      [2n, code.marshallingError],
+      [3n, code.unimplemented],
+      [4n, code.badArguments],
+      [4n, code.noNode],
+      [4n, code.marshallingError],
+    ])
   })
 
   test('a packet of more than jute.maxbuffer ends the connection, one of that size does not', async () => {
