@@ -7,7 +7,8 @@
 import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
-import { guards, type Guard } from './guards.ts'
+import { guards } from './guards.ts'
+import type { Guard } from './guard.ts'
 import { takeOut } from './without.ts'
 
 const { values, positionals } = parseArgs({

@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs'
 import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
-import type { Guard } from './guards.ts'
+import type { Guard } from './guard.ts'
 
 const root = new URL('../../', import.meta.url)
 
