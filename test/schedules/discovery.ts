@@ -46,12 +46,12 @@ export const discoveryStory: Story = {
           current.set(member, String(count))
           await member.sleep(2_000 + member.random.float() * 10_000)
         }
-        await ready()
+        await ready(member)
         const living = world.members().map((one) => ({ id: one.name, data: Buffer.from(current.get(one) ?? '0') }))
         const expected = show(living.sort((one, other) => (one.id < other.id ? -1 : 1)))
         for (const found of [await followed.refresh(), await resolveService(member.session, where)])
           if (show(found) !== expected) throw new Error(`${member.name} sees ${show(found)}, not ${expected}`)
-        await looked()
+        await looked(member)
         follows.delete(member)
         await followed.close()
       },
@@ -68,12 +68,12 @@ export const discoveryStory: Story = {
   },
 }
 
-/** Resolves for each that comes when as many have come as there are. */
-function gathering(expected: () => number): () => Promise<undefined> {
+/** Resolves for each that comes when as many have come as there are. That all is over wakes the dead too: they do not count. */
+function gathering(expected: () => number): (member: Member) => Promise<undefined> {
   const { promise, resolve } = Promise.withResolvers<undefined>()
   let come = 0
-  return () => {
-    come += 1
+  return (member) => {
+    if (member.awake) come += 1
     if (come >= expected()) resolve(undefined)
     return promise
   }
