@@ -13,6 +13,7 @@ import {
   type Random,
 } from '@catchment/runtime'
 import type { AgentIdentity } from '@catchment/protocol'
+import { Assigners } from './assigners.ts'
 import { openCheckpointLog, type CheckpointLog } from './checkpoint-log.ts'
 import { Counters } from './counters.ts'
 import { walk, type Walk } from './discovery.ts'
@@ -43,6 +44,7 @@ export interface AgentOptions {
   readonly partialFlushMs: number
   readonly requestTimeoutMs: number
   readonly rescanMs: number
+  readonly assignersRefreshMs: number
 }
 
 export interface Agent {
@@ -76,6 +78,7 @@ class RunningAgent implements Agent {
   readonly #checkpoints: CheckpointLog
   readonly #background: Background
   readonly #teardown = new Teardown()
+  readonly #assigners: Assigners
   readonly #resolver: Resolver
   readonly #follower: Follower
   readonly #reading: Reading
@@ -105,8 +108,11 @@ class RunningAgent implements Agent {
     const loads = new Loads(clock)
     this.#loads = loads
     this.#globs = options.follow.map((text) => parseGlob(text, options.workingDirectory))
+    this.#assigners = new Assigners({
+      ...{ seeds: assigners, http, clock, random, log, directory, refreshMs: options.assignersRefreshMs },
+    })
     this.#resolver = new Resolver({
-      ...{ assigners, agent, http, clock, random, log, directory },
+      ...{ assigners: this.#assigners, agent, http, clock, random, log, directory },
       onChanged: (groups) => {
         this.#shipping.routed(groups)
       },
@@ -154,6 +160,7 @@ class RunningAgent implements Agent {
     this.#excluded = excluder([...(await withRealPaths(exclude)), own], workingDirectory)
     this.counters.add('damaged_checkpoints', this.#checkpoints.damaged)
     await this.#resolver.load()
+    await this.#assigners.load()
     const first = await this.#walk()
     const { checkpoints, counters } = { checkpoints: this.#checkpoints, counters: this.counters }
     await recover({ clock, log, checkpoints, counters, follower: this.#follower }, first.found)
@@ -162,6 +169,7 @@ class RunningAgent implements Agent {
     this.#unreadable.tell(new Set([...first.unreadable, ...this.#follower.unreadable]))
     this.#watch(first)
     this.#background.run('resolving', (signal) => this.#resolver.run(signal))
+    this.#background.run('finding assigners', (signal) => this.#assigners.run(signal))
     this.#background.run('looking', (signal) => this.#looks(signal))
     this.#background.run('scanning', (signal) => this.#scans(signal))
     this.#background.run('status', (signal) => this.#statuses(signal))
@@ -177,6 +185,7 @@ class RunningAgent implements Agent {
       backlogBytes: this.#loads.backlogBytes,
       checkpointsDurable: this.#checkpoints.settled,
       unreadable: this.#follower.unreadable.size,
+      assigners: this.#assigners.all,
       groups: Object.fromEntries([...this.#resolver.groups].slice(0, 1000)),
       counters: this.counters.all(),
     }

@@ -56,6 +56,12 @@ const settings = {
     default: 10_000,
   }),
   rescanMs: numberSetting({ help: 'look for new files so often', min: 100, max: 3_600_000, default: 10_000 }),
+  assignersRefreshMs: numberSetting({
+    help: 'ask so often which assigners there are; what is learned is kept beside those of --assigner',
+    min: 100,
+    max: 86_400_000,
+    default: 60_000,
+  }),
   logLevel: choiceSetting({ help: 'what is logged', choices: ['debug', 'info', 'warn', 'error'], default: 'info' }),
 }
 
@@ -63,6 +69,7 @@ const stopGraceMs = 3000
 
 async function run(given: SettingsOf<typeof settings>, context: RunContext): Promise<void> {
   const { id, group, shards, follow, exclude, data, from, partialFlushMs, requestTimeoutMs, rescanMs } = given
+  const { assignersRefreshMs } = given
   const assigners = parseAssigners(given.assigner)
   if (follow.length === 0) throw usage('--follow is required: a glob of the files to follow, as /var/log/**/*.log')
   const directory = resolve(data)
@@ -71,7 +78,7 @@ async function run(given: SettingsOf<typeof settings>, context: RunContext): Pro
   try {
     const opened = await openAgentData(directory, { id, machine: await machineId(), random: realRandom, log })
     const agent = await startAgent({
-      ...{ identity: opened.identity, assigners, follow, exclude, directory, from, log, rescanMs },
+      ...{ identity: opened.identity, assigners, follow, exclude, directory, from, log, rescanMs, assignersRefreshMs },
       ...{ partialFlushMs, requestTimeoutMs, workingDirectory: process.cwd(), clock: realClock, random: realRandom },
       groupOf: (path) => groupOf({ template: group, host: id, shards }, path),
     })

@@ -22,10 +22,11 @@ import {
   type Random,
   type Timer,
 } from '@catchment/runtime'
+import type { Assigners } from './assigners.ts'
 import { learn, type Route, type Routes, type Wanted } from './decide/routing.ts'
 
 export interface ResolverOptions {
-  readonly assigners: readonly string[]
+  readonly assigners: Pick<Assigners, 'origin' | 'failed'>
   readonly agent: AgentIdentity
   readonly http: HttpClient
   readonly clock: Clock
@@ -48,7 +49,6 @@ export class Resolver {
   #routes: Routes = new Map()
   #wake: () => void = () => undefined
   #interrupt = new AbortController()
-  #next = 0
   #unsaved = false
   #saveTimer: Timer | undefined
   #saving: Promise<void> = Promise.resolve()
@@ -168,7 +168,7 @@ export class Resolver {
 
   async #ask(signal: AbortSignal): Promise<'answered' | 'failed' | 'interrupted'> {
     const { assigners, agent, http, log } = this.#options
-    const origin = assigners[this.#next % assigners.length] ?? ''
+    const { origin } = assigners
     const asked = new Map([...this.#wanted].slice(0, resolveGroupsMax))
     const groups = [...asked].map(([group, want]) => ({
       group,
@@ -188,11 +188,11 @@ export class Resolver {
         signal: AbortSignal.any([signal, interrupt]),
       })
       if (answer.status !== 200) throw new Error(`it answered ${answer.status}`)
-      this.#learn(asked, parseJson(resolveAnswerSchema, answer.body.toString('utf8'), 'the answer'))
+      this.#learn(origin, asked, parseJson(resolveAnswerSchema, answer.body.toString('utf8'), 'the answer'))
       return 'answered'
     } catch (thrown) {
       if (signal.aborted || interrupt.aborted) return 'interrupted'
-      this.#next += 1
+      assigners.failed(origin)
       log.warn('cannot resolve', { assigner: origin, groups: groups.length, reason: asError(thrown).message })
       return 'failed'
     }
@@ -204,12 +204,12 @@ export class Resolver {
     return epoch > 0 ? { epoch } : {}
   }
 
-  #learn(asked: ReadonlyMap<string, Wanted>, answer: ResolveAnswer): void {
+  #learn(origin: string, asked: ReadonlyMap<string, Wanted>, answer: ResolveAnswer): void {
     const { log } = this.#options
     const learned = learn(this.#routes, asked, answer)
     for (const group of learned.settled) if (this.#wanted.get(group) === asked.get(group)) this.#wanted.delete(group)
     if (learned.older.length > 0) {
-      this.#next += 1
+      this.#options.assigners.failed(origin)
       log.debug('an assigner answered with an older epoch', { epoch: answer.epoch, groups: learned.older.length })
     }
     const known = this.#routes

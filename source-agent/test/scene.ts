@@ -48,7 +48,14 @@ export class Scene {
     const opened = await openAgentData(directory, data)
     this.agent = await startAgent({
       ...{ identity: opened.identity, assigners: [this.assigner.url], directory, log },
-      ...{ clock: realClock, random: realRandom, workingDirectory: this.root, rescanMs: 150, requestTimeoutMs: 2000 },
+      ...{
+        clock: realClock,
+        random: realRandom,
+        workingDirectory: this.root,
+        rescanMs: 150,
+        requestTimeoutMs: 2000,
+        assignersRefreshMs: 60_000,
+      },
       follow: given.follow ?? ['logs/*.log'],
       exclude: [],
       from: given.from ?? 'start',
