@@ -204,10 +204,10 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'discovery',
-    name: 'what an earlier session left is replaced',
+    name: 'an endpoint ends with its session',
     file: 'packages/coordination/src/recipes/membership.ts',
-    text: 'if (owner !== undefined && this.#ownSessions.has(owner)) return true',
-    without: '',
+    text: "await this.#session.create(this.#node, this.#data, 'ephemeral', { signal, generation })",
+    without: "await this.#session.create(this.#node, this.#data, 'persistent', { signal, generation })",
   },
   {
     recipe: 'periodic task',
