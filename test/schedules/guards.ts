@@ -231,6 +231,13 @@ export const guards: readonly Guard[] = [
     without: 'return !lost.signal.aborted',
   },
   {
+    recipe: 'periodic task, 3 to 6 to 3',
+    name: 'a slot is claimed at the version that was read',
+    file: 'packages/coordination/src/recipes/slot-record.ts',
+    text: 'data: encode({ ...record, claim }), version }',
+    without: "data: encode({ ...record, claim }), version: 'any' }",
+  },
+  {
     recipe: 'partitioner',
     name: 'an item is held only while connected',
     file: 'packages/coordination/src/recipes/item-holdings.ts',

@@ -65,6 +65,49 @@ export const periodicTask: Story = {
   },
 }
 
+const growsMs = 10_000
+const shrinksMs = 22_000
+
+/**
+ * Three members, then six, then three: no slot missed, none doubled. Servers end sessions before their time too: then two may
+ * believe for a moment that they run a slot, and still one alone commits it.
+ */
+export const periodicTaskResized: Story = {
+  recipe: 'periodic task, 3 to 6 to 3',
+  members: 3,
+  horizonMs: 30_000,
+  start: (world) => {
+    let first: number | undefined
+    let grown = false
+    return {
+      play: async (member) => {
+        await member.attempt('make the queue', () => member.session.ensurePath(jobs))
+        const staysMs = grown && world.nowMs() < shrinksMs ? shrinksMs - world.nowMs() : Infinity
+        const task = joinPeriodicTask(member.session, {
+          path,
+          id: member.name,
+          schedule: every(intervalMs),
+          catchUpMax,
+          run: async ({ scheduledMs }) => {
+            first ??= scheduledMs
+            await member.sleep(member.random.float() * 600)
+            return [job(scheduledMs, member)]
+          },
+        })
+        await member.sleep(staysMs)
+        await task.leave()
+        member.note('left')
+      },
+      check: () => {
+        if (grown || world.nowMs() < growsMs) return
+        grown = true
+        for (let count = 0; count < 3; count += 1) world.join()
+      },
+      end: (outside) => demandOrder(outside, first),
+    }
+  },
+}
+
 /** A job for each slot from the first that was run, none twice, none early, in order. */
 async function demandOrder(outside: ZooKeeperSession, first: number | undefined): Promise<void> {
   const slots = (await outside.children(jobs)).names.map(Number).sort((one, other) => one - other)

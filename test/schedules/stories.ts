@@ -12,7 +12,7 @@ import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
 import { sharedLockStory } from './shared-lock.ts'
 import { followers } from './followers.ts'
 import { partitioner } from './partitioner.ts'
-import { periodicTask } from './periodic-task.ts'
+import { periodicTask, periodicTaskResized } from './periodic-task.ts'
 import type { Story } from './story.ts'
 
 /** Every recipe that has a guarantee to break. */
@@ -33,6 +33,7 @@ export const stories: readonly Story[] = [
   configurationStory,
   discoveryStory,
   periodicTask,
+  periodicTaskResized,
   partitioner,
   followers,
 ]
