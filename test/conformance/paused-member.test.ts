@@ -1,20 +1,28 @@
+import { readFile } from 'node:fs/promises'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { exclusiveLock, joinElection } from '@catchment/coordination'
-import { startProcess, type ChildProcess } from '@catchment/testing'
+import { eventually, startProcess, type ChildProcess } from '@catchment/testing'
 import { inWorld, Told } from '../../packages/coordination/test/world.ts'
 
 const program = fileURLToPath(new URL('member.ts', import.meta.url))
 const start = (...words: readonly string[]): ChildProcess =>
   startProcess(process.execPath, ['--disable-warning=ExperimentalWarning', program, ...words])
 
-/** Its answer to the question whether it holds: the first thing that it does when it runs again. */
-async function ask(member: ChildProcess): Promise<string> {
-  const before = member.output.stdout
+/**
+ * Stops it and asks whether it holds. The question is there before anything else that happens meanwhile, so that it is the
+ * first that the member reads when it runs again, before it sees that its connection is cut.
+ */
+async function stopAndAsk(member: ChildProcess): Promise<{ readonly goOn: () => Promise<string> }> {
+  member.signal('SIGSTOP')
+  await eventually('it to stop', async () => / T /.test(await readFile(`/proc/${member.pid}/stat`, 'utf8')))
   member.write('?\n')
-  const answer = member.line((line) => line.startsWith('held ') && !before.includes(`${line}\n`))
-  member.signal('SIGCONT')
-  return answer
+  return {
+    goOn: () => {
+      member.signal('SIGCONT')
+      return member.line((line) => line.startsWith('held '))
+    },
+  }
 }
 const tokenOf = (line: string): bigint => BigInt(line.slice('holds '.length))
 
@@ -25,10 +33,10 @@ describe('a member that is stopped for longer than its session, and runs again',
       const { session, network } = await open()
       await using member = start(network.address, `${root}/lock`, 'lock')
       const token = tokenOf(await member.line((line) => line.startsWith('holds ')))
-      member.signal('SIGSTOP')
+      const stopped = await stopAndAsk(member)
       const hold = await exclusiveLock(session, { path: `${root}/lock`, id: 'other' }).acquire()
       expect(hold.token).toBeGreaterThan(token)
-      expect(await ask(member)).toBe('held false')
+      expect(await stopped.goOn()).toBe('held false')
       expect(hold.held).toBe(true)
       await hold.release()
     }),
@@ -41,11 +49,11 @@ describe('a member that is stopped for longer than its session, and runs again',
       const path = `${root}/election`
       await using member = start(network.address, path, 'election')
       const token = tokenOf(await member.line((line) => line.startsWith('holds ')))
-      member.signal('SIGSTOP')
+      const stopped = await stopAndAsk(member)
       const told = new Told<bigint>()
       const election = joinElection(session, { path, id: 'other', onElected: told.tell, onDeposed: () => undefined })
       expect(await told.first(() => true)).toBeGreaterThan(token)
-      expect(await ask(member)).toBe('held false')
+      expect(await stopped.goOn()).toBe('held false')
       expect(election.leading).toBe(true)
       await election.resign()
       const again = await member.line((line) => line.startsWith('holds ') && tokenOf(line) > token)
