@@ -41,9 +41,9 @@ export class Holders {
     return [...this.#holders].filter(({ member, hold }) => member.awake && hold.held)
   }
 
-  /** Whether the hold with this token was given and is not back. */
-  has(token: bigint): boolean {
-    return [...this.#holders].some(({ hold }) => hold.token === token)
+  /** All holds that were given and are not back. */
+  all(): ReadonlySet<Holder> {
+    return this.#holders
   }
 
   add(member: Member, hold: Hold): () => void {

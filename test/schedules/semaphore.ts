@@ -24,7 +24,7 @@ export const semaphoreStory: Story = {
     const idle = new Idle(world, holders, () => leases)
     return {
       play: async (member) => {
-        await resizeSemaphore(member.session, { path, leases }, member)
+        await member.attempt('resize', () => resizeSemaphore(member.session, { path, leases }, member))
         await contend(member, holders)
       },
       check: () => {
