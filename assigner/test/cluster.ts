@@ -278,10 +278,10 @@ export function losingAnswers(): {
   let losing = false
   let lost = 0
   let sent = 0
-  const multi = async (target: ZooKeeperSession, call: Parameters<ZooKeeperSession['multi']>): Promise<void> => {
+  const multi = async (target: ZooKeeperSession, call: Parameters<ZooKeeperSession['multi']>): Promise<unknown> => {
     sent += 1
-    await target.multi(...call)
-    if (!losing) return
+    const results = await target.multi(...call)
+    if (!losing) return results
     losing = false
     lost += 1
     throw new ZooKeeperError('connection-lost', 'the answer is lost', { outcome: 'unknown' })

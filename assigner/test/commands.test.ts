@@ -19,7 +19,7 @@ import {
 import { eventually } from '@catchment/testing'
 import type { Assigner } from '../src/assigner.ts'
 import { judge, unknownText, withOutcome } from '../src/decide/commands.ts'
-import { paths, TestCluster } from './cluster.ts'
+import { losingAnswers, paths, TestCluster } from './cluster.ts'
 import { statusOf } from './simulated-tree.ts'
 
 const serving = { list: emptyCollectorList, living: true, awaited: false, admin: 'serve' } as const
@@ -146,6 +146,22 @@ describe('commands of operators', () => {
     )
     expect([waiting, outcomes.map(({ verb }) => verb)]).toEqual([[], ['serve', 'drain']])
     expect(assigner.tree().collectors[0]?.admin).toBe('serve')
+  })
+
+  test('an answer that is lost: the command is done once, and told once', async () => {
+    const network = losingAnswers()
+    const assigner = await cluster.assigner('a1', { openSession: network.openSession })
+    await cluster.collector('c1')
+    await cluster.sees(assigner, 1)
+    await ask(assigner, 'drain', 'c1')
+    const asking = ask(assigner, 'cordon', 'c1')
+    network.loseNext() // of the put, of the locking or of the completing
+    expect((await asking).outcome).toMatchObject({ outcome: 'done' })
+    await ask(assigner, 'serve', 'c1')
+    const { stat } = await cluster.session.get(paths.admin('c1'))
+    expect([network.lost, stat.version]).toEqual([1, 2])
+    const { outcomes } = parseJson(commandsAnswerSchema, (await cluster.get(assigner, '/v1/commands')).body, '')
+    expect(outcomes.map(({ verb }) => verb)).toEqual(['serve', 'cordon', 'drain'])
   })
 
   test('bad input is refused with what is wrong', async () => {

@@ -68,12 +68,29 @@ export class Cluster {
     this.agent = this.anAgent('agent-1', options.agentArgs)
   }
 
-  /** An agent of this cluster, not yet started; but for `agent` its user ends it. */
+  /**
+   * An agent of this cluster, not yet started; but for `agent` its user ends it. The assigners of its settings are those of
+   * its first start.
+   */
   anAgent(id: string, args: readonly string[]): Member {
+    let seeds = ''
     return new Member(id, () => {
-      const common = ['--assigner', this.assignerUrls().join(','), '--id', id, '--data', this.data(id)]
+      if (seeds === '') seeds = this.assignerUrls().join(',')
+      const common = ['--assigner', seeds, '--id', id, '--data', this.data(id)]
       return this.#program('agent', id, [...common, ...args])
     })
+  }
+
+  /** One more assigner, not yet started; ends with the cluster. */
+  anAssigner(id: string): Member {
+    const member = this.#assigner(id)
+    this.assigners.push(member)
+    return member
+  }
+
+  /** `host:port` of the ZooKeeper. */
+  get zookeeper(): string {
+    return this.#servers
   }
 
   async start(): Promise<void> {

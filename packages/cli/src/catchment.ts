@@ -5,6 +5,7 @@ import { handOverCommand } from './hand-over.ts'
 import { findProgram } from './programs.ts'
 import { upCommand } from './up/command.ts'
 import { collectorCommand, commandsCommand } from './verbs/commands.ts'
+import { configCommand } from './verbs/config.ts'
 import { explainCommand } from './verbs/explain.ts'
 import { rebalanceCommand } from './verbs/rebalance.ts'
 import { statusCommand } from './verbs/status.ts'
@@ -27,6 +28,7 @@ export async function runCatchment(): Promise<void> {
       collectorCommand('serve'),
       collectorCommand('forget'),
       commandsCommand(),
+      configCommand(),
       handOverCommand('assigner', findProgram),
       handOverCommand('collector', findProgram),
       handOverCommand('agent', findProgram),

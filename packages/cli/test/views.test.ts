@@ -1,9 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import type { TreeAnswer } from '@catchment/protocol'
+import { commandsLines } from '../src/view/commands-view.ts'
+import { configurationLines, historyLines } from '../src/view/config-view.ts'
 import { explainLines, namesLike, rebalanceLines } from '../src/view/explain-view.ts'
 import { noColours, paletteOf } from '../src/view/palette.ts'
 import { statusLines, statusOf, type CollectorReport } from '../src/view/status-view.ts'
 import { table, widthOf } from '../src/view/table.ts'
+import { timeAndDay } from '../src/view/time.ts'
 import { treeChanges } from '../src/view/tree-changes.ts'
 import { groupsThatFit, treeLines } from '../src/view/tree-view.ts'
 import { humanBytes, humanCount, humanDuration, humanLineRate, humanRate } from '../src/view/units.ts'
@@ -345,4 +348,43 @@ test('table: columns as wide as their widest cell, nothing trailing', () => {
       [1],
     ),
   ).toEqual(['a    bb', 'ccc   d  e'])
+})
+
+describe('commandsLines', () => {
+  const command = { id: 'c0ffee', verb: 'drain', target: 'c1', by: 'alice@desk', at: 0 } as const
+  const outcome = { ...command, outcome: 'refused', text: 'no', doneAt: 0, leader: 'a1', term: 1, epoch: 1 } as const
+  const time = timeAndDay(0)
+
+  test('tells what waits and what became of the last ones', () => {
+    const waiting = { waiting: [command], waitingCount: 3, outcomes: [outcome] }
+    expect(commandsLines(waiting, noColours)).toEqual([
+      '3 commands waiting, the next first:',
+      `  ${time}  drain c1  by alice@desk  command c0ffee`,
+      '  and 2 more',
+      '',
+      'The last outcomes, the newest first:',
+      `  ${time}  drain c1  by alice@desk  command c0ffee  refused  no`,
+    ])
+    expect(commandsLines({ waiting: [], waitingCount: 0, outcomes: [] }, noColours)).toEqual(['No command waits.'])
+  })
+})
+
+describe('configurationLines and historyLines', () => {
+  const good = { version: 2, by: 'alice@desk', at: 0, value: { redistribution: 'global' } }
+  const bad = { version: 10, by: '', at: 0, value: 7, problem: 'it is no object' }
+
+  test('show the value, who published it, and why it is not followed', () => {
+    expect(configurationLines({ name: 'policy', current: good }, noColours)).toEqual([
+      `policy version 2, by alice@desk, ${timeAndDay(0)}`,
+      '{\n  "redistribution": "global"\n}',
+    ])
+    expect(configurationLines({ name: 'policy', current: bad }, noColours).at(-1)).toBe(
+      'It cannot be used, and the last good one stands: it is no object',
+    )
+    expect(configurationLines({ name: 'policy' }, noColours)).toEqual(['Nothing was ever published as policy.'])
+    expect(historyLines({ name: 'policy', versions: [bad, good] }, noColours)).toEqual([
+      `10  ${timeAndDay(0)}  by hand        it is no object`,
+      ` 2  ${timeAndDay(0)}  by alice@desk  {"redistribution":"global"}`,
+    ])
+  })
 })

@@ -1,6 +1,5 @@
 // drain, cordon, serve, forget: commands for the leader, waited for; and what became of them.
 
-import { hostname, userInfo } from 'node:os'
 import {
   commandAnswerSchema,
   commandsAnswerSchema,
@@ -24,7 +23,7 @@ import {
 import { assignerSettings, withAssigner, type AssignerClient } from '../assigner-client.ts'
 import { commandsLines, outcomeLine, waitingLine } from '../view/commands-view.ts'
 import { paletteOf } from '../view/palette.ts'
-import { timeOfDay } from '../view/time.ts'
+import { whoAsks } from '../who-asks.ts'
 
 const settings = {
   ...assignerSettings,
@@ -79,7 +78,7 @@ export function commandsCommand(): BoundCommand {
       const path = '/v1/commands'
       const schema = commandsAnswerSchema
       const answer = await withAssigner(assigner, (client) => client.ask({ method: 'GET', path, schema, signal }))
-      const lines = json ? [JSON.stringify(answer)] : commandsLines(answer, paletteOf(colours), timeOfDay)
+      const lines = json ? [JSON.stringify(answer)] : commandsLines(answer, paletteOf(colours))
       for (const line of lines) print(line)
     },
   })
@@ -116,9 +115,4 @@ async function submit(
 
 function passes(thrown: unknown): boolean {
   return thrown instanceof CatchmentError && (thrown.retryable || codeOf(thrown) === 'unreachable')
-}
-
-/** `alice@host`, for the journal. */
-function whoAsks(): string {
-  return `${userInfo().username}@${hostname()}`.slice(0, 100)
 }
