@@ -11,6 +11,7 @@ import {
 } from '@catchment/protocol'
 import {
   asError,
+  CatchmentError,
   createHttpClient,
   createMetrics,
   parseListen,
@@ -343,13 +344,18 @@ class RunningAssigner implements Assigner {
   }
 
   async #refresh(): Promise<void> {
-    if (this.session.state !== 'connected') throw new Error('ZooKeeper is not connected')
+    if (this.session.state !== 'connected') throw notConnected()
     await this.#cache.refresh({ sync: true })
   }
 
   #ageMs(): number {
     return this.session.state === 'connected' ? 0 : this.#options.clock.monotonicMs() - this.#heardAtMs
   }
+}
+
+function notConnected(): CatchmentError {
+  const text = 'ZooKeeper is not connected: what is assigned keeps flowing, and nothing can be changed until it is'
+  return new CatchmentError('not-connected', text, { blame: 'machine', retryable: true })
 }
 
 /** How long a tree answer serves everyone who asks, while nothing changes. */

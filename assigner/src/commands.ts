@@ -16,6 +16,9 @@ import { CatchmentError, type Clock, type Log } from '@catchment/runtime'
 import { unknownText } from './decide/commands.ts'
 import type { Observation } from './observation.ts'
 
+/** An operator waits for it: one who hears nothing cannot tell a slow ZooKeeper from a dead one. */
+export const callTimeoutMs = 8_000
+
 export interface CommandsOptions {
   readonly session: ZooKeeperSession
   readonly queue: FifoQueue
@@ -45,7 +48,7 @@ export class Commands {
       const known = [...observation.standpoint().collectors.keys()]
       if (!known.includes(command.target))
         throw new CatchmentError('unknown-collector', unknownText(command.target, known), { blame: 'peer' })
-      await queue.put(encodeCommand(command), { signal })
+      await queue.put(encodeCommand(command), { signal, timeoutMs: callTimeoutMs })
     }
     const outcome = await this.#await(command, waitMs, signal)
     return { command, ...(outcome !== undefined && { outcome }) }
@@ -54,7 +57,7 @@ export class Commands {
   async list(): Promise<CommandsAnswer> {
     const { observation, queue, refresh } = this.#options
     await refresh()
-    const [waitingCount, waiting] = await Promise.all([queue.size(), this.#waiting()])
+    const [waitingCount, waiting] = await Promise.all([queue.size({ timeoutMs: callTimeoutMs }), this.#waiting()])
     return { waiting, waitingCount, outcomes: [...(observation.snapshot?.outcomes ?? [])] }
   }
 
@@ -78,7 +81,7 @@ export class Commands {
   }
 
   async #waiting(): Promise<Command[]> {
-    const items = await this.#options.queue.items({ max: commandsToldMax })
+    const items = await this.#options.queue.items({ max: commandsToldMax, timeoutMs: callTimeoutMs })
     return items.flatMap(({ data }) => decodeCommand(data, this.#options.log) ?? [])
   }
 }

@@ -7,6 +7,7 @@ import {
   type Configuration,
   type FollowedConfiguration,
   type Published,
+  type PublishOptions,
   type ZooKeeperSession,
 } from '@catchment/coordination'
 import {
@@ -26,6 +27,9 @@ import {
   type TreePaths,
 } from '@catchment/protocol'
 import { asError, CatchmentError, type Log } from '@catchment/runtime'
+import { callTimeoutMs } from './commands.ts'
+
+const call = { timeoutMs: callTimeoutMs }
 
 export interface ConfigurationsOptions {
   readonly session: ZooKeeperSession
@@ -98,13 +102,13 @@ export class Configurations {
   /** Throws CatchmentError `unknown-configuration` (the peer's), as all that follow. */
   async get(text: string): Promise<ConfigurationAnswer> {
     const name = known(text)
-    const current = await this.#raw(name).current()
+    const current = await this.#raw(name).current(call)
     return { name, ...(current !== undefined && { current: versionOf(name, current) }) }
   }
 
   async history(text: string): Promise<ConfigurationHistory> {
     const name = known(text)
-    const versions = await this.#raw(name).history()
+    const versions = await this.#raw(name).history(call)
     return { name, versions: versions.map((published) => versionOf(name, published)) }
   }
 
@@ -119,7 +123,7 @@ export class Configurations {
   async rollBack(text: string, { version, by, expect }: RollbackRequest): Promise<ConfigurationAnswer> {
     const name = known(text)
     const raw = this.#raw(name, by)
-    const kept = await raw.history()
+    const kept = await raw.history(call)
     const found = kept.find((published) => published.version === version)
     if (found === undefined)
       throw new CatchmentError(
@@ -165,8 +169,8 @@ function refuseUnusable(name: ConfigurationName, value: unknown): void {
     throw new CatchmentError('bad-value', `that cannot be the ${name}: ${problem}`, { blame: 'peer' })
 }
 
-function expected(version: number | undefined): { expectedVersion?: number } {
-  return version === undefined ? {} : { expectedVersion: version }
+function expected(version: number | undefined): PublishOptions {
+  return version === undefined ? call : { ...call, expectedVersion: version }
 }
 
 function versionOf(name: ConfigurationName, published: Published): ConfigurationVersion {

@@ -85,7 +85,7 @@ export class Housekeeping {
       forgotten,
       waiting.flatMap(({ data }) => decodeCommand(data, log) ?? []),
       { slotMs: slot.scheduledMs, now },
-    ).slice(0, Math.min(forgettingsMax, commandsWaitingMax - waiting.length))
+    ).slice(0, Math.max(0, Math.min(forgettingsMax, commandsWaitingMax - waiting.length)))
     if (commands.length > 0) log.info('collectors are to be forgotten', { ids: commands.map(({ target }) => target) })
     const outcomes = youngOutcomes(snapshot.outcomes, now)
     return [

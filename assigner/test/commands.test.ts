@@ -10,6 +10,7 @@ import {
   encodeZnode,
   errorAnswerSchema,
   explainAnswerSchema,
+  leaderSchema,
   outcomesMax,
   parseJson,
   type CommandAnswer,
@@ -162,6 +163,17 @@ describe('commands of operators', () => {
     expect([network.lost, stat.version]).toEqual([1, 2])
     const { outcomes } = parseJson(commandsAnswerSchema, (await cluster.get(assigner, '/v1/commands')).body, '')
     expect(outcomes.map(({ verb }) => verb)).toEqual(['serve', 'cordon', 'drain'])
+  })
+
+  test('who was deposed without knowing it cannot execute: the command waits for the next term', async () => {
+    const assigner = await cluster.assigner('a1')
+    await cluster.collector('c1')
+    await cluster.sees(assigner, 1)
+    const leader = decodeZnode(leaderSchema, (await cluster.session.get(paths.leader)).data, 'the fence')
+    await cluster.session.set(paths.leader, encodeZnode({ ...leader, id: 'a9', term: 7 }), 'any')
+    const { outcome } = await ask(assigner, 'drain', 'c1')
+    expect(outcome).toMatchObject({ outcome: 'done', term: 8 })
+    expect((await cluster.session.get(paths.admin('c1'))).stat.version).toBe(0)
   })
 
   test('bad input is refused with what is wrong', async () => {

@@ -97,6 +97,11 @@ describe('the configuration', () => {
     const { current } = parseJson(configurationAnswerSchema, (await cluster.get(assigner, path)).body, 'an answer')
     expect(current).toMatchObject({ version: 1, by: '' })
     expect(current?.problem).toContain('redistribution')
+    await cluster.session.set(paths.configOf('policy'), Buffer.from('{'), 'any')
+    await eventually('it is no JSON', async () => {
+      const broken = parseJson(configurationAnswerSchema, (await cluster.get(assigner, path)).body, 'an answer').current
+      return broken?.version === 2 && broken.problem !== undefined && broken.value === undefined
+    })
     await put(assigner, path, { value: { redistribution: 'local' }, by: 'alice' })
     await eventually('the problem is over', () => assigner.tree().problems === undefined)
     const shown = await cluster.session.get(paths.configOf('policy'))

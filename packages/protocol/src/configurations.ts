@@ -38,7 +38,8 @@ export const configurationVersionSchema = z.object({
   version: versionSchema,
   by: z.string(),
   at: z.number().nonnegative(),
-  value: z.unknown(),
+  /** Absent where the node holds no JSON. */
+  value: z.unknown().optional(),
   problem: z.string().optional(),
 })
 export type ConfigurationVersion = z.infer<typeof configurationVersionSchema>
