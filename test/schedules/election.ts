@@ -1,5 +1,4 @@
 import { joinElection, observeLeader, type Election, type ObservedLeader } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { FencedResource } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Played, Story, StoryWorld } from './story.ts'
@@ -16,10 +15,13 @@ interface Candidate {
 /** What the members believe, compared at every instant. */
 class Leaders {
   readonly #candidates = new Map<Member, Candidate>()
+  readonly #tokens = new Map<bigint, Member>()
   wrong: string | undefined
 
   leading(): Candidate[] {
-    return [...this.#candidates.values()].filter(({ member, election }) => member.awake && election.leading)
+    return [...this.#candidates.values()].filter(
+      ({ member, election }) => member.awake && !member.deposed && election.leading,
+    )
   }
 
   stand(member: Member): Election {
@@ -30,6 +32,9 @@ class Leaders {
       onElected: (elected) => {
         member.note(`elected, ${elected}`)
         if (token !== undefined) this.wrong ??= `${member.name} is elected twice`
+        const other = this.#tokens.get(elected) ?? member
+        if (other !== member) this.wrong ??= `${member.name} is elected with the token of ${other.name}`
+        this.#tokens.set(elected, member)
         token = elected
       },
       onDeposed: () => {
@@ -50,41 +55,18 @@ class Leaders {
 export const election: Story = {
   recipe: 'election',
   members: 3,
-  faults: untoldFaults,
   start: (world) => {
     const leaders = new Leaders()
     const resource = new FencedResource()
     return {
       ...elections(world, leaders, (member, { token }) => {
-        if (token !== undefined && !resource.write(token)) leaders.wrong ??= `${member.name} leads and is refused`
+        if (token !== undefined && !resource.write(token) && !member.deposed)
+          leaders.wrong ??= `${member.name} leads and is refused`
       }),
       check: () => {
         if (leaders.wrong !== undefined) throw new Error(leaders.wrong)
         const names = leaders.leading().map(({ member }) => member.name)
         if (names.length > 1) throw new Error(`${names.join(' and ')} lead`)
-      },
-    }
-  },
-}
-
-/** The servers end sessions too, so that for a moment two may believe that they lead: then tokens tell who is the later. */
-export const fencedElection: Story = {
-  recipe: 'election, fenced',
-  members: 3,
-  start: (world) => {
-    const leaders = new Leaders()
-    const resource = new FencedResource()
-    const writers: bigint[] = []
-    return {
-      ...elections(world, leaders, (_member, { token }) => {
-        if (token !== undefined && resource.write(token)) writers.push(token)
-      }),
-      check: () => {
-        if (leaders.wrong !== undefined) throw new Error(leaders.wrong)
-        if (writers.some((token, index) => token < (writers[index - 1] ?? 0n)))
-          throw new Error('an old leader wrote late')
-        const tokens = leaders.leading().map(({ election }) => election.token)
-        if (new Set(tokens).size < tokens.length) throw new Error('two lead with one token')
       },
     }
   },

@@ -1,5 +1,4 @@
 import { exclusiveLock, type ExclusiveLock, type Hold } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
@@ -18,14 +17,14 @@ const calmAtMs = 35_000
 export const exclusiveLockStory: Story = {
   recipe: 'exclusive lock',
   members: 3,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const resource = new FencedResource()
     const visit = async (member: Member, hold: Hold): Promise<void> => {
       for (let round = 0; round < roundsMax && !hold.signal.aborted; round += 1) {
         await member.sleep(member.random.float() * 1_500)
-        if (hold.held && !resource.write(hold.token)) holders.wrong(`${member.name} holds and is refused`)
+        if (hold.held && !resource.write(hold.token) && !member.deposed)
+          holders.wrong(`${member.name} holds and is refused`)
       }
     }
     return {

@@ -1,10 +1,12 @@
 import type { Random } from '@catchment/runtime'
 import type { Victim } from './member.ts'
+import type { Trap } from './network.ts'
 
 /** What a fault may do to the world. */
 export interface Reach {
   readonly random: Random
   readonly sessionTimeoutMs: number
+  /** Those alive whom a fault may befall: nobody any more when everything heals. */
   victims(): Victim[]
   after(delayMs: number, what: () => void): void
   note(text: string): void
@@ -21,17 +23,15 @@ export type FaultName = keyof typeof faults
 /** What can go wrong, each with how it is brought about. Durations lie on both sides of the session timeout. */
 export const faults = {
   /** A write that never reaches the server. */
-  'cut-before': (reach: Reach) => {
-    trap(reach, 'before-request', 'cut-before')
+  'cut-before': (reach: Reach, victim: Victim) => {
+    trap(reach, victim, 'before-request')
   },
   /** A write that is done, and its answer lost. */
-  'cut-after': (reach: Reach) => {
-    trap(reach, 'before-answer', 'cut-after')
+  'cut-after': (reach: Reach, victim: Victim) => {
+    trap(reach, victim, 'before-answer')
   },
   /** Nothing passes for a while, then everything does, late. */
-  delay: (reach: Reach) => {
-    const victim = one(reach)
-    if (victim === undefined) return
+  delay: (reach: Reach, victim: Victim) => {
     const ms = duration(reach)
     reach.note(`${victim.name}: network holds for ${Math.round(ms)} ms`)
     reach.felt('delay')
@@ -39,9 +39,7 @@ export const faults = {
     reach.after(ms, () => (victim.network.weather = 'through'))
   },
   /** No server can be reached for a while. */
-  partition: (reach: Reach) => {
-    const victim = one(reach)
-    if (victim === undefined) return
+  partition: (reach: Reach, victim: Victim) => {
     const ms = duration(reach)
     reach.note(`${victim.name}: network refuses for ${Math.round(ms)} ms`)
     reach.felt('partition')
@@ -49,16 +47,14 @@ export const faults = {
     reach.after(ms, () => (victim.network.weather = 'through'))
   },
   /** The server ends a session whose owner believes in it. */
-  expire: (reach: Reach) => {
-    const victim = one(reach)
-    if (victim === undefined || !reach.expire(victim)) return
+  expire: (reach: Reach, victim: Victim) => {
+    if (!reach.expire(victim)) return
     reach.note(`${victim.name}: session expired by the server`)
     reach.felt('expire')
   },
   /** A process is stopped, and goes on. */
-  pause: (reach: Reach) => {
-    const victim = one(reach)
-    if (victim === undefined || victim.clock.stopped) return
+  pause: (reach: Reach, victim: Victim) => {
+    if (victim.clock.stopped) return
     const ms = duration(reach)
     reach.note(`${victim.name}: stopped for ${Math.round(ms)} ms`)
     reach.felt('pause')
@@ -74,9 +70,7 @@ export const faults = {
     })
   },
   /** A process dies, its host with it or not; another one comes in its place. */
-  death: (reach: Reach) => {
-    const victim = one(reach)
-    if (victim === undefined) return
+  death: (reach: Reach, victim: Victim) => {
     const host = reach.random.float() < 0.5
     reach.note(`${victim.name}: ${host ? 'host' : 'process'} dies`)
     reach.felt('death')
@@ -98,23 +92,46 @@ export const faults = {
   },
 } as const
 
-/**
- * Those after which two never believe at one instant that they hold the same. When the servers end a session before its
- * lease is over, the news takes time to reach its owner.
- */
-export const untoldFaults = (Object.keys(faults) as FaultName[]).filter((name) => name !== 'expire')
+const names = Object.keys(faults) as FaultName[]
 
-/** Someone alive, if there is anyone. */
+/** How often a fault is not alone. */
+const burstShare = 0.4
+/** How soon something follows a cut: before the reconnect, or while what was under way is being repeated. */
+const afterCutMsMax = 500
+
+/** A fault, and sometimes one or two more before a session timeout is over: what guards against one is open to the next. */
+export function strike(reach: Reach): void {
+  const { random, sessionTimeoutMs } = reach
+  const victim = one(reach)
+  befall(reach, victim)
+  if (random.float() >= burstShare) return
+  for (let more = random.float() < 0.5 ? 1 : 2; more > 0; more -= 1)
+    reach.after(random.float() * sessionTimeoutMs, () => {
+      befall(reach, random.float() < 0.5 ? victim : one(reach))
+    })
+}
+
+/** Any fault. */
+function befall(reach: Reach, victim: Victim | undefined): void {
+  const name = names[Math.floor(reach.random.float() * names.length)]
+  if (name !== undefined && victim !== undefined && reach.victims().includes(victim)) faults[name](reach, victim)
+}
+
 function one(reach: Reach): Victim | undefined {
-  const alive = reach.victims().filter(({ dead, member }) => !dead && member !== undefined)
+  const alive = reach.victims()
   return alive[Math.floor(reach.random.float() * alive.length)]
 }
 
-function trap(reach: Reach, kind: 'before-request' | 'before-answer', name: 'cut-before' | 'cut-after'): void {
-  const victim = one(reach)
-  victim?.network.lay(kind, () => {
+/** Half of the cuts are followed by something else. */
+function trap(reach: Reach, victim: Victim, kind: Trap): void {
+  const { random } = reach
+  victim.network.lay(kind, () => {
     reach.note(`${victim.name}: cut ${kind.replace('-', ' the ')}`)
-    reach.felt(name)
+    reach.felt(kind === 'before-request' ? 'cut-before' : 'cut-after')
+    if (random.float() < 0.5)
+      reach.after(random.float() * afterCutMsMax, () => {
+        befall(reach, victim)
+      })
   })
 }
 

@@ -84,7 +84,7 @@ export const guards: readonly Guard[] = [
     without: 'if (this.#place !== undefined) return this.#place',
   },
   {
-    recipe: 'election, fenced',
+    recipe: 'election',
     name: 'the token is of the leader',
     file: 'packages/coordination/src/recipes/election.ts',
     text: 'this.#elected = { token, node }',

@@ -36,9 +36,9 @@ export class Holders {
     this.#world = world
   }
 
-  /** Those that can act at this instant and hold. */
+  /** Those that can act at this instant and hold, as far as they can know. */
   held(): Holder[] {
-    return [...this.#holders].filter(({ member, hold }) => member.awake && hold.held)
+    return [...this.#holders].filter(({ member, hold }) => member.awake && !member.deposed && hold.held)
   }
 
   /** All holds that were given and are not back. */

@@ -1,5 +1,4 @@
 import { joinHotStandby, ZooKeeperError, type Active } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
@@ -18,7 +17,7 @@ class Acts {
   running(): readonly [Member, Active][] {
     return [...this.#running]
       .map(([member, { active }]): [Member, Active] => [member, active])
-      .filter(([member, { held }]) => member.awake && held)
+      .filter(([member, { held }]) => member.awake && !member.deposed && held)
   }
 
   /** Whose session is over, it has been told to end. */
@@ -34,12 +33,16 @@ class Acts {
     const from = Number(context?.toString() ?? '0')
     member.note(`runs from ${from}, ${token}`)
     if (this.#running.has(member)) this.wrong ??= `${member.name} runs twice`
-    if (from < this.#saved || from > this.#tried)
-      this.wrong ??= `${member.name} runs from ${from}, saved was ${this.#saved}, tried ${this.#tried}`
-    if (token <= this.#lastToken) this.wrong ??= `${member.name} runs with token ${token} after ${this.#lastToken}`
+    if (!member.deposed) this.#startNext(member, active, from)
     this.#running.set(member, { active, generation: member.session.generation })
-    this.#lastToken = token
     return from
+  }
+
+  #startNext({ name }: Member, { token }: Active, from: number): void {
+    if (from < this.#saved || from > this.#tried)
+      this.wrong ??= `${name} runs from ${from}, saved was ${this.#saved}, tried ${this.#tried}`
+    if (token <= this.#lastToken) this.wrong ??= `${name} runs with token ${token} after ${this.#lastToken}`
+    this.#lastToken = token
   }
 
   async save(active: Active, acts: number): Promise<void> {
@@ -61,7 +64,6 @@ class Acts {
 export const hotStandbyStory: Story = {
   recipe: 'hot standby',
   members: 3,
-  faults: untoldFaults,
   start: (world) => {
     const acts = new Acts()
     let over = false

@@ -14,6 +14,11 @@ export interface Member {
   readonly random: Random
   /** Whether it can act at this instant. One that is stopped holds nothing, whatever its variables say. */
   readonly awake: boolean
+  /**
+   * Whether the servers have ended its session before its time, and it has not heard of it yet. At such an instant it
+   * believes in what may be another's: only what it writes to can tell.
+   */
+  readonly deposed: boolean
   /** Aborts when the schedule is over: begin nothing new, finish. */
   readonly signal: AbortSignal
   /** Whether it is over. */

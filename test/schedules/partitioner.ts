@@ -1,5 +1,4 @@
 import { joinPartitioner, type OwnedItem, type Partitioner } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 
@@ -16,7 +15,6 @@ export const partitioner: Story = {
   recipe: 'partitioner',
   members: 3,
   horizonMs,
-  faults: untoldFaults,
   start: (world) => {
     const joined = new Map<Member, Partitioner>()
     const greatest = new Map<string, bigint>()
@@ -24,6 +22,7 @@ export const partitioner: Story = {
     let wrong: string | undefined
     let calm: string | undefined
     const acquired = (member: Member, owned: readonly OwnedItem[]): void => {
+      if (member.deposed) return
       for (const { item, token, held } of owned) {
         if (held && token <= (greatest.get(item) ?? 0n)) wrong = `${member.name} holds ${item} by an old token`
         if (held) greatest.set(item, token)
@@ -76,7 +75,7 @@ export const partitioner: Story = {
         if (wrong !== undefined) throw new Error(wrong)
         owners.clear()
         for (const [member, division] of joined) {
-          if (!member.awake) continue
+          if (!member.awake || member.deposed) continue
           for (const { item } of division.owned()) {
             const other = owners.get(item)
             if (other !== undefined) throw new Error(`${other.name} and ${member.name} hold ${item}`)

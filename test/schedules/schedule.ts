@@ -5,7 +5,7 @@ import { openSession, ZooKeeperError, type ZooKeeperSession } from '@catchment/c
 import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper'
 import { asError, sleep, type Random } from '@catchment/runtime'
 import { FakeClock, seededRandom } from '@catchment/testing'
-import { faults, type FaultName, type Reach } from './faults.ts'
+import { faults, strike, type FaultName, type Reach } from './faults.ts'
 import { MemberClock, type Member, type Victim } from './member.ts'
 import { Network } from './network.ts'
 import type { Played, Story, StoryWorld } from './story.ts'
@@ -53,6 +53,9 @@ class Schedule implements Reach, StoryWorld {
   #snapshot: Buffer | undefined
   #outside: Promise<ZooKeeperSession> | undefined
   #failure: Error | undefined
+  #healed = false
+  /** Sessions that the servers have ended before their time, by id. */
+  readonly #endedAtMs = new Map<string, number>()
   #members = 0
 
   constructor(story: Story, seed: number) {
@@ -68,15 +71,14 @@ class Schedule implements Reach, StoryWorld {
     await this.startServer()
     for (let count = 0; count < this.#story.members; count += 1) this.join()
     const horizonMs = this.#story.horizonMs ?? 40_000
-    const names = this.#story.faults ?? (Object.keys(faults) as FaultName[])
     const planned = 1 + Math.floor(this.random.float() * faultsMax)
     for (let count = 0; count < planned; count += 1)
       this.after(this.random.float() * horizonMs, () => {
-        const name = names[Math.floor(this.random.float() * names.length)]
-        if (name !== undefined) faults[name](this)
+        strike(this)
       })
     await this.#runUntil(horizonMs)
-    if (this.feltFaults.length === 0) faults.partition(this)
+    const [first] = this.victims()
+    if (this.feltFaults.length === 0 && first !== undefined) faults.partition(this, first)
     await this.#runUntil(horizonMs + this.sessionTimeoutMs)
     await this.#heal()
     await this.#runUntil(this.nowMs() + calmTimeouts * this.sessionTimeoutMs)
@@ -101,7 +103,7 @@ class Schedule implements Reach, StoryWorld {
   }
 
   victims(): Victim[] {
-    return this.#victims
+    return this.#healed ? [] : this.#victims.filter(({ dead, member }) => !dead && member !== undefined)
   }
 
   members(): Member[] {
@@ -118,7 +120,9 @@ class Schedule implements Reach, StoryWorld {
 
   expire({ member }: Victim): boolean {
     const id = member?.session.sessionId
-    return id !== undefined && this.#server?.expireSession(BigInt(`0x${id}`)) === true
+    if (id === undefined || this.#server?.expireSession(BigInt(`0x${id}`)) !== true) return false
+    this.#endedAtMs.set(id, this.nowMs())
+    return true
   }
 
   stopServer(): void {
@@ -199,6 +203,7 @@ class Schedule implements Reach, StoryWorld {
 
   #member(victim: Victim, session: ZooKeeperSession, random: Random): Member {
     const { name, clock } = victim
+    const endedAtMs = this.#endedAtMs
     const note = (text: string): void => {
       this.note(`${name}: ${text}`)
     }
@@ -211,6 +216,9 @@ class Schedule implements Reach, StoryWorld {
       over: () => this.#over.signal.aborted,
       get awake() {
         return !victim.dead && !clock.stopped
+      },
+      get deposed() {
+        return session.sessionId !== undefined && endedAtMs.has(session.sessionId)
       },
       sleep: (ms) => sleep(clock, ms, this.#over.signal).catch(() => undefined),
       note,
@@ -238,6 +246,7 @@ class Schedule implements Reach, StoryWorld {
   }
 
   async #heal(): Promise<void> {
+    this.#healed = true
     this.note('everything heals')
     await this.startServer()
     for (const { network, clock, dead } of this.#victims) {
@@ -259,7 +268,19 @@ class Schedule implements Reach, StoryWorld {
 
   #look(): void {
     if (this.#failure !== undefined) throw this.#failure
+    this.#checkDeposed()
     this.#played.check()
+  }
+
+  /** Whoever is deposed hears of it before a session timeout is over: no ping of it is answered any more. */
+  #checkDeposed(): void {
+    for (const [id, atMs] of this.#endedAtMs) {
+      if (this.nowMs() - atMs <= this.sessionTimeoutMs) continue
+      const unaware = this.members().find(
+        ({ awake, session }) => awake && session.sessionId === id && session.state === 'connected',
+      )
+      if (unaware !== undefined) throw new Error(`${unaware.name} does not know that its session ended at ${atMs}`)
+    }
   }
 
   /** Lets time pass until `work` has settled; throws what it rejects with, or that it hangs. */

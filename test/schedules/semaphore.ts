@@ -1,5 +1,4 @@
 import { resizeSemaphore, semaphore, type Hold, type Semaphore } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story, StoryWorld } from './story.ts'
@@ -18,7 +17,6 @@ const idleMsMax = 3_000
 export const semaphoreStory: Story = {
   recipe: 'semaphore',
   members: 4,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const idle = new Idle(world, holders, () => leases)
@@ -42,7 +40,6 @@ export const semaphoreStory: Story = {
 export const resizedSemaphoreStory: Story = {
   recipe: 'semaphore, resized',
   members: 4,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const numbers = new Numbers()
@@ -73,6 +70,7 @@ export const resizedSemaphoreStory: Story = {
 class Numbers {
   #possible: number[] = [0]
   #changing = 0
+  #begun = 0
 
   get least(): number {
     return Math.min(...this.#possible)
@@ -80,9 +78,12 @@ class Numbers {
 
   async change(number: number, change: () => Promise<void>, member: Member): Promise<void> {
     this.#possible.push(number)
+    this.#begun += 1
+    const order = this.#begun
+    const isAlone = this.#changing === 0
     this.#changing += 1
     const isCertain = await member.attempt('resize', () => change().then(() => true))
-    if (isCertain === true && this.#changing === 1) this.#possible = [number]
+    if (isCertain === true && isAlone && order === this.#begun) this.#possible = [number]
     if (isCertain === true) this.#changing -= 1
     member.note(`resized to ${number}`)
   }

@@ -1,5 +1,4 @@
 import { sharedLock, type Hold, type SharedLock, type SharedLockSide } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
@@ -14,7 +13,6 @@ const tasks = 2
 export const sharedLockStory: Story = {
   recipe: 'shared lock',
   members: 3,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const resource = new FencedResource()
@@ -22,7 +20,7 @@ export const sharedLockStory: Story = {
     const visit = async (member: Member, hold: Hold): Promise<void> => {
       for (let round = 0; round < 2 && !hold.signal.aborted; round += 1) {
         await member.sleep(member.random.float() * 1_200)
-        if (writing.has(hold) && hold.held && !resource.write(hold.token))
+        if (writing.has(hold) && hold.held && !resource.write(hold.token) && !member.deposed)
           holders.wrong(`${member.name} writes and is refused`)
       }
     }

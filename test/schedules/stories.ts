@@ -4,7 +4,7 @@ import { counterStory } from './counter.ts'
 import { discoveryStory } from './discovery.ts'
 import { coldStandbyStory } from './cold-standby.ts'
 import { doubleBarrierStory } from './double-barrier.ts'
-import { election, fencedElection } from './election.ts'
+import { election } from './election.ts'
 import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
 import { hotStandbyStory } from './hot-standby.ts'
 import { queueStory } from './queue.ts'
@@ -20,7 +20,6 @@ export const stories: readonly Story[] = [
   barrierStory,
   doubleBarrierStory,
   election,
-  fencedElection,
   hotStandbyStory,
   coldStandbyStory,
   exclusiveLockStory,

@@ -1,4 +1,3 @@
-import type { FaultName } from './faults.ts'
 import type { Member } from './member.ts'
 import type { ZooKeeperSession } from '@catchment/coordination'
 
@@ -36,6 +35,4 @@ export interface Story {
   readonly horizonMs?: number
   /** 4 s unless given. */
   readonly sessionTimeoutMs?: number
-  /** The faults of its schedules; all unless given. */
-  readonly faults?: readonly FaultName[]
 }
