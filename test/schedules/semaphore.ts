@@ -1,5 +1,4 @@
 import { resizeSemaphore, semaphore, type Hold, type Semaphore } from '@catchment/coordination'
-import { untoldFaults } from './faults.ts'
 import { Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from './member.ts'
 import type { Story, StoryWorld } from './story.ts'
@@ -18,7 +17,6 @@ const idleMsMax = 3_000
 export const semaphoreStory: Story = {
   recipe: 'semaphore',
   members: 4,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const idle = new Idle(world, holders, () => leases)
@@ -42,7 +40,6 @@ export const semaphoreStory: Story = {
 export const resizedSemaphoreStory: Story = {
   recipe: 'semaphore, resized',
   members: 4,
-  faults: untoldFaults,
   start: (world) => {
     const holders = new Holders(world)
     const numbers = new Numbers()
