@@ -7,7 +7,7 @@ import { doubleBarrierStory } from './double-barrier.ts'
 import { election } from './election.ts'
 import { exclusiveLockStory, fencedLockStory } from './exclusive-lock.ts'
 import { hotStandbyStory } from './hot-standby.ts'
-import { queueStory } from './queue.ts'
+import { priorityQueueStory, queueStory } from './queue.ts'
 import { resizedSemaphoreStory, semaphoreStory } from './semaphore.ts'
 import { sharedLockStory } from './shared-lock.ts'
 import { followers } from './followers.ts'
@@ -28,6 +28,7 @@ export const stories: readonly Story[] = [
   semaphoreStory,
   resizedSemaphoreStory,
   queueStory,
+  priorityQueueStory,
   counterStory,
   configurationStory,
   discoveryStory,
