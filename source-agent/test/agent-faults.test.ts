@@ -44,6 +44,24 @@ describe('an agent loses nothing', () => {
     await scene.arrives('a.log', [linesOf(100) + linesOf(50, 100)])
   })
 
+  test('when its collector stays behind what it knows: it tells the assigners which epoch that is', async () => {
+    scene.assigner.routes.set('g', { collector: scene.collectors[0], epoch: 7 })
+    await writeFile(scene.path('a.log'), linesOf(100))
+    await scene.start()
+    await scene.arrives('a.log', [linesOf(100)])
+    scene.collectors[0].fault = () => 'behind'
+    const { asked } = scene.assigner
+    await appendFile(scene.path('a.log'), linesOf(50, 100))
+    await scene.until(
+      () => scene.assigner.asked > asked && scene.assigner.epochs.get('g') === 7,
+      'the epoch to be told',
+    )
+    scene.assigner.move(() => {
+      scene.assigner.routes.set('g', { collector: scene.collectors[1], epoch: 8 })
+    })
+    await scene.arrives('a.log', [linesOf(100) + linesOf(50, 100)])
+  })
+
   test('when its collector dies with an answer owed: frames elsewhere name what is in doubt', async () => {
     await writeFile(scene.path('a.log'), linesOf(100))
     scene.collectors[0].fault = () => 'drop-answer'

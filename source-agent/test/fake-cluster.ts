@@ -32,7 +32,7 @@ export interface HeldStream {
 }
 
 export type Fault =
-  'none' | 'drop-answer' | 'drop-request' | 'push-back' | 'nonsense' | 'misdirect' | 'diverge' | 'silence'
+  'none' | 'drop-answer' | 'drop-request' | 'push-back' | 'nonsense' | 'misdirect' | 'behind' | 'diverge' | 'silence'
 
 export class FakeCollector {
   readonly id: string
@@ -127,6 +127,7 @@ export class FakeCollector {
       const { stream, start, group } = frame.header
       const payload = body.subarray(frame.payloadOffset, frame.end)
       if (fault === 'misdirect') results.push({ stream, start, outcome: 'misdirected', status: 421, group, epoch: 1 })
+      else if (fault === 'behind') results.push({ stream, start, outcome: 'behind', status: 503, retryAfterMs: 20 })
       else if (fault === 'diverge') results.push({ stream, start, outcome: 'diverged', status: 422 })
       else results.push(this.#frame(frame.header, payload))
     }
@@ -183,6 +184,8 @@ export class FakeAssigner {
   readonly routes = new Map<string, { collector: FakeCollector; epoch: number }>()
   byDefault: FakeCollector | undefined
   asked = 0
+  /** What was asked last of each group. */
+  readonly epochs = new Map<string, number | undefined>()
   nonsense = false
   #server: HttpServer | undefined
   readonly #changed: (() => void)[] = []
@@ -219,6 +222,7 @@ export class FakeAssigner {
     this.asked += 1
     if (this.nonsense) return { assigned: 'all of them' }
     const request = resolveRequestSchema.parse(body)
+    for (const { group, epoch } of request.groups) this.epochs.set(group, epoch)
     const refused = request.groups.some(({ refusedBy, refusedUrl, group }) => {
       const served = this.#of(group)?.collector
       return refusedBy === served?.id && (refusedUrl === undefined || refusedUrl === served?.url)
