@@ -102,11 +102,34 @@ describe('followTree', () => {
       await told.first((stale) => !stale)
       await session.create(`${root}/t/b`, bytes('3'))
       await told.first((stale) => stale)
+      expect(followed.tooLarge?.message).toContain('at most 2 nodes')
       expect(await ending(followed.refresh())).toBe('too-large not-done')
       expect(shown(followed.tree)).toBe('a=2 t=1')
       await session.delete(`${root}/t/a`, 'any')
       await told.first(() => told.all.length === 3)
-      expect([shown(followed.tree), followed.stale]).toEqual(['b=3 t=1', false])
+      expect([shown(followed.tree), followed.stale, followed.tooLarge]).toEqual(['b=3 t=1', false, undefined])
+      await followed.close()
+    }),
+  )
+
+  test(
+    'what is not included is neither shown nor counted, with all that is below it',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      for (const name of ['', '/in', '/in/x', '/out', '/out/x']) await session.create(`${root}/t${name}`, bytes('1'))
+      const updates = new Told<TreeUpdate>()
+      const followed = followTree(session, `${root}/t`, {
+        includes: (path) => path !== `${root}/t/out`,
+        nodesMax: 3,
+        onTree: updates.tell,
+      })
+      expect(shown(await followed.refresh())).toBe('in=1 t=1 x=1')
+      await session.set(`${root}/t/out/x`, bytes('2'), 'any')
+      await session.create(`${root}/t/out/y`, bytes('2'))
+      expect((await followed.refresh({ sync: false })).size).toBe(3)
+      expect(updates.all.length).toBe(1)
+      await session.set(`${root}/t/in/x`, bytes('2'), 'any')
+      expect(shown(await followed.refresh({ sync: false }))).toBe('in=1 t=1 x=2')
       await followed.close()
     }),
   )

@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
-import { followChildren, followMembers, followValue, joinMembership, type Members } from '../src/index.ts'
-import { bytes, ending, inWorld, text, Told } from './world.ts'
+import { eventually, fourLetterWord } from '@catchment/testing'
+import {
+  followChildren,
+  followMembers,
+  followTree,
+  followValue,
+  joinMembership,
+  type Members,
+  type ZooKeeperSession,
+} from '../src/index.ts'
+import { ownServers } from './servers.ts'
+import { bytes, ending, inWorld, inWorldOn, text, Told } from './world.ts'
 
 describe('followValue', () => {
   test(
@@ -171,4 +181,57 @@ describe('followChildren and followMembers', () => {
       await followed.close()
     }),
   )
+})
+
+type Closable = { close(): Promise<void> }
+const followers: Readonly<Record<string, (session: ZooKeeperSession, path: string) => Closable>> = {
+  followValue: (session, path) => followValue(session, path, { onValue: () => undefined }),
+  followChildren: (session, path) => followChildren(session, path, { onChildren: () => undefined }),
+  followMembers: (session, path) => followMembers(session, path, { onMembers: () => undefined }),
+  followTree: (session, path) => followTree(session, path, { onTree: () => undefined }),
+}
+
+test('close() of each follower leaves no watch on any server, whether it ends while it reads, after it or while cut off', async () => {
+  const servers = await ownServers()
+  const watchCount = async (): Promise<number> => {
+    const answers = await Promise.all(servers.ports.map((port) => fourLetterWord(port, 'mntr')))
+    return answers.reduce((sum, answer) => sum + Number(/zk_watch_count\t(\d+)/.exec(answer)?.[1]), 0)
+  }
+  const story = inWorldOn(
+    () => Promise.resolve(servers),
+    async ({ session: open, root }) => {
+      const { session, network, reaches } = await open()
+      for (const name of ['a', 'b', 'c']) await session.create(`${root}/${name}`, bytes('1'))
+      const noneLeft = (what: string): Promise<true> =>
+        eventually(`no watch of ${what} is left`, async () => (await watchCount()) === 0)
+      for (const [name, follow] of Object.entries(followers)) {
+        for (const path of [root, `${root}/absent`]) {
+          const settled = follow(session, path)
+          await eventually(`${name} watches`, async () => (await watchCount()) > 0)
+          await session.sync(root)
+          await settled.close()
+          await noneLeft(`${name} of ${path}`)
+        }
+        await follow(session, root).close()
+        const reading = follow(session, root)
+        await session.sync(root)
+        await reading.close()
+        await noneLeft(`${name}, closed while it read`)
+        const cutOff = follow(session, root)
+        await eventually(`${name} watches`, async () => (await watchCount()) > 0)
+        const suspended = reaches('suspended')
+        network.cut()
+        await suspended
+        await cutOff.close()
+        await reaches('connected')
+        await session.sync(root)
+        await noneLeft(`${name}, closed while cut off`)
+      }
+    },
+  )
+  try {
+    await story()
+  } finally {
+    await servers.close()
+  }
 })

@@ -9,6 +9,7 @@ export { patienceMs } from './patience.ts'
 export { startProcess, type ChildProcess, type ProcessEnd } from './process.ts'
 export {
   expectsRealZooKeeper,
+  fourLetterWord,
   startRealZooKeeper,
   type RealZooKeeper,
   type RealZooKeeperOptions,

@@ -122,8 +122,8 @@ async function serving(child: ChildProcess, port: number): Promise<void> {
   }
 }
 
-/** What a server on loopback answers to a four-letter word before it closes the connection. */
-function fourLetterWord(port: number, word: string): Promise<string> {
+/** What a server on loopback, ours or a real one, answers to a four-letter word before it closes the connection. */
+export function fourLetterWord(port: number, word: string): Promise<string> {
   return new Promise((resolve, reject) => {
     let answer = ''
     const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(word))

@@ -28,6 +28,11 @@ export interface FollowTreeOptions {
   /** Called first when everything has been read, then on change. An absent root is an empty tree. */
   readonly onTree: (update: TreeUpdate) => void
   readonly onStale?: (stale: boolean) => void
+  /**
+   * Asked of every path below the followed node: false leaves it out, with all that is below it. It is not read and does not
+   * count for the limits; but the watch tells of it, and each event is looked at. All are in unless given.
+   */
+  readonly includes?: (path: string) => boolean
   /** Reads all of it again this often even if no watch fires; 60 s unless given. */
   readonly rereadMs?: number
   /** 1 s unless given. */
@@ -43,8 +48,13 @@ export interface FollowedTree {
   readonly tree: Tree
   /** True until the first reading, from `suspended` until all has been read again, and while a limit is passed. */
   readonly stale: boolean
-  /** Sync, then read: resolves with nothing older than this call, delivered before. Rejects with `too-large` at a limit. */
-  refresh(): Promise<Tree>
+  /** While a limit is passed: which, with the code `too-large`. */
+  readonly tooLarge: ZooKeeperError | undefined
+  /**
+   * Sync, then read: resolves with nothing older than this call, delivered before. Rejects with `too-large` at a limit.
+   * Without `sync`: nothing older than what this session has written or seen.
+   */
+  refresh(options?: { readonly sync?: boolean }): Promise<Tree>
   /** Ends it; when this resolves no callback runs any more. The watch is taken back in the background. */
   close(): Promise<void>
 }
@@ -85,15 +95,16 @@ class TreeFollower implements FollowedTree {
   #watch: { readonly generation: number; readonly persistent: PersistentWatch | undefined } | undefined
   #verifiedMs: number
   #delivered = false
-  #overLimit = false
+  #tooLarge: ZooKeeperError | undefined
   #stale = true
 
   constructor(session: ZooKeeperSession, path: string, options: FollowTreeOptions) {
     const { nodesMax = nodesMaxDefault, bytesMax = bytesMaxDefault, rereadMs = rereadMsDefault } = options
+    const { includes = () => true } = options
     this.#session = session
     this.#path = path
     this.#options = options
-    this.#copy = new TreeCopy(path, { nodesMax, bytesMax })
+    this.#copy = new TreeCopy(path, { nodesMax, bytesMax, includes })
     this.#copy.markAll()
     this.#verifiedMs = session.clock.monotonicMs()
     // Before the Following hears of it and takes a turn.
@@ -119,11 +130,15 @@ class TreeFollower implements FollowedTree {
   }
 
   get stale(): boolean {
-    return this.#overLimit || this.#following.stale
+    return this.#tooLarge !== undefined || this.#following.stale
   }
 
-  async refresh(): Promise<Tree> {
-    await this.#following.refresh(true)
+  get tooLarge(): ZooKeeperError | undefined {
+    return this.#tooLarge
+  }
+
+  async refresh({ sync = true } = {}): Promise<Tree> {
+    await this.#following.refresh(sync)
     return this.#shown
   }
 
@@ -148,7 +163,7 @@ class TreeFollower implements FollowedTree {
       }
       await this.#readDue(turn)
     }
-    this.#overLimit = false
+    this.#tooLarge = undefined
     return true
   }
 
@@ -176,12 +191,14 @@ class TreeFollower implements FollowedTree {
       }
     }
     const lanes = await Promise.allSettled(Array.from({ length: readsAtOnce }, lane))
-    const failed = lanes.find((ended) => ended.status === 'rejected')
-    if (failed === undefined) return
+    const failures = lanes.flatMap((ended) => (ended.status === 'rejected' ? [asError(ended.reason)] : []))
+    if (failures[0] === undefined) return
     for (const [path, cause] of due) this.#copy.mark(path, cause)
-    this.#overLimit = isCode(failed.reason, 'too-large')
+    const tooLarge = failures.find((error) => isCode(error, 'too-large'))
+    // Other failures do not tell that there is room again.
+    if (tooLarge !== undefined) this.#tooLarge = tooLarge
     this.#tellStale()
-    throw asError(failed.reason)
+    throw tooLarge ?? failures[0]
   }
 
   async #readBatch(batch: readonly Due[], { signal, generation }: Turn): Promise<void> {

@@ -71,7 +71,8 @@ export class Following<T> {
       else this.#becomeStale(true)
       if (state === 'closed') this.end()
     })
-    this.wake()
+    if (session.state === 'closed') this.end()
+    else this.wake()
   }
 
   get stale(): boolean {

@@ -17,9 +17,11 @@ export interface ReadNode extends TreeNode {
   readonly names: readonly string[]
 }
 
-export interface TreeLimits {
+export interface TreeBounds {
   readonly nodesMax: number
   readonly bytesMax: number
+  /** Asked of every path below the root: false leaves it out, with all that is below it. */
+  readonly includes: (path: string) => boolean
 }
 
 /** Why a node is to be read: an event named it, or everything has to be looked at again. */
@@ -36,19 +38,19 @@ interface Entry {
  */
 export class TreeCopy {
   readonly #root: string
-  readonly #limits: TreeLimits
+  readonly #bounds: TreeBounds
   readonly #entries = new Map<string, Entry>()
   readonly #toRead = new Map<string, Cause>()
   #changes = new Map<string, TreeNode | undefined>()
   #bytes = 0
 
-  constructor(root: string, limits: TreeLimits) {
+  constructor(root: string, bounds: TreeBounds) {
     this.#root = root
-    this.#limits = limits
+    this.#bounds = bounds
   }
 
   mark(path: string, cause: Cause): void {
-    if (this.#toRead.get(path) !== 'verify') this.#toRead.set(path, cause)
+    if (this.#toRead.get(path) !== 'verify' && this.#isIncluded(path)) this.#toRead.set(path, cause)
   }
 
   /** Everything that is known is to be read again, and with it what is not. */
@@ -112,8 +114,14 @@ export class TreeCopy {
     parent?.names.delete(nameOf(path))
   }
 
+  #isIncluded(path: string): boolean {
+    for (let above = path; above !== this.#root; above = parentOf(above))
+      if (!this.#bounds.includes(above)) return false
+    return true
+  }
+
   #demandRoom(path: string, nodes: number, bytes: number, cause: Cause): void {
-    const { nodesMax, bytesMax } = this.#limits
+    const { nodesMax, bytesMax } = this.#bounds
     if (this.#entries.size + nodes <= nodesMax && this.#bytes + bytes <= bytesMax) return
     this.mark(path, cause)
     throw new ZooKeeperError(
