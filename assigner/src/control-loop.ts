@@ -231,8 +231,9 @@ export class ControlLoop {
     this.#failures = published ? 0 : this.#failures + 1
   }
 
-  #mayPlan({ unreadable }: Snapshot): boolean {
+  #mayPlan({ unreadable, outgrown }: Snapshot): boolean {
     const { log, observation } = this.#options
+    if (outgrown !== undefined) return false
     if (unreadable.length === 0) return observation.frozen === undefined
     log.error('nothing is planned: a node of the tree cannot be understood; repair or delete it', {
       paths: unreadable.slice(0, 5),

@@ -46,48 +46,51 @@ export interface Snapshot {
   readonly collectors: ReadonlyMap<string, CachedCollector>
   /** Nodes that hold what cannot be read; what they held before stands in for them, and nobody may plan. */
   readonly unreadable: readonly string[]
-  /** The tree has outgrown what is followed: this was read before, and nobody may plan by it. */
-  readonly outgrown: boolean
+  /** The limits that the tree has outgrown, for people: this was read before, and nobody may plan by it. */
+  readonly outgrown: string | undefined
 }
 
 const emptyManifest: Manifest = { epoch: 0, at: 0, why: 'nothing has been assigned yet', term: 0 }
 const noOutcomes: readonly CommandOutcome[] = []
 /** Of followed nodes: three of each collector, and a few. */
-export const followedNodesMax = 100_000
+const nodesMaxDefault = 100_000
 /** Of what they hold, as stored: 1,000 full lists. In memory the lists weigh several times that. */
-export const followedBytesMax = 512 << 20
+const bytesMaxDefault = 512 << 20
+
+export interface TreeCacheOptions {
+  readonly log: Log
+  /** Called after each change, and when all has been read again after a time without a server. */
+  readonly onSnapshot: (snapshot: Snapshot) => void
+  readonly nodesMax?: number
+  readonly bytesMax?: number
+}
 
 export class TreeCache {
   readonly #paths: TreePaths
-  readonly #onSnapshot: (snapshot: Snapshot) => void
+  readonly #options: TreeCacheOptions
   readonly #nodes: Nodes
   readonly #followed: FollowedTree
   #snapshot: Snapshot
 
-  /** `onSnapshot` is called after each change, and when all has been read again after a time without a server. */
-  constructor(
-    session: ZooKeeperSession,
-    paths: TreePaths,
-    options: { log: Log; onSnapshot: (snapshot: Snapshot) => void },
-  ) {
+  constructor(session: ZooKeeperSession, paths: TreePaths, options: TreeCacheOptions) {
+    const { nodesMax = nodesMaxDefault, bytesMax = bytesMaxDefault } = options
     this.#paths = paths
-    this.#onSnapshot = options.onSnapshot
+    this.#options = options
     this.#nodes = nodesOf(paths, options.log)
-    this.#snapshot = this.#build(false)
-    const kinds = Object.values(this.#nodes)
+    this.#snapshot = this.#build(undefined)
+    const kinds = Object.values({ ...this.#nodes })
     const above = new Set([paths.collectors, paths.candidates, parentOf(paths.candidates), parentOf(paths.leader)])
     this.#followed = followTree(session, paths.root, {
+      ...{ nodesMax, bytesMax },
       includes: (path) => above.has(path) || kinds.some((kind) => kind.isOne(path)),
-      nodesMax: followedNodesMax,
-      bytesMax: followedBytesMax,
       onTree: (update) => {
         this.#take(update)
       },
       onStale: (stale) => {
-        const outgrown = this.#followed.tooLarge !== undefined
-        if (outgrown)
-          options.log.error('the tree has outgrown what an assigner follows', { followedNodesMax, followedBytesMax })
-        if (outgrown || !stale) this.#show(outgrown)
+        const outgrown =
+          this.#followed.tooLarge === undefined ? undefined : `${nodesMax} nodes and ${bytesMax >> 20} MiB`
+        if (outgrown !== undefined) options.log.error('the tree has outgrown what is followed', { nodesMax, bytesMax })
+        if (outgrown !== undefined || !stale) this.#show(outgrown)
       },
     })
   }
@@ -106,16 +109,16 @@ export class TreeCache {
   }
 
   #take({ changes }: TreeUpdate): void {
-    for (const kind of Object.values(this.#nodes)) kind.take(changes)
-    this.#show(false)
+    for (const kind of Object.values({ ...this.#nodes })) kind.take(changes)
+    this.#show(undefined)
   }
 
-  #show(outgrown: boolean): void {
+  #show(outgrown: string | undefined): void {
     this.#snapshot = this.#build(outgrown)
-    this.#onSnapshot(this.#snapshot)
+    this.#options.onSnapshot(this.#snapshot)
   }
 
-  #build(outgrown: boolean): Snapshot {
+  #build(outgrown: string | undefined): Snapshot {
     const { manifests, leaders, outcomes, lists, candidates } = this.#nodes
     const manifest = manifests.get(this.#paths.assignment)
     const told = outcomes.get(this.#paths.outcomes)

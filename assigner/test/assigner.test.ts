@@ -6,9 +6,8 @@ import {
   resolveAnswerSchema,
   treeAnswerSchema,
 } from '@catchment/protocol'
-import { collectingLog, eventually } from '@catchment/testing'
-import { TreeCache } from '../src/tree-cache.ts'
-import { countingWatches, failingSyncs, losingAnswers, paths, TestCluster } from './cluster.ts'
+import { eventually } from '@catchment/testing'
+import { failingSyncs, losingAnswers, paths, TestCluster } from './cluster.ts'
 
 let cluster: TestCluster
 
@@ -217,23 +216,6 @@ describe('standing anew', () => {
     const answer = await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })
     expect(syncs.failed).toBe(1)
     expect(answer.assigned).toHaveLength(1)
-  })
-})
-
-describe('TreeCache', () => {
-  test('leaves one listener with each node, however often it is read', async () => {
-    await cluster.session.ensurePath(paths.candidates)
-    const counting = countingWatches(cluster.session)
-    await cluster.collector('c1')
-    const cache = new TreeCache(counting.session, paths, { log: collectingLog(), onSnapshot: () => undefined })
-    for (let round = 0; round < 5; round += 1) {
-      const { data } = await cluster.session.get(paths.collector('c1'))
-      await cluster.session.set(paths.collector('c1'), data, 'any')
-      await cluster.session.create(`${paths.collectors}/n${round}`, new Uint8Array())
-      await cache.refresh({ sync: true })
-    }
-    expect(counting.mostOfOnePath()).toBe(1)
-    await cache.close()
   })
 })
 

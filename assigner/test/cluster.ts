@@ -5,7 +5,6 @@ import {
   openSession,
   ZooKeeperError,
   type Membership,
-  type ReadOptions,
   type SessionOptions,
   type ZooKeeperSession,
 } from '@catchment/coordination'
@@ -321,21 +320,5 @@ export function failingSyncs(): { openSession: typeof openSession; failNext: () 
     get failed() {
       return failed
     },
-  }
-}
-
-/** A session that notes which listeners were left behind with the reads of each path. */
-export function countingWatches(session: ZooKeeperSession): { session: ZooKeeperSession; mostOfOnePath: () => number } {
-  const watches = new Map<string, Set<unknown>>()
-  return {
-    session: intercepted(session, (name, target) => {
-      if (name !== 'get' && name !== 'exists' && name !== 'children') return undefined
-      return (path: string, options?: ReadOptions) => {
-        const key = `${name === 'children' ? 'children' : 'node'} ${path}`
-        if (options?.watch !== undefined) watches.set(key, (watches.get(key) ?? new Set()).add(options.watch))
-        return target[name](path, options)
-      }
-    }),
-    mostOfOnePath: () => Math.max(0, ...[...watches.values()].map(({ size }) => size)),
   }
 }

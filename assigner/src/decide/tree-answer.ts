@@ -30,6 +30,7 @@ const unreadableShownMax = 5
 /** What in the tree itself keeps groups from being placed. */
 export function treeProblems(tree: {
   readonly unreadable: readonly string[]
+  readonly outgrown: string | undefined
   readonly collectors: ReadonlyMap<string, { readonly listBytes: number }>
 }): Problem[] {
   const unreadable = tree.unreadable.slice(0, unreadableShownMax).map((path) => ({
@@ -44,7 +45,14 @@ export function treeProblems(tree: {
           todo: 'add collectors, or name groups by what is few',
         },
   )
-  return [...unreadable, ...full]
+  return [...(tree.outgrown === undefined ? [] : [outgrownProblem(tree.outgrown)]), ...unreadable, ...full]
+}
+
+function outgrownProblem(limits: string): Problem {
+  return {
+    what: `nothing is planned, because the tree has outgrown what an assigner follows (${limits}); this is what it was before`,
+    todo: 'forget collectors that are gone, or name groups by what is few',
+  }
 }
 
 /** The assignment as people see it: each group below its server, and below its owner while that one is away. */
