@@ -15,14 +15,20 @@ interface Task {
   readonly resource: FencedResource
   readonly runners: Map<Member, RunningTask>
   ranAtMs: number
+  /** The last of this name that was made, so that those before it have ended. */
+  made: number
 }
 
 /** Which tasks run where, as their runs see it. */
 class Tasks {
   readonly #world: StoryWorld
   readonly #tasks = new Map(
-    names.map((name): [string, Task] => [name, { resource: new FencedResource(), runners: new Map(), ranAtMs: 0 }]),
+    names.map((name): [string, Task] => [
+      name,
+      { resource: new FencedResource(), runners: new Map(), ranAtMs: 0, made: 0 },
+    ]),
   )
+  #made = 0
   wrong: string | undefined
 
   constructor(world: StoryWorld) {
@@ -35,6 +41,8 @@ class Tasks {
     if (task === undefined) throw new Error(`there is no task ${name}`)
     member.note(`runs ${name}, ${token}`)
     if (task.runners.has(member)) this.wrong ??= `${member.name} runs ${name} twice`
+    if (running.held && !member.deposed && Number(running.definition) < task.made)
+      this.wrong ??= `${member.name} runs ${name} ${running.definition.toString()}, which has ended`
     task.runners.set(member, running)
     const count = [...this.#tasks.values()].filter(({ runners }) => runners.has(member)).length
     if (count > tasksMax) this.wrong ??= `${member.name} runs ${count} tasks`
@@ -61,6 +69,21 @@ class Tasks {
       if (this.#world.nowMs() - ranAtMs > idleMsMax) this.wrong ??= `nobody runs ${name} since ${ranAtMs}`
   }
 
+  /** Tasks that were done come again, under the same names: made by anyone, and another one each time. */
+  async makeAnew(member: Member): Promise<void> {
+    const name = names[Math.floor(member.random.float() * names.length)] ?? ''
+    const task = this.#tasks.get(name)
+    if (task === undefined || member.over()) return
+    this.#made += 1
+    const made = this.#made
+    await member.attempt('make a task', async () => {
+      await member.session.create(`${path}/tasks/${name}`, Buffer.from(String(made)), 'persistent', {
+        timeoutMs: 1_000,
+      })
+      task.made = Math.max(task.made, made)
+    })
+  }
+
   async #act(member: Member, running: RunningTask, { resource }: Task): Promise<TaskEnd> {
     const untilMs = this.#world.nowMs() + 2_000 + member.random.float() * 8_000
     while (!running.signal.aborted && this.#world.nowMs() < untilMs) {
@@ -77,7 +100,7 @@ class Tasks {
 
 /**
  * No two that can act hold the same task at one instant, no member runs more than it may, who holds is never refused by what
- * it writes to. When all is calm no task is left alone, and in the end no claim is left.
+ * it writes to; a task that has ended is not run again. When all is calm no task is left alone, and in the end no claim is left.
  */
 export const coldStandbyStory: Story = {
   recipe: 'cold standby',
@@ -97,7 +120,7 @@ export const coldStandbyStory: Story = {
           const untilMs = world.nowMs() + 4_000 + member.random.float() * 20_000
           while (!member.over() && (world.nowMs() < untilMs || untilMs > calmMs)) {
             await member.sleep(1_000)
-            await makeAnew(member)
+            await tasks.makeAnew(member)
           }
           if (member.over() && !over) tasks.checkCalm()
           over ||= member.over()
@@ -113,11 +136,4 @@ export const coldStandbyStory: Story = {
       },
     }
   },
-}
-
-/** Tasks that were done come again, under the same names. */
-async function makeAnew(member: Member): Promise<void> {
-  const name = names[Math.floor(member.random.float() * names.length)]
-  if (name === undefined || member.over()) return
-  await member.attempt('make a task', () => member.session.ensurePath(`${path}/tasks/${name}`, { timeoutMs: 1_000 }))
 }

@@ -1,9 +1,9 @@
-import type { QueuedItem } from '@catchment/coordination'
+import { isCode, type QueuedItem } from '@catchment/coordination'
 import type { Member } from './member.ts'
 import type { StoryWorld } from './story.ts'
 
-/** How old a listing of the queue may be by which something is taken, and a slow answer. */
-const listingMsMax = 200
+/** How old a listing may be by which something is taken: 200 ms when it is used, and the answer may have been slow. */
+const listingMsMax = 500
 /** Faults are over and healed, and the sessions of the dead too. */
 const calmMs = 52_000
 /** When all is calm. */
@@ -34,6 +34,7 @@ export interface Wait {
 }
 
 interface Taking extends Wait {
+  readonly generation: number
   readonly item: Item
   readonly token: bigint
 }
@@ -45,6 +46,7 @@ export class Items {
   readonly #hands = new Map<QueuedItem, Taking>()
   readonly #waiting = new Set<Wait>()
   readonly #takings: Taking[] = []
+  #wrong: string | undefined
 
   constructor(world: StoryWorld) {
     this.#world = world
@@ -87,7 +89,12 @@ export class Items {
     if (held === undefined) return undefined
     const { token, attempts } = held
     const item = this.#item(held.data.toString())
-    this.#hands.set(held, { ...wait, item, token })
+    const taking = { ...wait, item, token, generation: wait.member.session.generation }
+    this.#hands.set(held, taking)
+    held.signal.addEventListener('abort', () => {
+      if (isCode(held.signal.reason, 'no-node') && !wait.member.deposed)
+        this.#wrong ??= `somebody took ${item.name} from ${wait.member.name}`
+    })
     item.freeSinceMs = Infinity
     if (!held.held || wait.member.deposed) return item // lost again before its taker heard of it
     if (item.completed > 0) throw new Error(`${item.name} was taken after it had been completed`)
@@ -96,15 +103,20 @@ export class Items {
     if (attempts <= last || token <= (item.tokens.get(last) ?? 0n))
       throw new Error(`${item.name}: taking ${attempts} with token ${token} after ${last}, ${item.tokens.get(last)}`)
     item.tokens.set(attempts, token)
-    this.#takings.push({ ...wait, item, token })
+    this.#takings.push(taking)
     return item
   }
 
-  /** It is in no hand any more; `back` if it is certain that it is in the queue again. */
+  /** It is in no hand any more. `back`: it was given back, which says nothing if the session was over. */
   released(member: Member, item: Item, back: QueuedItem | undefined): void {
-    for (const [held, taking] of this.#hands)
-      if (taking.item === item && taking.member === member) this.#hands.delete(held)
-    if (back === undefined || member.deposed) return
+    const { state, generation } = member.session
+    let isOver = member.deposed || state === 'lost'
+    for (const [held, taking] of this.#hands) {
+      if (taking.item !== item || taking.member !== member) continue
+      this.#hands.delete(held)
+      isOver ||= taking.generation !== generation
+    }
+    if (back === undefined || isOver) return
     item.backAtMs.set(back.attempts + 1, this.#world.nowMs())
     if (!item.tokens.has(back.attempts + 1)) item.freeSinceMs = this.#world.nowMs()
   }
@@ -118,6 +130,7 @@ export class Items {
   }
 
   check(): void {
+    if (this.#wrong !== undefined) throw new Error(this.#wrong)
     const held = new Map<Item, Member>()
     for (const [queued, { item, member }] of this.#hands) {
       if (!member.awake || member.deposed || !queued.held) continue
@@ -144,11 +157,12 @@ export class Items {
     for (const { item, token, beganMs, member } of this.#takings)
       for (const other of this.#items.values()) {
         if (!isBefore(other, item)) continue
-        for (const [taking, atMs] of other.backAtMs)
-          if (atMs < beganMs - listingMsMax && (other.tokens.get(taking) ?? 0n) > token)
-            throw new Error(
-              `${member.name} took ${item.name}, ${token}: ${other.name} was in the queue since ${atMs} and taken later`,
-            )
+        for (const [taking, atMs] of other.backAtMs) {
+          // A listing that shows an item shows those before it that nobody ever had, however old it is.
+          const isSeen = (taking === 1 && other.priority === item.priority) || atMs < beganMs - listingMsMax
+          if (isSeen && (other.tokens.get(taking) ?? 0n) > token)
+            throw new Error(`${member.name} took ${item.name}, ${token}: ${other.name} was before it since ${atMs}`)
+        }
       }
   }
 

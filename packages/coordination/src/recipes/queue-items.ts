@@ -48,6 +48,10 @@ export class SeenItems {
     return this.#next < this.#names.length && nowMs - this.#seenAtMs < ageMsMax
   }
 
+  forget(): void {
+    this.#names = []
+  }
+
   /** The next to try, each once. */
   shift(): string | undefined {
     const name = this.#names[this.#next]

@@ -202,7 +202,12 @@ export class Queue {
       lock: `${this.#locks}/${name}`,
       id: itemId(name) ?? name,
     }
-    return lockItem(claim, this.#options.id ?? 'taker', signal)
+    try {
+      return await lockItem(claim, this.#options.id ?? 'taker', signal)
+    } catch (thrown) {
+      this.#seen.forget() // this one was not tried, and comes before the others
+      throw thrown
+    }
   }
 
   /** Among those who wait. Its turn comes when it is the first, and when it has lost its place. */
