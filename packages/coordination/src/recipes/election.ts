@@ -60,17 +60,13 @@ class Candidacy implements Election {
   readonly #unsubscribe: () => void
   #place: Place | undefined
   #elected: { readonly token: bigint; readonly node: string } | undefined
-  /** Grows whenever what was read may have become untrue: a turn that began before elects nobody. */
-  #interruptions = 0
   #resigned: Promise<void> | undefined
 
   constructor(session: ZooKeeperSession, options: ElectionOptions) {
     this.#session = session
     this.#options = options
     this.#unsubscribe = session.onState((state) => {
-      if (state === 'connected') return
-      this.#interruptions += 1
-      this.#depose()
+      if (state !== 'connected') this.#depose()
     })
     this.#following = new Following<void>(session, {
       name: `election ${options.path}`,
@@ -98,7 +94,6 @@ class Candidacy implements Election {
 
   async #resign(): Promise<void> {
     this.#unsubscribe()
-    this.#interruptions += 1
     this.#depose()
     await this.#following.close()
     await this.#place?.leave()
@@ -107,7 +102,6 @@ class Candidacy implements Election {
   async #stand(turn: Turn): Promise<void> {
     const { path } = this.#options
     const { signal, generation } = turn
-    const interruptions = this.#interruptions
     for (;;) {
       const own = await this.#placeIn(generation).enter(turn)
       const line = await readLine(this.#session, path, { signal, generation })
@@ -122,8 +116,7 @@ class Candidacy implements Election {
       const stat = await this.#session.exists(node, turn)
       if (stat === undefined) continue
       if (place > 0) this.#depose()
-      else if (interruptions === this.#interruptions && this.#session.state === 'connected')
-        this.#elect(tokenOf(stat), node)
+      else if (!signal.aborted && this.#session.state === 'connected') this.#elect(tokenOf(stat), node)
       return
     }
   }
