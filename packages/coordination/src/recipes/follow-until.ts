@@ -75,5 +75,6 @@ export function followUntil<T>(
       },
     })
     if (signal?.aborted === true) abort()
+    if (session.state === 'closed') giveUp('closed', 'the session is closed')
   })
 }

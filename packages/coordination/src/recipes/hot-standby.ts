@@ -4,7 +4,7 @@ import { ZooKeeperError } from '../session/errors.ts'
 import { joinElection, type Election } from './election.ts'
 import { SavedContext } from './saved-context.ts'
 import { within } from './within.ts'
-import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+import type { CallOptions, SessionState, ZooKeeperSession } from '../session/session.ts'
 
 const pauseAfterFailure = { baseMs: 500, maxMs: 30_000 }
 
@@ -90,9 +90,11 @@ class Member implements HotStandby {
   constructor(session: ZooKeeperSession, options: HotStandbyOptions) {
     this.#session = session
     this.#options = options
-    const unsubscribe = session.onState((state) => {
+    const leaveIfClosed = (state: SessionState): void => {
       if (state === 'closed') this.#leaving.abort(new ZooKeeperError('closed', 'the session is closed'))
-    })
+    }
+    const unsubscribe = session.onState(leaveIfClosed)
+    leaveIfClosed(session.state)
     this.#done = this.#live().finally(unsubscribe)
   }
 
