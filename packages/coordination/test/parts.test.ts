@@ -8,8 +8,9 @@ import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
 import { Lease } from '../src/session/lease.ts'
 import { parseServers } from '../src/session/servers.ts'
-import type { SessionState, WatchListener } from '../src/session/session.ts'
+import type { SessionLog, SessionState, WatchListener } from '../src/session/session.ts'
 import { States, transitions } from '../src/session/states.ts'
+import { tell } from '../src/session/tell.ts'
 import { Watches } from '../src/session/watches.ts'
 
 describe('Lease', () => {
@@ -100,6 +101,29 @@ test('States: exactly the transitions of the table, and a listener that throws s
           states.become(to)
         }).toThrow(`from ${from} to ${to}`)
     }
+})
+
+test('tell: what a callback throws, at once or in a promise, is logged and goes no further', async () => {
+  const logged: string[] = []
+  const log: SessionLog = (message, { error }) => logged.push(`${message}: ${String(error)}`)
+  const told: string[] = []
+  tell(log, 'a good one', (one: string, other: string) => told.push(one, other), 'a', 'b')
+  tell(log, 'a bad one', () => {
+    throw new Error('at once')
+  })
+  tell(log, 'an async one', (one: string) => Promise.reject(new Error(one)), 'later')
+  const states = new States(log)
+  const listener = (): unknown => Promise.reject(new Error('from a listener'))
+  states.listen(listener)
+  states.become('connected')
+  await new Promise((resolve) => setImmediate(resolve))
+  expect(told).toEqual(['a', 'b'])
+  expect(logged).toEqual([
+    'a bad one threw: Error: at once',
+    'zookeeper session connected: undefined',
+    'an async one threw: Error: later',
+    'a listener of the session threw: Error: from a listener',
+  ])
 })
 
 describe('Watches', () => {

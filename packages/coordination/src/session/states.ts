@@ -1,5 +1,5 @@
-import { asError } from '@catchment/runtime'
 import type { SessionLog, SessionState } from './session.ts'
+import { tell } from './tell.ts'
 
 export const transitions: Readonly<Record<SessionState, readonly SessionState[]>> = {
   connected: ['suspended', 'closed'],
@@ -28,25 +28,12 @@ export class States {
       throw new Error(`a session does not go from ${this.#current} to ${state}`)
     this.#current = state
     this.#log(`zookeeper session ${state}`, fields)
-    tell([...this.#listeners], state, this.#log)
+    for (const listener of [...this.#listeners]) tell(this.#log, 'a listener of the session', listener, state)
   }
 
   listen(listener: (state: SessionState) => void): () => void {
-    const entry = (state: SessionState): void => {
-      listener(state)
-    }
+    const entry = listener.bind(undefined) // the same function may listen twice
     this.#listeners.add(entry)
     return () => this.#listeners.delete(entry)
-  }
-}
-
-/** Tells every listener; what one throws is logged and stops nothing. */
-export function tell<T>(listeners: readonly ((value: T) => void)[], value: T, log: SessionLog): void {
-  for (const listener of listeners) {
-    try {
-      listener(value)
-    } catch (thrown) {
-      log('a listener of the session threw', { error: asError(thrown) })
-    }
   }
 }

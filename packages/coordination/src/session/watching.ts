@@ -6,7 +6,7 @@ import type { CallHooks, Calls } from './calls.ts'
 import { assertPath, isCode, ZooKeeperError } from './errors.ts'
 import { withMode, withWatch, withWatcherType, type Request, type Requests, type WatchMode } from './requests.ts'
 import type { CallOptions, PersistentWatch, SessionLog, WatchEvent, WatchListener, WatchOptions } from './session.ts'
-import { tell } from './states.ts'
+import { tell } from './tell.ts'
 import { Watches, type Telling, type WatchTable } from './watches.ts'
 import type { Connection } from './zookeeper.ts'
 
@@ -52,9 +52,7 @@ export class Watching {
     const mode = recursive ? 'recursive' : 'persistent'
     const request = this.#options.requests.addWatch(path)
     this.#assertRoom(request.attempt)
-    const entry: WatchListener = (event) => {
-      listener(event)
-    }
+    const entry = listener.bind(undefined) // the same function may listen twice
     await this.#options.call(request, callOptions, {
       onSend: () => {
         withMode(request, this.#watches.askToStay(path, mode))
@@ -151,6 +149,6 @@ export class Watching {
   }
 
   #tell(tellings: readonly Telling[]): void {
-    for (const [listener, event] of tellings) tell([listener], event, this.#options.log)
+    for (const [listener, event] of tellings) tell(this.#options.log, `a watch of ${event.path}`, listener, event)
   }
 }
