@@ -30,9 +30,10 @@ export interface Membership {
  * Keeps an ephemeral node existing for as long as the process lives.
  *
  * Protocol, taken at the start, when the node's watch fires, after every reconnect and in every new session:
- * read it. Absent: create it. Of this session: set the data if it differs. Of an earlier session of this same membership,
- * or if `replaces(existing)`: one transaction deletes it at the version that was read and creates it anew, so that it is
- * never absent between, and of two who try one wins. Of another: refused.
+ * read it. Absent: create it. Of this session: set the data if it differs. Of another membership, and `replaces(existing)`:
+ * one transaction deletes it at the version that was read and creates it anew, so that it is never absent between, and of
+ * two who try one wins; otherwise refused. Nothing is left of an earlier session of this same membership: ZooKeeperSession
+ * makes a new one only when the servers have ended the last.
  *
  * Resolves once held. Rejects with `refused`, carrying the existing data, if another holds the place at the first try; later
  * that is told to `onRefused`, and the membership ends. Suspended: the node stands until the server drops the session.
@@ -49,7 +50,6 @@ class Keeper implements Membership {
   readonly #options: MembershipOptions
   readonly #node: string
   readonly #following: Following<void>
-  readonly #ownSessions = new Set<string>()
   #data: Uint8Array
   #heldIn: string | undefined
   #joined = false
@@ -121,7 +121,7 @@ class Keeper implements Membership {
       if (!data.equals(this.#data))
         await this.#session.set(this.#node, this.#data, stat.version, { signal, generation })
     } else {
-      if (!this.#mayReplace(data, stat.ephemeralOwner)) this.#refuse(data)
+      if (this.#options.replaces?.(data) !== true) this.#refuse(data)
       const replacement: Parameters<ZooKeeperSession['multi']>[0] = [
         { op: 'delete', path: this.#node, version: stat.version },
         { op: 'create', path: this.#node, data: this.#data, mode: 'ephemeral' },
@@ -129,7 +129,6 @@ class Keeper implements Membership {
       await this.#session.multi(replacement, { signal, generation })
     }
     this.#heldIn = own
-    this.#ownSessions.add(own)
   }
 
   async #makePath(call: CallOptions): Promise<void> {
@@ -144,11 +143,6 @@ class Keeper implements Membership {
     } catch (thrown) {
       if (!isCode(thrown, 'node-exists')) throw thrown
     }
-  }
-
-  #mayReplace(existing: Uint8Array, owner: string | undefined): boolean {
-    if (owner !== undefined && this.#ownSessions.has(owner)) return true
-    return this.#options.replaces?.(existing) ?? false
   }
 
   #refuse(existing: Uint8Array): never {
