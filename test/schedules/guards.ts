@@ -171,8 +171,8 @@ export const guards: readonly Guard[] = [
     recipe: 'queue',
     name: 'what is taken too late is given back',
     file: 'packages/coordination/src/recipes/queue.ts',
-    text: 'void item?.release()',
-    without: 'void item?.held',
+    text: 'void locked?.release()',
+    without: 'void locked?.held',
   },
   {
     recipe: 'queue',
@@ -278,6 +278,13 @@ export const guards: readonly Guard[] = [
     file: 'packages/coordination/src/recipes/item-claims.ts',
     text: 'await this.#session.get(this.#node(item), { watch, signal, generation })',
     without: 'await this.#session.get(this.#node(item), { signal, generation })',
+  },
+  {
+    recipe: 'partitioner',
+    name: 'what is being claimed is given up, not forgotten',
+    file: 'packages/coordination/src/recipes/item-holdings.ts',
+    text: "if (state === 'claiming') this.#giveUp(claim, false)",
+    without: "if (state === 'claiming') this.#forget(claim)",
   },
   {
     recipe: 'partitioner',

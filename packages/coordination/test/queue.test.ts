@@ -1,6 +1,13 @@
 import { describe, expect, test } from '@jest/globals'
 import { inOrder } from '../src/recipes/queue-items.ts'
-import { fifoQueue, isCode, priorityQueue, type FifoQueue, type ZooKeeperSession } from '../src/index.ts'
+import {
+  fifoQueue,
+  isCode,
+  priorityQueue,
+  ZooKeeperError,
+  type FifoQueue,
+  type ZooKeeperSession,
+} from '../src/index.ts'
 import { bytes, ending, inWorld, text } from './world.ts'
 
 const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })
@@ -229,6 +236,54 @@ describe('fifoQueue', () => {
       await held.complete()
       await queue.put(bytes('g'))
       expect(await ending(queue.put(bytes('eleven bytes')))).toBe('too-large not-done')
+    }),
+  )
+
+  test(
+    'a release is repeated while the session refuses calls as overloaded; then the lock is gone',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      await queue.put(bytes('a'))
+      const item = await queue.takeLocked()
+      const multi = session.multi.bind(session)
+      let refused = 0
+      session.multi = (...call) => {
+        refused += 1
+        return refused > 2 ? multi(...call) : Promise.reject(new ZooKeeperError('overloaded', 'too many calls wait'))
+      }
+      await item.release()
+      expect((await session.children(`${root}/queue/locks`)).names).toEqual([])
+    }),
+  )
+
+  test(
+    'a take whose signal aborts as its item is locked, at whatever instant, has the item or leaves it unlocked',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const multi = session.multi.bind(session)
+      const whenLocked = new Map<string, () => Promise<void>>()
+      session.multi = async (operations, call) => {
+        const done = multi(operations, call)
+        const path = operations[0]?.path ?? ''
+        void done.then(() => whenLocked.get(path.slice(0, path.lastIndexOf('/')))?.())
+        return done
+      }
+      const play = async (later: number): Promise<string> => {
+        const path = `${root}/queue-${later}`
+        const queue = fifoQueue(session, { path, itemsMax: 1 })
+        await queue.put(bytes('a'))
+        const caller = new AbortController()
+        whenLocked.set(`${path}/locks`, async () => {
+          for (let turns = 0; turns < later; turns += 1) await Promise.resolve()
+          caller.abort()
+        })
+        const ended = await ending(queue.takeLocked({ signal: caller.signal }).then((item) => item.release()))
+        whenLocked.delete(`${path}/locks`)
+        return (await queue.take({ timeoutMs: 1_000 }).then(text, String)) === 'a' ? ended : `locked after ${later}`
+      }
+      const endings = await Promise.all(Array.from({ length: 30 }, (_, later) => play(later)))
+      expect(new Set(endings)).toEqual(new Set(['aborted not-done', 'done']))
     }),
   )
 })

@@ -90,7 +90,7 @@ export class Queue {
     }
   }
 
-  takeLocked(call: CallOptions): Promise<QueuedItem> {
+  async takeLocked(call: CallOptions): Promise<QueuedItem> {
     const { path } = this.#options
     let line: Acquisition | undefined
     let refused: Error | undefined
@@ -102,23 +102,20 @@ export class Queue {
       if (taken === undefined) line = this.#standInLine(turn, (error) => (refused = error))
       return taken
     }
-    const taking = followUntil(
-      this.#session,
-      {
-        name: `take from ${path}`,
-        path,
-        turn: async (turn) => {
-          const item = await this.#onNodes(turn, () => look(turn))
-          if (!turn.signal.aborted) return item
-          void item?.release() // Taken too late: its caller has gone.
-          return undefined
-        },
-      },
-      call,
-    )
-    return taking.finally(() => {
+    let locked: QueuedItem | undefined
+    const options = {
+      name: `take from ${path}`,
+      path,
+      turn: async (turn: Turn) => (locked = await this.#onNodes(turn, () => look(turn))),
+    }
+    try {
+      return await followUntil(this.#session, options, call)
+    } catch (thrown) {
+      void locked?.release() // Taken too late: its caller has gone.
+      throw thrown
+    } finally {
       void line?.giveUp()
-    })
+    }
   }
 
   async size(call: CallOptions): Promise<number> {
