@@ -47,8 +47,7 @@ async function pause(session: ZooKeeperSession, ms: number, unknown: boolean, si
 }
 
 function passes(error: ZooKeeperError, generation: number | undefined): boolean {
-  if (error.code === 'session-lost') return generation === undefined
-  return isCode(error, 'connection-lost', 'timeout', 'throttled', 'session-moved')
+  return error.code === 'session-lost' ? generation === undefined : error.retryable
 }
 
 /** Removes something of this session until it is certain that it is gone. Never rejects: what hinders it for good is logged. */
