@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { followMembers, followValue, joinMembership } from '../src/index.ts'
+import { followMembers, followValue, joinMembership, ZooKeeperError } from '../src/index.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 describe('joinMembership', () => {
@@ -47,6 +47,42 @@ describe('joinMembership', () => {
       await told.first((czxid) => czxid !== undefined && czxid !== first)
       await membership.leave()
       expect(await session.exists(`${root}/collector/c1/status`)).toBeUndefined()
+    }),
+  )
+
+  test(
+    'leave removes the ephemeral whose making anew lost its answer',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const watcher = await open()
+      const membership = await joinMembership(session, { ...place(root), data: bytes('here') })
+      network.weather = 'refusing'
+      await reaches('lost')
+      const created = network.cutAfter('create')
+      network.weather = 'through'
+      await created
+      await membership.leave()
+      expect([session.generation, session.state]).toEqual([2, 'connected'])
+      await watcher.session.sync(root)
+      expect(await watcher.session.exists(`${root}/collector/c1/status`)).toBeUndefined()
+      expect(membership.held).toBe(false)
+      await membership.leave()
+    }),
+  )
+
+  test(
+    'joins in spite of what passes: throttled, moved, overloaded',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const codes = ['throttled', 'session-moved', 'overloaded'] as const
+      const refusals = codes.map((code) => new ZooKeeperError(code, 'again'))
+      const create = session.create.bind(session)
+      session.create = (...call) => {
+        const refusal = call[2] === 'ephemeral' ? refusals.pop() : undefined
+        return refusal === undefined ? create(...call) : Promise.reject(refusal)
+      }
+      const membership = await joinMembership(session, { ...place(root), data: bytes('here') })
+      expect([membership.held, refusals]).toEqual([true, []])
     }),
   )
 

@@ -27,7 +27,7 @@ export interface Announcement {
   /** Whether it is in the tree, as far as is known. */
   readonly held: boolean
   update(endpoint: Uint8Array): Promise<void>
-  /** Removes it if a server can be reached, and ends. */
+  /** Ends, and removes it. Resolves when it is gone or its session over; never rejects. */
   withdraw(): Promise<void>
 }
 

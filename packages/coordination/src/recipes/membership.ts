@@ -1,6 +1,8 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { readValue } from './follow-value.ts'
 import { Following, type Turn } from './following.ts'
+import { untilGone } from './until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 export interface MembershipOptions {
@@ -22,7 +24,7 @@ export interface Membership {
   readonly held: boolean
   /** Writes new data. Resolves when it is in the tree; rejects `refused` when another incarnation has taken the place. */
   update(data: Uint8Array): Promise<void>
-  /** Removes the ephemeral if a server can be reached, and ends. */
+  /** Ends, and removes the ephemeral. Resolves when it is gone or its session over; never rejects. */
   leave(): Promise<void>
 }
 
@@ -53,6 +55,7 @@ class Keeper implements Membership {
   #data: Uint8Array
   #heldIn: string | undefined
   #joined = false
+  #left = false
   #refused: ZooKeeperError | undefined
 
   constructor(session: ZooKeeperSession, options: MembershipOptions) {
@@ -68,7 +71,8 @@ class Keeper implements Membership {
   }
 
   get held(): boolean {
-    return this.#heldIn !== undefined && this.#heldIn === this.#session.sessionId && this.#refused === undefined
+    if (this.#left || this.#refused !== undefined) return false
+    return this.#heldIn !== undefined && this.#heldIn === this.#session.sessionId
   }
 
   async joined(): Promise<void> {
@@ -83,14 +87,17 @@ class Keeper implements Membership {
   }
 
   async leave(): Promise<void> {
+    this.#left = true
     await this.#following.close()
-    if (!this.held) return
-    try {
-      const { stat } = await this.#session.get(this.#node)
-      if (stat.ephemeralOwner === this.#session.sessionId) await this.#session.delete(this.#node, stat.version)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node', 'bad-version')) throw thrown
-    }
+    await untilGone(this.#session, this.#node, (call) => this.#remove(call), this.#session.generation)
+  }
+
+  /** Behind whatever is still under way: a create whose answer was lost may have been done. */
+  async #remove(call: CallOptions): Promise<void> {
+    await this.#session.sync(this.#node, call)
+    const { stat } = await this.#session.get(this.#node, call)
+    if (stat.ephemeralOwner !== undefined && stat.ephemeralOwner === this.#session.sessionId)
+      await this.#session.delete(this.#node, stat.version, call)
   }
 
   /** Waits for a turn that succeeds or is refused; what passes (a lost connection) is tried again by the following. */
@@ -101,10 +108,10 @@ class Keeper implements Membership {
         return
       } catch (thrown) {
         if (this.#refused !== undefined) throw this.#refused
-        if (!isCode(thrown, 'connection-lost', 'session-lost', 'timeout', 'bad-version', 'no-node', 'node-exists')) {
-          if (!this.#joined) this.#following.end()
-          throw thrown
-        }
+        const passes = thrown instanceof ZooKeeperError && thrown.retryable
+        if (passes || isCode(thrown, 'bad-version', 'no-node', 'node-exists')) continue
+        if (!this.#joined) void this.leave()
+        throw thrown
       }
     }
   }
@@ -153,7 +160,7 @@ class Keeper implements Membership {
     )
     this.#refused = error
     this.#following.end()
-    if (this.#joined) this.#options.onRefused?.(error)
+    if (this.#joined) tell(this.#session.log, `onRefused of ${this.#node}`, () => this.#options.onRefused?.(error))
     throw error
   }
 }
