@@ -1,5 +1,6 @@
-// What the assigner knows of the tree below the root: a followed copy of the nodes that matter, decoded. Manifest, lists and
-// leader of a snapshot are of one moment; the journal, commands and configuration are not in it.
+// What the assigner knows of the tree below the root: a followed copy of the nodes that matter, decoded. A snapshot is the
+// tree of one moment, unless for a second it changes faster than it can be read: then each node is true by itself, and the
+// versions in every publish guard it. The journal, commands and configuration are not in it.
 
 import { followTree, type FollowedTree, type TreeUpdate, type ZooKeeperSession } from '@catchment/coordination'
 import {
