@@ -289,6 +289,44 @@ describe('openSession and close', () => {
   )
 
   test(
+    'close: closed before a server can have ended it, whenever its answer comes; listeners may call anything',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network, states } = await open()
+      const other = await open()
+      const seen: unknown[] = []
+      const calls: Promise<unknown>[] = []
+      session.onState(() => {
+        calls.push(ending(session.get(root)), session.close())
+      })
+      const gone = new Told<WatchEvent>()
+      await session.create(`${root}/e`, bytes(''), 'ephemeral')
+      await session.exists(`${root}/e`, { watch: (event) => seen.push(event) })
+      await other.session.exists(`${root}/e`, { watch: gone.tell })
+      network.weather = 'mute' // the server is told, its answer does not come
+      const given = new AbortController()
+      const closing = session.close({ signal: given.signal, timeoutMs: 5_000 })
+      await gone.first(({ type }) => type === 'deleted')
+      expect([session.state, session.sessionId, ...states]).toEqual(['closed', undefined, 'closed'])
+      given.abort()
+      await closing
+      expect(await Promise.all(calls)).toEqual(['closed not-done', undefined])
+      expect(seen).toEqual([])
+    }),
+  )
+
+  test(
+    'close: what happens to its watches by the close itself is not told',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const told: WatchEvent[] = []
+      await session.create(`${root}/e`, bytes(''), 'ephemeral')
+      await session.addWatch(`${root}/e`, (event) => told.push(event))
+      await session.close()
+      expect(told).toEqual([])
+    }),
+  )
+
+  test(
     'close returns in a silent partition and without a server',
     inWorld(async ({ session: open, root }) => {
       const stalled = await open({ sessionTimeoutMs: 1_000 })

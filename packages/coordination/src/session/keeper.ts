@@ -110,17 +110,20 @@ export class Keeper {
     this.#connection?.destroy(reason)
   }
 
-  /** Tells the server, waits so long for it, and ends everything. */
+  /**
+   * Is closed at once: a server that is told deletes the ephemerals before we hear of it, and from then on others may hold
+   * what we held. Then tells the server, and waits so long for its answer.
+   */
   async close({ signal, timeoutMs }: Pick<CallOptions, 'signal' | 'timeoutMs'>, reason: string): Promise<void> {
-    this.#leaseTimer?.cancel()
-    const connection = this.#connection
-    if (this.states.current === 'connected' && connection !== undefined && signal?.aborted !== true)
-      await this.#farewell(connection, timeoutMs ?? Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), signal)
+    const connection = this.states.current === 'connected' && signal?.aborted !== true ? this.#connection : undefined
     this.#stop.abort(new ZooKeeperError('closed', 'the session is closed'))
+    this.#leaseTimer?.cancel()
     this.#lease = undefined
     this.#identity = undefined
     this.#events.onDisconnected()
     this.states.become('closed', { reason })
+    if (connection !== undefined)
+      await this.#farewell(connection, timeoutMs ?? Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), signal)
     this.#connection?.destroy('the session is closed')
     await this.#running
   }
@@ -165,7 +168,7 @@ export class Keeper {
           connection.destroy('expired')
         },
         onWatch: (event) => {
-          if (leaving === undefined) this.#events.onWatch(event)
+          if (leaving === undefined && this.states.current !== 'closed') this.#events.onWatch(event)
         },
         onAnswered: (sentAtMs) => {
           if (leaving === undefined) this.#onAnswered(sentAtMs)

@@ -50,7 +50,7 @@ class LiveSession implements ZooKeeperSession {
   readonly #credentials: Credentials[]
   /** Why there will be no more calls. */
   #end: End | undefined
-  #closing: Promise<void> | undefined
+  readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers()
 
   constructor(options: WholeOptions) {
     const { servers, chroot } = parseServers(options.servers)
@@ -274,12 +274,12 @@ class LiveSession implements ZooKeeperSession {
   }
 
   #finish(end: End, options: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void> {
-    this.#end ??= end
-    if (this.#closing === undefined) {
-      this.#closing = this.#keeper.close(options, end.why)
+    if (this.#end === undefined) {
+      this.#end = end // before listeners hear of it, who may call anything, this too
       this.#calls.failWaiting(end.code, end.why)
+      this.#closed.resolve(this.#keeper.close(options, end.why))
     }
-    return this.#closing
+    return this.#closed.promise
   }
 
   async #call<T>(

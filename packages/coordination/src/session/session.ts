@@ -97,7 +97,7 @@ export interface ZooKeeperSession {
    * `suspended` before listeners are told; `lost` follows before any answer that came meanwhile.
    */
   readonly state: SessionState
-  /** Hex of the current one, undefined while lost. */
+  /** Hex of the current one, undefined while lost and when closed. */
   readonly sessionId: string | undefined
   /** Counts the sessions, from 1. */
   readonly generation: number
@@ -164,8 +164,9 @@ export interface ZooKeeperSession {
   whoAmI(options?: CallOptions): Promise<Identity[]>
 
   /**
-   * Ends the session, so that its ephemerals vanish at once where a server can be told. Resolves always: within a second,
-   * or `timeoutMs`, or as soon as `signal` aborts. The first call decides; the others wait for it.
+   * Ends the session: it is `closed` when this returns, and no watch tells anything more. Then a server is told, if there is
+   * a connection, so that the ephemerals vanish at once. Resolves always: when it has answered, or after a second, or
+   * `timeoutMs`, or as soon as `signal` aborts. The first call decides; the others wait for it.
    */
   close(options?: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void>
 }
