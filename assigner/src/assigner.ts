@@ -239,6 +239,8 @@ class RunningAssigner implements Assigner {
 
   tree(): TreeAnswer {
     const { clock, id, root } = this.#options
+    // Silence is no event: who has stopped reporting is found by looking.
+    if (this.#tree === undefined || clock.monotonicMs() - this.#tree.atMs > treeKeptMs) this.#observation.look()
     const { revision, epoch, leader, frozen, snapshot } = this.#observation
     const nowMs = clock.monotonicMs()
     if (this.#tree?.revision !== revision || nowMs - this.#tree.atMs > treeKeptMs) {
