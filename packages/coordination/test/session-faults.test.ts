@@ -166,6 +166,39 @@ test(
 )
 
 test(
+  'calls that wait are sent after a reconnect, also behind more restored watches than calls may be in flight',
+  scripted(async ({ server, open }) => {
+    server.onRequest = ({ type, answer }) => {
+      answer(type === opcode.exists ? -101 : 0)
+    }
+    const session = await open()
+    const states = new Told<SessionState>()
+    session.onState(states.tell)
+    const name = 'n'.repeat(1_000_000)
+    for (let index = 0; index < 18; index += 1) await session.exists(`/${name}${index}`, { watch: () => undefined })
+    server.hangUp()
+    await states.first((state) => state === 'suspended')
+    expect(await ending(session.sync('/', { timeoutMs: 3_000 }))).toBe('done')
+    expect(server.connections.at(-1)).toHaveLength(19)
+  }),
+)
+
+test(
+  'calls that wait behind those in flight outlive their connection: only what was sent ends with it',
+  scripted(async ({ server, open }) => {
+    const session = await open()
+    server.deaf = true
+    const calls = Array.from({ length: 1_500 }, () => ending(session.sync('/')))
+    await new Promise((resolve) => setImmediate(resolve))
+    server.hangUp()
+    server.deaf = false
+    const endings = await Promise.all(calls)
+    expect(endings.slice(0, 1_000)).toEqual(endings.slice(0, 1_000).map(() => 'connection-lost not-done'))
+    expect(endings.slice(1_000)).toEqual(endings.slice(1_000).map(() => 'done'))
+  }),
+)
+
+test(
   'credentials that are refused at once reject openSession; refused later they end the session, typed',
   scripted(async ({ server, open }) => {
     const refuse = ({ type, answer, hangUp }: Asked): void => {

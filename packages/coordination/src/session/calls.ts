@@ -5,7 +5,7 @@ import type { Answer, Request } from './requests.ts'
 import type { CallOptions } from './session.ts'
 import type { Connection } from './zookeeper.ts'
 
-/** Sent and unanswered on one connection; more wait. Unbounded pipelining starves pings. */
+/** Calls that are sent and unanswered; more wait. Unbounded pipelining starves pings. */
 const inFlightMax = 1_000
 const inFlightBytesMax = 16 << 20
 /** Calls that wait for a connection or for their turn; the next is refused with `overloaded`. */
@@ -34,6 +34,8 @@ export class Calls {
   readonly #clock: Clock
   readonly #waiting = new Fifo<Pick<Call<unknown>, 'bytes' | 'start' | 'fail'>>()
   #waitingBytes = 0
+  #inFlight = 0
+  #inFlightBytes = 0
   #connection: Connection | undefined
 
   constructor(clock: Clock) {
@@ -91,13 +93,18 @@ export class Calls {
   #pump(): void {
     for (;;) {
       const connection = this.#connection
-      if (connection === undefined) return
-      if (connection.inFlight >= inFlightMax || connection.inFlightBytes >= inFlightBytesMax) return
+      if (connection === undefined || connection.closed) return
+      if (this.#inFlight >= inFlightMax || this.#inFlightBytes >= inFlightBytesMax) return
       const call = this.#next()
       if (call === undefined) return
-      call.start(connection, () => {
+      const sent = call.start(connection, () => {
+        this.#inFlight -= 1
+        this.#inFlightBytes -= call.bytes
         this.#pump()
       })
+      if (!sent) continue
+      this.#inFlight += 1
+      this.#inFlightBytes += call.bytes
     }
   }
 
@@ -138,11 +145,12 @@ class Call<T> {
     }
   }
 
-  start(connection: Connection, onAnswered: () => void): void {
+  /** Whether it was sent. Then `onAnswered` is called once, not from within this call. */
+  start(connection: Connection, onAnswered: () => void): boolean {
     const instead = this.#hooks.instead?.()
     if (instead !== undefined) {
       this.#end(instead)
-      return
+      return false
     }
     this.#stage = 'sent'
     this.#hooks.onSend?.()
@@ -151,6 +159,7 @@ class Call<T> {
       this.#end(answer)
       onAnswered()
     })
+    return true
   }
 
   fail(code: ZooKeeperErrorCode, why: string): void {

@@ -67,7 +67,6 @@ export interface ConnectionEvents {
 
 interface InFlight {
   readonly sentAtMs: number
-  readonly bytes: number
   readonly answered: (code: number, packet: Buffer) => void
   readonly lost: (sent: boolean) => void
 }
@@ -100,7 +99,6 @@ export class Connection {
   readonly #inFlight = new Map<Packet, InFlight>()
   /** Those in flight that share a number, by it, in the order in which they were sent. */
   readonly #unnumbered = new Map<number, Packet[]>()
-  #inFlightBytes = 0
   #state: 'open' | 'corked' | 'closed' = 'open'
   #reason = 'the server closed the connection'
 
@@ -128,12 +126,8 @@ export class Connection {
     })
   }
 
-  get inFlight(): number {
-    return this.#inFlight.size
-  }
-
-  get inFlightBytes(): number {
-    return this.#inFlightBytes
+  get closed(): boolean {
+    return this.#state === 'closed'
   }
 
   get zxid(): Buffer {
@@ -149,11 +143,9 @@ export class Connection {
       return
     }
     const packet = new Packet(request)
-    this.#inFlightBytes += request.packet.length
     const sentAtMs = this.#clock.monotonicMs()
     this.#inFlight.set(packet, {
       sentAtMs,
-      bytes: request.packet.length,
       answered: (code, bytes) => {
         done(code === 0 ? readAnswer(request, bytes) : { error: serverError(code, request.attempt) })
       },
@@ -267,7 +259,6 @@ export class Connection {
   #landed(packet: Packet): InFlight | undefined {
     const inFlight = this.#inFlight.get(packet)
     this.#inFlight.delete(packet)
-    this.#inFlightBytes -= inFlight?.bytes ?? 0
     return inFlight
   }
 
