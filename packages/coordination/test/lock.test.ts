@@ -1,9 +1,12 @@
+import { getEventListeners } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { exclusiveLock, ZooKeeperError, type Hold } from '../src/index.ts'
+import { Acquisition, lookAhead } from '../src/recipes/acquisition.ts'
 import { decideExclusive } from '../src/recipes/exclusive-lock.ts'
 import { NodeHold } from '../src/recipes/hold.ts'
 import { inOrder, kindOf } from '../src/recipes/line.ts'
+import { Owners } from '../src/recipes/owners.ts'
 import { untilInLine } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
 
@@ -51,6 +54,32 @@ describe('a line', () => {
     )
   })
 })
+
+test(
+  'Owners: what the same owner acquires again and gives back leaves nothing on the hold that it shares',
+  inWorld(async ({ session: open, root: path }) => {
+    const { session } = await open()
+    const look = lookAhead(session, path, decideExclusive)
+    const begun: Acquisition[] = []
+    const owners = new Owners(session, () => {
+      const acquisition = new Acquisition(session, { path, kind: 'lock', id: 'a', look })
+      begun.push(acquisition)
+      return acquisition
+    })
+    const base = await owners.acquire('acquire', { owner: 'one' })
+    const listeners = (): number => {
+      const [signal] = begun.flatMap(({ current }) => current?.signal ?? [])
+      return signal === undefined ? NaN : getEventListeners(signal, 'abort').length
+    }
+    const before = listeners()
+    for (let round = 0; round < 100; round += 1) await (await owners.acquire('acquire', { owner: 'one' })).release()
+    expect([begun.length, listeners()]).toEqual([1, before])
+    const again = await owners.acquire('acquire', { owner: 'one' })
+    await session.close()
+    expect([base, again].map(({ signal }) => signal.reason)).toEqual([base.signal.reason, base.signal.reason])
+    expect(base.signal.reason).toMatchObject({ code: 'closed' })
+  }),
+)
 
 describe('exclusiveLock', () => {
   test(

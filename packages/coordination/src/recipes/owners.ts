@@ -75,41 +75,62 @@ export class Owners {
   }
 
   #join(key: string | symbol): Owned {
-    const owned = this.#living(key) ?? { acquisition: this.#begin(), users: 0 }
+    const owned = this.#living(key) ?? this.#begun(key)
     owned.users += 1
-    this.#owned.set(key, owned)
     return owned
+  }
+
+  #begun(key: string | symbol): Owned {
+    const owned = { acquisition: this.#begin(), users: 0 }
+    this.#owned.set(key, owned)
+    const forget = (): void => {
+      this.#forget(key, owned)
+    }
+    // One that is not acquired is forgotten when its last user leaves.
+    owned.acquisition.hold.then(({ signal }) => onAbort(signal, forget)).catch(() => undefined)
+    return owned
+  }
+
+  #forget(key: string | symbol, owned: Owned): void {
+    if (this.#owned.get(key) === owned) this.#owned.delete(key)
   }
 
   /** Resolves when the place is left, at once when others of the owner stay; never rejects. */
   async #leave(key: string | symbol, owned: Owned): Promise<void> {
     owned.users -= 1
     if (owned.users > 0) return
-    if (this.#owned.get(key) === owned) this.#owned.delete(key)
+    this.#forget(key, owned)
     await owned.acquisition.giveUp()
   }
 
   #share(key: string | symbol, owned: Owned, hold: Hold): Hold {
     const given = new AbortController()
-    const signal = AbortSignal.any([hold.signal, given.signal])
     const name = `release the hold with token ${hold.token}`
-    const forget = (): void => {
-      if (this.#owned.get(key) === owned) this.#owned.delete(key)
-    }
-    if (hold.signal.aborted) forget()
-    else hold.signal.addEventListener('abort', forget, { once: true })
+    const unsubscribe = onAbort(hold.signal, () => {
+      given.abort(hold.signal.reason)
+    })
     let left: Promise<void> | undefined
     return {
       token: hold.token,
-      signal,
+      signal: given.signal,
       get held() {
         return !given.signal.aborted && hold.held
       },
       release: (options) => {
+        unsubscribe()
         left ??= this.#leave(key, owned)
         given.abort(new ZooKeeperError('closed', `${name}: released by its holder`))
         return releaseWithin(this.#session, name, left, options)
       },
     }
+  }
+}
+
+/** Tells once, at once if it has aborted. Returns unsubscribe: a signal that lives long keeps its listeners as long. */
+function onAbort(signal: AbortSignal, listener: () => void): () => void {
+  if (signal.aborted) listener()
+  else signal.addEventListener('abort', listener, { once: true })
+  return () => {
+    signal.removeEventListener('abort', listener)
   }
 }
