@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { doubleBarrier, type CallOptions, type Round } from '../src/index.ts'
-import { bytes, ending, inWorld, Told, type Client, type World } from './world.ts'
+import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
 
 const enter = (world: World, { session }: Client, id: string, call?: CallOptions): Promise<Round> =>
   doubleBarrier(session, { path: `${world.root}/rounds`, id, size: 3 }).enter(call)
@@ -129,5 +129,24 @@ test(
     const other = doubleBarrier(session, { path: `${world.root}/other`, id: 'a', size: 1 })
     expect(await ending(other.enter())).toBe('bad-arguments not-done')
     expect((await session.children(`${world.root}/other`)).names).toEqual([])
+  }),
+)
+
+test(
+  'doubleBarrier: who waits and has its node deleted by somebody else stands anew, and the round begins',
+  inWorld(async (world) => {
+    const [a, b, c] = [await world.session(), await world.session(), await world.session()]
+    const first = enter(world, a, 'a')
+    await waiting(world, c, 1)
+    const second = enter(world, b, 'b')
+    await waiting(world, c, 2)
+    // Whatever they read upon the arrival of b has been answered once the line has gone through these.
+    for (const { session } of [a, b, a, b, a, b]) await session.sync(world.root)
+    const path = `${world.root}/rounds`
+    const { names } = await c.session.children(path)
+    for (const name of names)
+      if (text((await c.session.get(`${path}/${name}`)).data) === 'b') await c.session.delete(`${path}/${name}`, 'any')
+    const rounds = await Promise.all([first, second, enter(world, c, 'c', { timeoutMs: 3_000 })])
+    expect(rounds.map(({ number }) => number)).toEqual([1, 1, 1])
   }),
 )

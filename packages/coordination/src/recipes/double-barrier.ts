@@ -46,8 +46,8 @@ export interface Round {
  * deletes the own node and waits until no name of the roster is left. Names are never used again, so that whoever enters
  * for the next round while others still leave is no part of theirs.
  *
- * Who wakes: the first in line at every coming and going; another when the one before it goes; everyone who waits to enter
- * when a round opens. Of n who leave, each watches one of those who remain, chosen at random: it wakes about ln n times.
+ * Who wakes: the first in line at every coming and going; another when the one before it goes, or its own
+ * node; everyone who waits to enter when a round opens. Of n who leave, each watches one of those who remain, chosen at random: it wakes about ln n times.
  *
  * Guarantees: a round begins only at an instant at which all of it are in. Who dies while entering is out, and its place
  * another's; who dies later counts as left. A lost answer of the transaction that opens is read from the roster.
@@ -90,13 +90,13 @@ class Entry {
 
   async #stand(turn: Turn): Promise<MemberOfRound | undefined> {
     const { path } = this.#options
-    const { signal, generation } = turn
+    const { generation } = turn
     for (;;) {
       const place = this.#placeIn(generation)
       const own = await place.enter(turn)
       const roster = await readRoster(this.#session, path, turn)
       const admitted = roster.members.includes(own)
-      const stat = await this.#session.exists(`${path}/${own}`, { signal, generation })
+      const stat = await this.#session.exists(`${path}/${own}`, turn)
       if (stat === undefined) this.#place = undefined
       else if (admitted) {
         const held = { node: `${path}/${own}`, generation, token: tokenOf(stat), leave: () => place.leave() }
