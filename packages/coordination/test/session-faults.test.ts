@@ -227,7 +227,7 @@ test(
 )
 
 test(
-  'a process that was stopped: the state says so at once, and `lost` is told before the answers that waited',
+  'a process that was stopped: the state says so at once, `lost` is told, and the answers that waited are lost',
   scripted(async ({ server, open }) => {
     const clock = new JumpingClock()
     const session = await open({ clock })
@@ -235,20 +235,45 @@ test(
     server.onRequest = (asked) => held.push(asked)
     const story: string[] = []
     session.onState((state) => story.push(state))
-    const create = session.create('/e', bytes(''), 'ephemeral').then(
-      (path) => story.push(`created ${path}, ${session.state}`),
-      (error: unknown) => story.push(String(error)),
-    )
-    const next = ending(session.sync('/'))
-    while (held.length < 2) await new Promise((resolve) => setImmediate(resolve))
+    const create = ending(session.create('/e', bytes(''), 'ephemeral')).then((end) => {
+      story.push(`${end}, ${session.state}`)
+    })
+    const watching = ending(session.addWatch('/x', ({ type }) => story.push(`x ${type}`)))
+    const reading = ending(session.get('/y', { watch: ({ type }) => story.push(`y ${type}`) }))
+    while (held.length < 3) await new Promise((resolve) => setImmediate(resolve))
     expect(session.state).toBe('connected')
     clock.jump(10_000)
     expect(session.state).toBe('suspended')
     held[0]?.answer(0, (writer) => writer.string('/e'))
     held[1]?.answer(0)
     await create
-    expect(story).toEqual(['suspended', 'lost', 'created /e, lost'])
-    expect(await next).toBe('connection-lost not-done')
+    expect(story).toEqual(['suspended', 'lost', 'connection-lost unknown, lost'])
+    expect([await watching, await reading]).toEqual(['connection-lost not-done', 'connection-lost not-done'])
+  }),
+)
+
+test(
+  'a process that was stopped: an answer that waited makes no watch that nobody would ever tell',
+  scripted(async ({ server, open }) => {
+    const clock = new JumpingClock()
+    const session = await open({ clock })
+    server.onRequest = ({ answer }) => {
+      clock.jump(10_000)
+      answer(0)
+    }
+    const told: string[] = []
+    expect(await ending(session.addWatch('/x', ({ type }) => told.push(type)))).toBe('connection-lost not-done')
+    server.onRequest = ({ answer }) => {
+      answer(0)
+    }
+    await session.sync('/')
+    expect([session.generation, session.state, ...told]).toEqual([2, 'connected'])
+    const states = new Told<SessionState>()
+    session.onState(states.tell)
+    server.hangUp()
+    await states.first((state) => state === 'suspended')
+    await session.sync('/')
+    expect(server.connections.at(-1)).toEqual([opcode.sync])
   }),
 )
 

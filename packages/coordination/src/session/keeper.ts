@@ -229,7 +229,7 @@ export class Keeper {
 
   /**
    * A lease that ran out stays so, whatever comes in later: after the process was stopped, listeners hear that the session is
-   * lost before any answer is delivered that waited meanwhile.
+   * lost, and an answer that waited meanwhile is lost with its connection: a watch that it announces is gone already.
    */
   #onAnswered(sentAtMs: number): void {
     const lease = this.#lease

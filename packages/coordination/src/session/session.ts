@@ -94,7 +94,7 @@ export interface ZooKeeperSession {
   readonly log: SessionLog
   /**
    * Never `connected` past the end of the lease, even if the process was stopped and no timer ran yet. It then says
-   * `suspended` before listeners are told; `lost` follows before any answer that came meanwhile.
+   * `suspended` before listeners are told; `lost` follows, and answers that came meanwhile end as `connection-lost`.
    */
   readonly state: SessionState
   /** Hex of the current one, undefined while lost and when closed. */

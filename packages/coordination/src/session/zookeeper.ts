@@ -59,7 +59,7 @@ export interface ConnectionEvents {
   onOpen(granted: Granted, connection: Connection): void
   onExpired(connection: Connection): void
   onWatch(event: ServerEvent): void
-  /** A request that was sent at `sentAtMs` (monotonic) has its answer, which is delivered after this. */
+  /** A request that was sent at `sentAtMs` (monotonic) has its answer, delivered after this unless it ends the connection. */
   onAnswered(sentAtMs: number): void
   /** Once, and last. Every request in flight has been answered before with `connection-lost`. */
   onClosed(reason: string, connection: Connection): void
@@ -235,9 +235,11 @@ export class Connection {
     }
     const code = bytes.readInt32BE(answerAt.error)
     const packet = xid < 0 ? this.#sharing(xid).shift() : this.#numbered(xid, bytes)
-    const inFlight = packet === undefined ? undefined : this.#landed(packet)
-    if (inFlight === undefined) throw new Error(`number ${xid} answers nothing that was asked`)
+    const inFlight = packet === undefined ? undefined : this.#inFlight.get(packet)
+    if (packet === undefined || inFlight === undefined) throw new Error(`number ${xid} answers nothing that was asked`)
     this.#events.onAnswered(inFlight.sentAtMs)
+    if (this.closed) return // it came too late and is lost, as the others in flight
+    this.#inFlight.delete(packet)
     inFlight.answered(code, bytes)
     if (code === sessionExpiredCode) this.destroy('the session has expired')
   }
@@ -254,12 +256,6 @@ export class Connection {
     const type = eventTypes.get(reader.int())
     reader.int() // the state of the connection, which we know
     if (type !== undefined) this.#events.onWatch({ type, path: reader.string() })
-  }
-
-  #landed(packet: Packet): InFlight | undefined {
-    const inFlight = this.#inFlight.get(packet)
-    this.#inFlight.delete(packet)
-    return inFlight
   }
 
   #sharing(xid: number): Packet[] {
@@ -281,7 +277,9 @@ export class Connection {
     this.#state = 'closed'
     this.#openTimer.cancel()
     const unsent = new Set(this.#manager.packetQueue.queue.map(({ request }) => request))
-    for (const packet of [...this.#inFlight.keys()]) this.#landed(packet)?.lost(!unsent.has(packet))
+    const inFlight = [...this.#inFlight]
+    this.#inFlight.clear()
+    for (const [packet, { lost }] of inFlight) lost(!unsent.has(packet))
     this.#events.onClosed(this.#reason, this)
   }
 }
