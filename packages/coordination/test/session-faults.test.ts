@@ -227,6 +227,36 @@ test(
 )
 
 test(
+  'addAuth: of unknown outcome when it was sent and ended early; the same credentials are sent and kept once',
+  scripted(async ({ server, open }) => {
+    const ann = { scheme: 'digest', proof: bytes('ann:x') }
+    const bob = { scheme: 'digest', proof: bytes('bob:y') }
+    const session = await open({ auth: [ann, { scheme: 'digest', proof: 'ann:x' }] })
+    const held: Asked[] = []
+    server.onRequest = (asked) => held.push(asked)
+    expect(await ending(session.addAuth(bob, { timeoutMs: 20 }))).toBe('timeout unknown')
+    server.onRequest = ({ answer }) => {
+      answer(0)
+    }
+    for (const asked of held) asked.answer(0)
+    await session.sync('/')
+    await session.addAuth({ scheme: 'digest', proof: 'bob:y' })
+    await session.addAuth(ann)
+    expect(await ending(session.addAuth(ann, { timeoutMs: 0 }))).toBe('timeout not-done')
+    const states = new Told<SessionState>()
+    session.onState(states.tell)
+    server.hangUp()
+    await states.first((state) => state === 'suspended')
+    await session.addAuth(ann)
+    await session.sync('/')
+    expect(server.connections).toEqual([
+      [opcode.auth, opcode.sync, opcode.auth, opcode.sync],
+      [opcode.auth, opcode.auth, opcode.sync],
+    ])
+  }),
+)
+
+test(
   'a process that was stopped: the state says so at once, `lost` is told, and the answers that waited are lost',
   scripted(async ({ server, open }) => {
     const clock = new JumpingClock()

@@ -67,7 +67,7 @@ describe('every call', () => {
       await new Promise((resolve) => setImmediate(resolve))
       abort.abort()
       const timed = calls.map((call) => ending(call({ timeoutMs: 20 })))
-      const writes = new Set([0, 1, 4, 5, 11, 17])
+      const writes = new Set([0, 1, 4, 5, 11, 17, 18])
       const expected = (code: string): string[] =>
         calls.map((_, index) => `${code} ${writes.has(index) ? 'unknown' : 'not-done'}`)
       expect(await Promise.all(aborted)).toEqual(expected('aborted'))

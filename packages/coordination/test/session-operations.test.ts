@@ -122,7 +122,7 @@ test(
 )
 
 test(
-  'ephemerals and descendantCount: of this session, and of any depth',
+  'ephemerals and descendantCount: of this session, of any depth, and not of a neighbour whose name is longer',
   inWorld(async ({ session: open, root }) => {
     const { session } = await open()
     const other = (await open()).session
@@ -133,6 +133,9 @@ test(
     expect((await session.ephemerals(root)).sort()).toEqual([`${root}/a/b/e`, `${root}/e`])
     expect(await session.ephemerals(`${root}/a`)).toEqual([`${root}/a/b/e`])
     expect(await session.descendantCount(root)).toBe(5)
+    await session.create(`${root}/ab`, bytes(''), 'ephemeral')
+    expect(await session.ephemerals(`${root}/a`)).toEqual([`${root}/a/b/e`])
+    expect((await session.ephemerals('/')).sort()).toEqual([`${root}/a/b/e`, `${root}/ab`, `${root}/e`])
     expect(await ending(session.descendantCount(`${root}/none`))).toBe('no-node not-done')
   }),
 )

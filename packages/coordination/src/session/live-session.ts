@@ -47,7 +47,8 @@ class LiveSession implements ZooKeeperSession {
   readonly #keeper: Keeper
   readonly #calls: Calls
   readonly #watching: Watching
-  readonly #credentials: Credentials[]
+  /** By what they are, so that the same are shown once. */
+  readonly #credentials = new Map<string, Credentials>()
   /** Why there will be no more calls. */
   #end: End | undefined
   readonly #closed: PromiseWithResolvers<void> = Promise.withResolvers()
@@ -60,7 +61,7 @@ class LiveSession implements ZooKeeperSession {
     this.#chroot = chroot
     this.#requests = new Requests(chroot)
     this.#calls = new Calls(options.clock)
-    this.#credentials = [...(options.auth ?? [])]
+    for (const credentials of options.auth ?? []) this.#credentials.set(...keyed(credentials))
     this.#keeper = new Keeper(options, servers, {
       onAttached: (connection) => {
         this.#prepare(connection)
@@ -122,7 +123,7 @@ class LiveSession implements ZooKeeperSession {
   async opened(timeoutMs: number): Promise<void> {
     const endMs = this.clock.monotonicMs() + timeoutMs
     await this.#connected(timeoutMs)
-    while (this.#credentials.length > 0)
+    while (this.#credentials.size > 0)
       try {
         await this.sync('/', { timeoutMs: endMs - this.clock.monotonicMs() }) // its answer comes behind theirs
         return
@@ -253,12 +254,14 @@ class LiveSession implements ZooKeeperSession {
   }
 
   async addAuth(credentials: Credentials, options?: CallOptions): Promise<void> {
+    const [key, kept] = keyed(credentials)
     await this.#call(
-      () => authenticate(credentials),
+      () => authenticate(kept),
       options,
       () => ({
+        instead: () => (this.#credentials.has(key) ? { value: undefined } : undefined),
         onAnswer: (answer) => {
-          if ('value' in answer) this.#credentials.push(credentials)
+          if ('value' in answer) this.#credentials.set(key, kept)
           else if (answer.error.code === 'auth-failed') this.#keeper.reconnect('credentials were refused') // it hangs up
         },
       }),
@@ -322,7 +325,7 @@ class LiveSession implements ZooKeeperSession {
 
   /** What must be set up on a new connection before any call is sent on it. */
   #prepare(connection: Connection): void {
-    for (const credentials of this.#credentials)
+    for (const credentials of this.#credentials.values())
       connection.send(authenticate(credentials), (answer) => {
         if (!('error' in answer) || answer.error.code === 'connection-lost') return
         const why = `the server refuses the credentials of scheme ${credentials.scheme}`
@@ -350,4 +353,10 @@ class LiveSession implements ZooKeeperSession {
         this.#call(() => requests.create(path, data, mode, options), options),
     }
   }
+}
+
+/** A copy, which its owner cannot change, and what it is. */
+function keyed({ scheme, proof }: Credentials): [string, Credentials] {
+  const copy = Buffer.from(proof)
+  return [`${scheme}:${copy.toString('hex')}`, { scheme, proof: copy }]
 }

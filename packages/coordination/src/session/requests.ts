@@ -54,14 +54,8 @@ export function closeSession(): Request<void> {
 
 export function authenticate({ scheme, proof }: Credentials): Request<void> {
   const packet = requestPacket(opcode.auth, (writer) => writer.int(0).string(scheme).buffer(Buffer.from(proof)))
-  return {
-    attempt: `show ${scheme} credentials`,
-    writes: false,
-    type: opcode.auth,
-    xid: authXid,
-    packet,
-    read: nothing,
-  }
+  const attempt = `show ${scheme} credentials`
+  return { attempt, writes: true, type: opcode.auth, xid: authXid, packet, read: nothing }
 }
 
 export function whoAmI(): Request<Identity[]> {
@@ -166,7 +160,11 @@ export class Requests {
   }
 
   ephemerals(path: string): Request<string[]> {
-    const read = (reader: JuteReader): string[] => reader.strings().map((found) => this.local(found))
+    const above = this.#chroot + (path === '/' ? '' : path) // a server compares beginnings: /aab is below /aa to it
+    const read = (reader: JuteReader): string[] => {
+      const found = reader.strings()
+      return found.filter((one) => one === above || one.startsWith(`${above}/`)).map((one) => this.local(one))
+    }
     return this.#read('list the ephemerals below', path, opcode.getEphemerals, { read })
   }
 

@@ -156,8 +156,9 @@ export interface ZooKeeperSession {
   /** `version` is that of the list. */
   setAcl(path: string, acl: readonly Acl[], version: Version, options?: CallOptions): Promise<Stat>
   /**
-   * Shows the servers who we are, now and at every reconnect before anything else is sent. What a server refuses rejects
-   * with `auth-failed` and is not shown again; a refusal of what was accepted before ends the session.
+   * Shows the servers who we are, now and at every reconnect before anything else is sent; the same credentials once. What a
+   * server refuses rejects with `auth-failed` and is not shown again; a refusal of what was accepted before ends the session.
+   * When it was sent and ends early, the outcome is `unknown`: if a server accepts it still, it is shown from then on.
    */
   addAuth(credentials: Credentials, options?: CallOptions): Promise<void>
   /** What the server takes us for (ZooKeeper 3.7 and later). */
