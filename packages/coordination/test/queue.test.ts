@@ -131,8 +131,10 @@ describe('fifoQueue', () => {
       await queue.put(bytes('a'))
       expect(text(await queue.take())).toBe('a')
       const waiting = queue.take()
+      client.network.weather = 'refusing' // it is away until all is gone
       await expire(client)
       await deleteAll(other.session, options(root).path)
+      client.network.weather = 'through'
       await client.reaches('connected')
       await queue.put(bytes('b'))
       expect(text(await waiting)).toBe('b')
