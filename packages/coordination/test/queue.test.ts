@@ -131,8 +131,8 @@ describe('fifoQueue', () => {
       await queue.put(bytes('a'))
       expect(text(await queue.take())).toBe('a')
       const waiting = queue.take()
-      client.network.weather = 'refusing' // it is away until all is gone
       await expire(client)
+      client.network.weather = 'refusing' // it stays away until all is gone
       await deleteAll(other.session, options(root).path)
       client.network.weather = 'through'
       await client.reaches('connected')
