@@ -1,6 +1,9 @@
 import { createServer, type Server, type Socket } from 'node:net'
+import { realClock, realRandom } from '@catchment/runtime'
 import { Frames } from '../src/session/frames.ts'
 import { JuteWriter } from '../src/session/jute.ts'
+import { openSession } from '../src/session/live-session.ts'
+import type { SessionOptions, ZooKeeperSession } from '../src/session/session.ts'
 
 /** A request as it came: its opcode, its number, and a way to answer. */
 export interface Asked {
@@ -17,6 +20,10 @@ export class ScriptedServer {
   readonly #sockets = new Set<Socket>()
   /** Opcodes of the requests of each connection, pings left out. */
   readonly connections: number[][] = []
+  /** What each connection said that it has seen: the number of a transaction. */
+  readonly seen: bigint[] = []
+  /** What answers say is the latest transaction. */
+  zxid = 1n
   onRequest: (asked: Asked) => void = (asked) => {
     asked.answer(0)
   }
@@ -66,22 +73,24 @@ export class ScriptedServer {
       if (this.deaf) return
       for (const packet of frames.push(bytes)) {
         if (greeted) this.#request(socket, packet, asked)
-        else
-          this.onHandshake((sessionTimeoutMs) => {
-            const id = sessionTimeoutMs === 0 ? 0n : 7n
-            socket.write(
-              new JuteWriter().int(0).int(0).int(sessionTimeoutMs).long(id).buffer(Buffer.alloc(16)).packet(),
-            )
-          })
+        else this.#greet(socket, packet)
         greeted = true
       }
+    })
+  }
+
+  #greet(socket: Socket, packet: Buffer): void {
+    this.seen.push(packet.readBigInt64BE(8))
+    this.onHandshake((sessionTimeoutMs) => {
+      const id = sessionTimeoutMs === 0 ? 0n : 7n
+      socket.write(new JuteWriter().int(0).int(0).int(sessionTimeoutMs).long(id).buffer(Buffer.alloc(16)).packet())
     })
   }
 
   #request(socket: Socket, packet: Buffer, asked: number[]): void {
     const [xid, type] = [packet.readInt32BE(4), packet.readInt32BE(8)]
     const answer = (code: number, body?: (writer: JuteWriter) => unknown): void => {
-      const writer = new JuteWriter().int(0).int(xid).long(1n).int(code)
+      const writer = new JuteWriter().int(0).int(xid).long(this.zxid).int(code)
       body?.(writer)
       socket.write(writer.packet())
     }
@@ -91,5 +100,40 @@ export class ScriptedServer {
     }
     asked.push(type)
     this.onRequest({ type, xid, answer, hangUp: () => socket.destroy() })
+  }
+}
+
+export interface Scripted {
+  readonly server: ScriptedServer
+  readonly second: ScriptedServer
+  readonly open: (options?: Partial<SessionOptions>) => Promise<ZooKeeperSession>
+}
+
+/** Runs `story` with two such servers, and sessions that know the first unless told otherwise. Closes whatever it opened. */
+export function scripted(story: (world: Scripted) => Promise<void>): () => Promise<void> {
+  return async () => {
+    const servers = [await ScriptedServer.start(), await ScriptedServer.start()] as const
+    const [server, second] = servers
+    const opened: ZooKeeperSession[] = []
+    try {
+      await story({
+        server,
+        second,
+        open: async (options = {}) => {
+          const session = await openSession({
+            servers: server.address,
+            sessionTimeoutMs: 5_000,
+            clock: realClock,
+            random: { ...realRandom, float: () => 0 },
+            ...options,
+          })
+          opened.push(session)
+          return session
+        },
+      })
+    } finally {
+      for (const session of opened) await session.close({ timeoutMs: 1 })
+      for (const one of servers) await one.close()
+    }
   }
 }

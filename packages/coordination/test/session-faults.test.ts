@@ -6,46 +6,11 @@ import { expect, test } from '@jest/globals'
 import { startServer } from '@catchment/embedded-zookeeper'
 import { realClock, realRandom, type Clock, type Timer } from '@catchment/runtime'
 import { ping, Requests, type Request } from '../src/session/requests.ts'
-import { openSession } from '../src/session/live-session.ts'
-import type { SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
+import type { SessionState } from '../src/session/session.ts'
 import { opcode, xidMax } from '../src/session/wire-numbers.ts'
 import { Connection } from '../src/session/zookeeper.ts'
-import { ScriptedServer, type Asked } from './scripted-server.ts'
+import { scripted, type Asked } from './scripted-server.ts'
 import { bytes, ending, Told } from './world.ts'
-
-interface Scripted {
-  readonly server: ScriptedServer
-  readonly second: ScriptedServer
-  readonly open: (options?: Partial<SessionOptions>) => Promise<ZooKeeperSession>
-}
-
-function scripted(story: (world: Scripted) => Promise<void>): () => Promise<void> {
-  return async () => {
-    const servers = [await ScriptedServer.start(), await ScriptedServer.start()] as const
-    const [server, second] = servers
-    const opened: ZooKeeperSession[] = []
-    try {
-      await story({
-        server,
-        second,
-        open: async (options = {}) => {
-          const session = await openSession({
-            servers: server.address,
-            sessionTimeoutMs: 5_000,
-            clock: realClock,
-            random: { ...realRandom, float: () => 0 },
-            ...options,
-          })
-          opened.push(session)
-          return session
-        },
-      })
-    } finally {
-      for (const session of opened) await session.close({ timeoutMs: 1 })
-      for (const one of servers) await one.close()
-    }
-  }
-}
 
 /** Time that can jump ahead of its timers: what a process sees that was stopped for a while. */
 class JumpingClock implements Clock {
@@ -137,35 +102,6 @@ test(
 )
 
 test(
-  'on a new connection credentials go first, then watches, then what waited: once each, however many connects failed',
-  scripted(async ({ server, open }) => {
-    server.onRequest = ({ type, answer }) => {
-      answer(type === opcode.exists ? -101 : 0)
-    }
-    const session = await open({ auth: [{ scheme: 'digest', proof: 'a:b' }] })
-    await session.addAuth({ scheme: 'digest', proof: 'c:d' })
-    await session.exists('/x', { watch: () => undefined })
-    await session.addWatch('/x', () => undefined)
-    let refusals = 3
-    server.onHandshake = (grant) => {
-      if (refusals > 0) server.hangUp()
-      else grant(5_000)
-      refusals -= 1
-    }
-    const told = new Told<SessionState>()
-    session.onState(told.tell)
-    server.hangUp()
-    await told.first((state) => state === 'suspended')
-    await session.sync('/waited')
-    expect(refusals).toBe(-1)
-    expect(server.connections.filter((asked) => asked.length > 0)).toEqual([
-      [opcode.auth, opcode.sync, opcode.auth, opcode.exists, opcode.addWatch],
-      [opcode.auth, opcode.auth, opcode.setWatches2, opcode.sync],
-    ])
-  }),
-)
-
-test(
   'calls that wait are sent after a reconnect, also behind more restored watches than calls may be in flight',
   scripted(async ({ server, open }) => {
     server.onRequest = ({ type, answer }) => {
@@ -199,60 +135,18 @@ test(
 )
 
 test(
-  'credentials that are refused at once reject openSession; refused later they end the session, typed',
+  'the last transaction that was seen is never one that an answer does not name',
   scripted(async ({ server, open }) => {
-    const refuse = ({ type, answer, hangUp }: Asked): void => {
-      answer(type === opcode.auth ? -115 : 0)
-      if (type === opcode.auth) hangUp()
-    }
-    server.onRequest = refuse
-    const auth = [{ scheme: 'digest', proof: 'a:b' }]
-    await expect(open({ auth })).rejects.toMatchObject({ code: 'auth-failed', blame: 'operator' })
-    server.onRequest = ({ answer }) => {
-      answer(0)
-    }
-    const session = await open({ auth })
+    const session = await open()
     const states = new Told<SessionState>()
     session.onState(states.tell)
-    server.onRequest = refuse
-    server.hangUp()
-    await states.first((state) => state === 'suspended')
-    const waiting = ending(session.set('/a', bytes(''), 'any'))
-    await states.first((state) => state === 'closed')
-    expect(await waiting).toMatch(/^(auth-failed not-done|connection-lost unknown)$/)
-    expect(await ending(session.get('/a'))).toBe('auth-failed not-done')
-    await session.close()
-    expect(states.all.filter((state) => state === 'closed')).toHaveLength(1)
-  }),
-)
-
-test(
-  'addAuth: of unknown outcome when it was sent and ended early; the same credentials are sent and kept once',
-  scripted(async ({ server, open }) => {
-    const ann = { scheme: 'digest', proof: bytes('ann:x') }
-    const bob = { scheme: 'digest', proof: bytes('bob:y') }
-    const session = await open({ auth: [ann, { scheme: 'digest', proof: 'ann:x' }] })
-    const held: Asked[] = []
-    server.onRequest = (asked) => held.push(asked)
-    expect(await ending(session.addAuth(bob, { timeoutMs: 20 }))).toBe('timeout unknown')
-    server.onRequest = ({ answer }) => {
-      answer(0)
+    for (const zxid of [7n, 0n, -1n]) {
+      server.zxid = zxid
+      await session.sync('/')
     }
-    for (const asked of held) asked.answer(0)
-    await session.sync('/')
-    await session.addAuth({ scheme: 'digest', proof: 'bob:y' })
-    await session.addAuth(ann)
-    expect(await ending(session.addAuth(ann, { timeoutMs: 0 }))).toBe('timeout not-done')
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
     server.hangUp()
-    await states.first((state) => state === 'suspended')
-    await session.addAuth(ann)
-    await session.sync('/')
-    expect(server.connections).toEqual([
-      [opcode.auth, opcode.sync, opcode.auth, opcode.sync],
-      [opcode.auth, opcode.auth, opcode.sync],
-    ])
+    await states.first((state) => state === 'connected')
+    expect(server.seen).toEqual([0n, 7n])
   }),
 )
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { realClock, realRandom } from '@catchment/runtime'
 import { openSession } from '../src/session/live-session.ts'
-import type { WatchEvent } from '../src/session/session.ts'
+import type { SessionOptions, WatchEvent } from '../src/session/session.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 describe('operations', () => {
@@ -254,8 +254,46 @@ describe('openSession and close', () => {
       blame: 'operator',
       message: expect.stringContaining('127.0.0.1:1 (connect ECONNREFUSED'),
     })
-    await expect(openSession({ ...options, servers: 'http://x' })).rejects.toMatchObject({ code: 'unreachable' })
   })
+
+  test.each([
+    [{ sessionTimeoutMs: 0 }, 'sessionTimeoutMs is a whole number of milliseconds, 1 to 2147483647, not 0'],
+    [{ sessionTimeoutMs: -1 }, 'not -1'],
+    [{ sessionTimeoutMs: NaN }, 'not NaN'],
+    [{ sessionTimeoutMs: 2 ** 31 }, 'not 2147483648'],
+    [{ sessionTimeoutMs: '10' }, 'not "10"'],
+    [{ sessionTimeoutMs: undefined }, 'not undefined'],
+    [{ servers: '' }, 'servers names at least one, as host:port,host:port or host:port,host:port/path, not ""'],
+    [{ servers: undefined }, 'not undefined'],
+    [{ servers: 'http://x' }, 'host:port'],
+    [{ connectTimeoutMs: NaN }, 'connectTimeoutMs is a number of milliseconds above 0, not NaN'],
+    [{ watchesMax: NaN }, 'not NaN'],
+  ])('openSession refuses what cannot work, and says why: %p', async (wrong, why) => {
+    const given: SessionOptions = Object.assign({ ...options, servers: '127.0.0.1:1' }, wrong)
+    await expect(openSession(given)).rejects.toMatchObject({
+      code: 'bad-arguments',
+      message: expect.stringContaining(why),
+    })
+  })
+
+  test(
+    'options that are undefined are left out',
+    inWorld(async ({ session: open, root }) => {
+      const { network } = await open()
+      const left = { clock: undefined, random: undefined, log: undefined, connect: undefined, auth: undefined }
+      const session = await openSession({
+        ...left,
+        ...{ servers: network.address, sessionTimeoutMs: 5_000, connectTimeoutMs: undefined, watchesMax: undefined },
+      })
+      const limits = { timeoutMs: undefined, signal: undefined, generation: undefined }
+      await session.create(`${root}/x`, bytes(''), undefined, { ...limits, acl: undefined, ttlMs: undefined })
+      expect(await session.exists(`${root}/x`, { ...limits, watch: undefined })).toBeDefined()
+      const watch = await session.addWatch(`${root}/x`, () => undefined, { ...limits, recursive: undefined })
+      await watch.remove(limits)
+      await session.deleteTree(`${root}/x`, limits)
+      await session.close(limits)
+    }),
+  )
 
   test(
     'openSession passes over a server that accepts and stays silent',

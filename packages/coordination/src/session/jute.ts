@@ -47,14 +47,6 @@ export class JuteWriter {
     return this
   }
 
-  /** Bytes that are encoded already. */
-  raw(bytes: Uint8Array): this {
-    this.#room(bytes.length)
-    this.#bytes.set(bytes, this.#size)
-    this.#size += bytes.length
-    return this
-  }
-
   strings(texts: readonly string[]): this {
     this.int(texts.length)
     for (const text of texts) this.string(text)

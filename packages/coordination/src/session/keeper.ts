@@ -1,14 +1,14 @@
 // A session over connections: opens them one after the other, keeps the lease, and turns both into states. When a session is
 // lost it makes the next. It knows nothing of calls and watches; what a connection is, stands in zookeeper.ts.
 
-import { connect, type Socket } from 'node:net'
-import { asError, sleep, type Clock, type Random, type Timer } from '@catchment/runtime'
+import { asError, sleep, type Clock, type Timer } from '@catchment/runtime'
 import { Backoff } from './backoff.ts'
 import { ZooKeeperError } from './errors.ts'
 import { Lease } from './lease.ts'
+import type { WholeOptions } from './options.ts'
 import * as requests from './requests.ts'
 import { Rotation, type Server } from './servers.ts'
-import type { CallOptions, SessionLog, SessionOptions, SessionState } from './session.ts'
+import type { CallOptions, SessionLog, SessionState } from './session.ts'
 import { States } from './states.ts'
 import { Connection, type ConnectionEvents, type ServerEvent, type Granted, type SessionIdentity } from './zookeeper.ts'
 
@@ -21,21 +21,14 @@ const steadyMs = 1_000
 type Opening = 'open' | 'expired' | 'failed'
 
 export interface KeeperEvents {
-  /** A connection is attached to the session, `again` or for the first time. Sent here goes before everything else. */
-  onAttached(connection: Connection, again: boolean): void
-  /** The session is connected: calls may be sent on this. */
+  /** A connection is attached to the session. Sent here goes before everything else. */
+  onAttached(connection: Connection): void
+  /** The session is connected, `again` or for the first time: calls may be sent on this. */
   onConnected(connection: Connection, again: boolean): void
   onDisconnected(): void
   /** The session is lost, which listeners of the state have not heard yet. What is returned is called when they have. */
   onLost(reason: string): () => void
   onWatch(event: ServerEvent): void
-}
-
-/** The options of a session with what they leave to us. */
-export type WholeOptions = SessionOptions & {
-  readonly clock: Clock
-  readonly random: Random
-  readonly log: SessionLog
 }
 
 export class Keeper {
@@ -186,7 +179,7 @@ export class Keeper {
   #connect(server: Server, leaving: SessionIdentity | undefined, events: ConnectionEvents): Connection {
     const options = {
       server,
-      connect: this.#options.connect ?? connectTcp,
+      connect: this.#options.connect,
       sessionTimeoutMs: this.#options.sessionTimeoutMs,
       openTimeoutMs: Math.max(this.#timeoutMs / 3, openTimeoutMsMin),
       identity: leaving ?? this.#identity,
@@ -216,7 +209,7 @@ export class Keeper {
     }
     if (!again) this.#generation += 1
     this.#scheduleLease()
-    this.#events.onAttached(connection, again)
+    this.#events.onAttached(connection)
     if (this.#connection !== connection) return
     this.states.become('connected', {
       sessionId: this.sessionId,
@@ -306,8 +299,4 @@ export class Keeper {
       })
     })
   }
-}
-
-function connectTcp(server: { readonly host: string; readonly port: number }): Socket {
-  return connect(server).setNoDelay()
 }

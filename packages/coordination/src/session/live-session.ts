@@ -1,12 +1,13 @@
 // The session as its users have it: turns their calls into requests, and what the keeper and the server tell into events.
 // How it lives over connections stands in keeper.ts, how calls wait in calls.ts, who listens to what in watches.ts.
 
-import { asError, realClock, realRandom, type Clock, type Random } from '@catchment/runtime'
+import { asError, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
 import { isCode, ZooKeeperError } from './errors.ts'
-import { Keeper, type WholeOptions } from './keeper.ts'
+import { Keeper } from './keeper.ts'
 import type * as nodes from './nodes.ts'
 import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
+import { wholeOptions, type WholeOptions } from './options.ts'
 import { authenticate, requestBytesMax, Requests, whoAmI, type Request } from './requests.ts'
 import { parseServers } from './servers.ts'
 import type * as face from './session.ts'
@@ -15,8 +16,6 @@ import * as trees from './trees.ts'
 import { Watching } from './watching.ts'
 import type { Connection } from './zookeeper.ts'
 
-const watchesMaxDefault = 200_000
-
 interface End {
   readonly code: 'closed' | 'auth-failed'
   readonly why: string
@@ -24,13 +23,14 @@ interface End {
 
 /**
  * Connects and resolves with a session that reconnects and renews itself until close(). Rejects with `unreachable` (blame:
- * operator), naming each server and why, when none answers within `connectTimeoutMs`, and with `auth-failed`.
+ * operator), naming each server and why, when none answers within `connectTimeoutMs`; with `auth-failed`; and with
+ * `bad-arguments` for options that cannot work.
  */
 export async function openSession(options: face.SessionOptions): Promise<ZooKeeperSession> {
-  const defaults = { clock: realClock, random: realRandom, log: () => undefined }
-  const session = new LiveSession({ ...defaults, ...options })
+  const whole = wholeOptions(options)
+  const session = new LiveSession(whole)
   try {
-    await session.opened(options.connectTimeoutMs ?? 2 * options.sessionTimeoutMs)
+    await session.opened(whole.connectTimeoutMs)
     return session
   } catch (thrown) {
     await session.close()
@@ -61,7 +61,7 @@ class LiveSession implements ZooKeeperSession {
     this.#chroot = chroot
     this.#requests = new Requests(chroot)
     this.#calls = new Calls(options.clock)
-    for (const credentials of options.auth ?? []) this.#credentials.set(...keyed(credentials))
+    for (const credentials of options.auth) this.#credentials.set(...keyed(credentials))
     this.#keeper = new Keeper(options, servers, {
       onAttached: (connection) => {
         this.#prepare(connection)
@@ -85,7 +85,7 @@ class LiveSession implements ZooKeeperSession {
       calls: this.#calls,
       requests: this.#requests,
       log: this.log,
-      watchesMax: options.watchesMax ?? watchesMaxDefault,
+      watchesMax: options.watchesMax,
       call: (request, callOptions, hooks) =>
         this.#call(
           () => request,
@@ -130,7 +130,7 @@ class LiveSession implements ZooKeeperSession {
       } catch (thrown) {
         if (this.#end !== undefined) throw this.#refused('open a session')
         if (isCode(thrown, 'timeout')) throw this.#keeper.unreachable(timeoutMs)
-        if (!isCode(thrown, 'connection-lost')) throw thrown
+        if (!isCode(thrown, 'connection-lost', 'session-lost')) throw thrown
       }
   }
 
@@ -301,7 +301,8 @@ class LiveSession implements ZooKeeperSession {
     if (generation !== undefined && (generation !== this.generation || this.#keeper.states.current === 'lost'))
       throw new ZooKeeperError('session-lost', `${attempt}: session ${generation} is lost`)
     if (this.#end !== undefined) throw this.#refused(attempt)
-    return this.#calls.call(request, { timeoutMs: 2 * this.sessionTimeoutMs, ...options }, hooks?.(request))
+    const timeoutMs = options.timeoutMs ?? 2 * this.sessionTimeoutMs
+    return this.#calls.call(request, { ...options, timeoutMs }, hooks?.(request))
   }
 
   #read<T>(

@@ -68,10 +68,10 @@ interface Creation {
   readonly op: 'create'
   readonly path: string
   readonly data: Uint8Array
-  readonly mode?: CreateMode
-  readonly acl?: readonly Acl[]
+  readonly mode?: CreateMode | undefined
+  readonly acl?: readonly Acl[] | undefined
   /** Of the modes with a TTL: how long it may stay unchanged, from 1 ms. */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
 }
 
 export type Operation =

@@ -8,7 +8,7 @@ export interface Server {
 
 /**
  * Parses `host:port,host:port/chroot` (IPv6 in brackets, port 2181 unless given; the chroot, "" for none, may be left out).
- * Throws what the operator has to mend.
+ * Throws `bad-arguments`.
  */
 export function parseServers(text: string): { readonly servers: readonly Server[]; readonly chroot: string } {
   const slash = text.indexOf('/')
@@ -29,7 +29,7 @@ function parseServer(part: string, text: string): Server {
 
 function malformed(part: string, text: string): ZooKeeperError {
   return new ZooKeeperError(
-    'unreachable',
+    'bad-arguments',
     `ZooKeeper servers are given as host:port,host:port or host:port,host:port/path: ${JSON.stringify(part)} in ${JSON.stringify(text)} is not`,
   )
 }

@@ -44,28 +44,28 @@ export type WatchListener = (event: WatchEvent) => void
 
 export interface CallOptions {
   /** Ends the call with `aborted`. */
-  readonly signal?: AbortSignal
+  readonly signal?: AbortSignal | undefined
   /** Ends the call with `timeout`; twice the session timeout unless given. */
-  readonly timeoutMs?: number
+  readonly timeoutMs?: number | undefined
   /** Ends the call with `session-lost` rather than send it in another session than this one (`session.generation`). */
-  readonly generation?: number
+  readonly generation?: number | undefined
 }
 
 export interface ReadOptions extends CallOptions {
   /** Told once, at the next change. The same function on the same node counts once. */
-  readonly watch?: WatchListener
+  readonly watch?: WatchListener | undefined
 }
 
 export interface CreateOptions extends CallOptions {
   /** Everyone may do everything unless given. */
-  readonly acl?: readonly Acl[]
+  readonly acl?: readonly Acl[] | undefined
   /** Of the modes with a TTL: how long the node may stay unchanged, from 1 ms. */
-  readonly ttlMs?: number
+  readonly ttlMs?: number | undefined
 }
 
 export interface WatchOptions extends CallOptions {
   /** Also tell what happens below the node, at any depth; then `children-changed` is not told. */
-  readonly recursive?: boolean
+  readonly recursive?: boolean | undefined
 }
 
 /** A watch that stays until it is removed or its session is lost. */
@@ -193,15 +193,15 @@ export interface SessionOptions {
   readonly servers: string
   readonly sessionTimeoutMs: number
   /** The machine's unless given; so is `random`. */
-  readonly clock?: Clock
-  readonly random?: Random
-  readonly log?: SessionLog
+  readonly clock?: Clock | undefined
+  readonly random?: Random | undefined
+  readonly log?: SessionLog | undefined
   /** How a server is reached: TCP unless given. `tls.connect` with its options gives TLS; simulations stay in memory. */
-  readonly connect?: ConnectSocket
+  readonly connect?: ConnectSocket | undefined
   /** Shown at every connection, from the first on; one that is refused makes openSession() reject with `auth-failed`. */
-  readonly auth?: readonly Credentials[]
+  readonly auth?: readonly Credentials[] | undefined
   /** How many watches it holds at most; a call that asks for one more is refused with `overloaded`. 200,000 unless given. */
-  readonly watchesMax?: number
+  readonly watchesMax?: number | undefined
   /** How long openSession() tries; twice the session timeout unless given. */
-  readonly connectTimeoutMs?: number
+  readonly connectTimeoutMs?: number | undefined
 }

@@ -248,7 +248,9 @@ export class Connection {
   #numbered(xid: number, bytes: Buffer): Packet | undefined {
     const pending = this.#manager.pendingQueue[0]
     if (pending?.request.header.xid !== xid) throw new Error(`number ${xid} answers nothing that was asked`)
-    this.#manager.zxid = Buffer.from(bytes.subarray(answerAt.zxid, answerAt.error))
+    // As the Java client: 0 and below are none.
+    if (bytes.readBigInt64BE(answerAt.zxid) > 0n)
+      this.#manager.zxid = Buffer.from(bytes.subarray(answerAt.zxid, answerAt.error))
     return this.#manager.pendingQueue.shift()?.request
   }
 
