@@ -1,6 +1,7 @@
 import { fullJitter, retry } from '@catchment/runtime'
 import { isCode } from '../session/errors.ts'
-import type { CallOptions, Operation, Version, ZooKeeperSession } from '../session/session.ts'
+import type { Operation, Version } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const attempts = { baseMs: 20, maxMs: 500, attemptsMax: 10 }
 

@@ -1,6 +1,7 @@
 import { isCode } from '../session/errors.ts'
 import { Following, type Turn } from './following.ts'
-import type { Stat, ZooKeeperSession } from '../session/session.ts'
+import type { Stat } from '../session/nodes.ts'
+import type { ZooKeeperSession } from '../session/session.ts'
 
 export interface FollowValueOptions {
   /** The data, undefined while the node is absent (`stat` with it). Called first with what is there, then on change. */

@@ -1,7 +1,8 @@
 import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { isCode, ZooKeeperError } from '../session/errors.ts'
-import type { CallOptions, Operation, Stat, ZooKeeperSession } from '../session/session.ts'
+import type { Operation, Stat } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 import { Following, type Turn } from './following.ts'
 import {
   claimOperations,

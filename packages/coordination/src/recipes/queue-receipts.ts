@@ -1,7 +1,8 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
 import { itemId } from './queue-items.ts'
 import { afterLostAnswer, untilAnswered, untilGone } from './until-answered.ts'
-import type { CallOptions, Operation, ZooKeeperSession } from '../session/session.ts'
+import type { Operation } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** Receipts of puts whose answer was lost; they end with the session, beyond this many the oldest is removed. */
 const keptMax = 1_000

@@ -9,7 +9,8 @@ import { lockItem, type QueuedItem } from './queued-item.ts'
 import { within } from './within.ts'
 import { Receipts } from './queue-receipts.ts'
 import { untilAnswered } from './until-answered.ts'
-import type { CallOptions, Operation, ReadOptions, ZooKeeperSession } from '../session/session.ts'
+import type { Operation } from '../session/nodes.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../session/session.ts'
 
 const itemBytesMaxDefault = 512 << 10
 /** A listing of the queue serves this long: an item of a higher priority, or one that came back, may wait so long. */

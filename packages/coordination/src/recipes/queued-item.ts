@@ -1,7 +1,8 @@
 import { isCode, ZooKeeperError } from '../session/errors.ts'
 import { NodeHold, tokenOf, type Hold } from './hold.ts'
 import { afterLostAnswer, untilAnswered, untilGone } from './until-answered.ts'
-import type { CallOptions, Operation, ZooKeeperSession } from '../session/session.ts'
+import type { Operation } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /**
  * An item that was taken with a lock: it stays in the queue, and nobody else gets it, until it is completed or released or

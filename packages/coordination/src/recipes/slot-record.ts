@@ -1,7 +1,8 @@
 // What a periodic task keeps in ZooKeeper: a record of the last slot, and the claim on the next one.
 
 import { isCode } from '../session/errors.ts'
-import type { CallOptions, Operation, Stat, ZooKeeperSession } from '../session/session.ts'
+import type { Operation, Stat } from '../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 import type { Turn } from './following.ts'
 
 /** Stands as long as its ephemeral does. */
