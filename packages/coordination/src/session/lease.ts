@@ -1,6 +1,9 @@
 /**
  * How long a session can be relied on. The server counts its timeout from the last request that reached it; the client
- * knows only when it sent the last one that was answered, which is earlier. Counting from there it gives up first.
+ * knows only when it sent the last one that was answered, which is earlier. Counting from there it gives up first, as long
+ * as the server that answers is in touch with its leader. A follower that is cut off from it goes on answering pings until
+ * it notices (`syncLimit` × `tickTime`, 10 s by default), while the leader expires the session: with a shorter session
+ * timeout a client can then believe in ephemerals that are gone. No client can tell; what must not be done by two is fenced.
  *
  * Pure: times are monotonic milliseconds, handed in.
  */

@@ -9,7 +9,10 @@
 //
 //   connected → suspended → connected | lost;  lost → connected;  any → closed
 //
-// A local `lost` cannot prove that the server dropped the ephemerals already: writes that matter are fenced by version.
+// No state proves what the servers think. `lost` does not prove that the ephemerals are gone already, nor `connected` that
+// they are still there: a server that is cut off from its leader for longer than the session timeout answers us for a while
+// (lease.ts), and a process can be stopped between a look at the state and what it does next. Writes that matter are fenced:
+// by the version of a node (`check` in a multi), or by a token that grows from holder to holder.
 
 import type { Duplex } from 'node:stream'
 import type { Clock, Random } from '@catchment/runtime'
@@ -117,11 +120,14 @@ export interface ZooKeeperSession {
   exists(path: string, options?: ReadOptions): Promise<Stat | undefined>
   /** Names in no order. */
   children(path: string, options?: ReadOptions): Promise<{ readonly names: string[]; readonly stat: Stat }>
-  /** How many nodes there are below, at any depth. */
+  /** How many nodes there are below, at any depth (ZooKeeper's getAllChildrenNumber). */
   descendantCount(path: string, options?: CallOptions): Promise<number>
-  /** The paths of the ephemerals of this session at and below `path`, in no order. */
+  /** The paths of the ephemerals of this session at and below `path`, in no order (ZooKeeper's getEphemerals). */
   ephemerals(path: string, options?: CallOptions): Promise<string[]>
-  /** Reads of this session that follow see everything that was committed before this call. */
+  /**
+   * Reads of this session that follow see everything that the leader had committed when it was asked. No quorum is: a leader
+   * that was deposed and has not noticed may answer for a moment, so what others wrote meanwhile can be missing.
+   */
   sync(path: string, options?: CallOptions): Promise<void>
 
   /** All or nothing. Resolves with what each gave; the error names the index and the code of the one that failed. */
