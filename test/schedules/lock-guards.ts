@@ -3,6 +3,19 @@ import type { Guard } from './guard.ts'
 /** The guards of what stands in line to hold: the locks and the semaphore, and what they stand on. */
 export const lockGuards: readonly Guard[] = [
   {
+    recipe: 'exclusive lock, closed',
+    name: 'closed before a server is told',
+    file: 'packages/coordination/src/session/keeper.ts',
+    text: `    this.states.become('closed', { reason })
+    if (connection !== undefined)
+      await this.#farewell(connection, timeoutMs ?? Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), signal)
+`,
+    without: `    if (connection !== undefined)
+      await this.#farewell(connection, timeoutMs ?? Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), signal)
+    this.states.become('closed', { reason })
+`,
+  },
+  {
     recipe: 'exclusive lock',
     name: 'held looks at the clock',
     file: 'packages/coordination/src/recipes/hold.ts',

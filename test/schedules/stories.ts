@@ -1,4 +1,5 @@
 import { barrierStory } from './barrier.ts'
+import { closedLockStory } from './closed-lock.ts'
 import { configurationStory } from './configuration.ts'
 import { counterStory } from './counter.ts'
 import { discoveryStory } from './discovery.ts'
@@ -24,6 +25,7 @@ export const stories: readonly Story[] = [
   coldStandbyStory,
   exclusiveLockStory,
   fencedLockStory,
+  closedLockStory,
   sharedLockStory,
   semaphoreStory,
   resizedSemaphoreStory,
