@@ -129,4 +129,47 @@ describe('joinPartitioner', () => {
       expect(await ending(joinPartitioner(two.session, { ...options, weight: 0 }))).toBe('bad-arguments not-done')
     }),
   )
+
+  test(
+    'one that comes again under its id with another weight replaces the earlier one, and all divide anew by it',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two, again] = [await open(), await open(), await open()]
+      const replaced = new Told<string>()
+      const acquired = new Told<readonly OwnedItem[]>()
+      const of = ({ session }: typeof one, id: string, weight: number): Promise<Partitioner> =>
+        joinPartitioner(session, {
+          ...{ path: `${root}/division`, id, weight, items, onRelease: () => undefined, onLost: () => undefined },
+          onAcquired: acquired.tell,
+          onReplaced: ({ code }) => {
+            replaced.tell(code)
+          },
+        })
+      const other = await of(one, 'other', 1)
+      const before = await of(two, 'twice', 1)
+      await acquired.first(() => before.owned().length > 250)
+      const heavier = await of(again, 'twice', 3)
+      expect(await replaced.first(() => true)).toBe('refused')
+      await acquired.first(() => heavier.owned().length > 400)
+      expect(other.owned().length).toBeLessThan(200)
+      expect((await one.session.children(`${root}/division/members`)).names.sort()).toEqual(['other', 'twice'])
+    }),
+  )
+
+  test(
+    'who leaves divides no more',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const joined = await join(session, `${root}/division`, 'one')
+      await has(joined, items.length)
+      await session.sync(root)
+      const children = session.children.bind(session)
+      let listed = 0
+      session.children = (path, ...call) => {
+        if (path === `${root}/division/members`) listed += 1
+        return children(path, ...call)
+      }
+      await joined.partitioner.leave()
+      expect({ listed, released: joined.released.length }).toEqual({ listed: 0, released: items.length })
+    }),
+  )
 })

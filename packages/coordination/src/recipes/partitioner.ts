@@ -1,12 +1,13 @@
 import { asError, Background } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { ZooKeeperError } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 import { Following, type Turn } from './following.ts'
+import { getOrUndefined } from './get-or-undefined.ts'
 import { divide } from './hash-ring.ts'
 import { ItemClaims, nodeName } from './item-claims.ts'
 import { ItemHoldings, type Claim, type OwnedItem } from './item-holdings.ts'
 import { joinMembership, type Membership } from './membership.ts'
-import { untilAnswered } from './until-answered.ts'
 import { within } from './within.ts'
 
 const itemsMax = 10_000
@@ -47,8 +48,8 @@ export interface Partitioner {
 /**
  * Divides items among those who joined.
  *
- * Protocol: below `path` are `members`, an ephemeral `<id>:<weight>` for each, and `items`, an ephemeral claim on each item
- * that somebody owns. Everyone watches the list of members, computes the same division of the items (divide()), gives up
+ * Protocol: below `path` are `members`, an ephemeral for each, named by its id, with its start and its weight, and `items`, an ephemeral claim on each item
+ * that somebody owns. Everyone watches the list of members, reads them, computes the same division of the items (divide()), gives up
  * what is not its own any more, and claims what is: by transactions of up to 256 creates. An item that another still holds is
  * watched by its new owner alone, and claimed when it is let go. So a change of members wakes every member once, and each
  * item that moves one of them; items that stay are not touched.
@@ -74,9 +75,9 @@ export async function joinPartitioner(session: ZooKeeperSession, options: Partit
   try {
     const membership = await joinMembership(session, {
       path: `${path}/members`,
-      name: `${nodeName(id)}:${weight}`,
-      data: Buffer.from(String(startedMs)),
-      replaces: (existing) => Number(Buffer.from(existing).toString()) < startedMs,
+      name: nodeName(id),
+      data: Buffer.from(`${startedMs} ${weight}`),
+      replaces: (existing) => startedOf(existing) < startedMs,
       onRefused: (error) => {
         division.replaced(error)
       },
@@ -100,6 +101,8 @@ class Division implements Partitioner {
   #membership: Membership | undefined
   #items: readonly string[]
   #divided: { readonly key: string; readonly own: readonly string[] } = { key: '', own: [] }
+  /** Divides no more: set before any turn that follows. */
+  #left = false
   #leaving: Promise<void> | undefined
   #preparedIn = 0
 
@@ -111,14 +114,10 @@ class Division implements Partitioner {
     const stamp = `${options.id} ${Buffer.from(session.random.bytes(8)).toString('hex')}`
     this.#holdings = new ItemHoldings(session, new ItemClaims(session, `${options.path}/items`, stamp), {
       onAcquired: (items) => {
-        this.#tell('onAcquired', () => {
-          options.onAcquired(items)
-        })
+        tell(session.log, `onAcquired of ${options.path}`, options.onAcquired.bind(options), items)
       },
       onLost: (items) => {
-        this.#tell('onLost', () => {
-          options.onLost(items)
-        })
+        tell(session.log, `onLost of ${options.path}`, options.onLost.bind(options), items)
       },
       wake: () => {
         this.#following.wake()
@@ -160,7 +159,7 @@ class Division implements Partitioner {
     void this.leave({ timeoutMs: this.#session.sessionTimeoutMs }).catch((thrown: unknown) => {
       this.#session.log(`leaving ${this.#options.path} takes long`, { error: asError(thrown) })
     })
-    this.#tell('onReplaced', () => this.#options.onReplaced?.(error))
+    tell(this.#session.log, `onReplaced of ${this.#options.path}`, () => this.#options.onReplaced?.(error))
   }
 
   leave(options: CallOptions = {}): Promise<void> {
@@ -169,13 +168,9 @@ class Division implements Partitioner {
   }
 
   async #leave(): Promise<void> {
-    const membership = this.#membership
+    this.#left = true
     this.#following.wake()
-    try {
-      if (membership !== undefined) await untilAnswered(this.#session, () => membership.leave())
-    } catch (thrown) {
-      if (!isCode(thrown, 'session-lost', 'closed')) throw thrown
-    }
+    await this.#membership?.leave()
     await this.#holdings.emptied()
     await this.#following.close()
     this.#unsubscribe()
@@ -183,7 +178,7 @@ class Division implements Partitioner {
   }
 
   async #reconcile(turn: Turn): Promise<void> {
-    const own = new Set(this.#leaving === undefined ? await this.#own(turn) : [])
+    const own = new Set(this.#left ? [] : await this.#own(turn))
     const leaving = this.#holdings.want(own, turn.generation)
     if (leaving.length > 0)
       this.#background.run(`releasing ${leaving.length} items`, (signal) => this.#release(leaving, signal))
@@ -198,21 +193,32 @@ class Division implements Partitioner {
         await this.#session.ensurePath(parent, { signal: turn.signal, generation: turn.generation })
       this.#preparedIn = turn.generation
     }
-    const { names } = await this.#session.children(this.#members, turn)
-    const key = names.sort().join('/')
+    const members = await this.#readMembers(turn)
+    const key = members.map(({ id, weight }) => `${id} ${weight}`).join('/')
     if (key !== this.#divided.key) {
       const own: string[] = []
-      for (const [item, owner] of divide(this.#items, names.flatMap(ringMember)))
-        if (owner === nodeName(id)) own.push(item)
+      for (const [item, owner] of divide(this.#items, members)) if (owner === nodeName(id)) own.push(item)
       this.#divided = { key, own }
     }
     return this.#divided.own
   }
 
+  /** All, since one that came again under the same id may weigh another; without those that leave meanwhile. */
+  async #readMembers(turn: Turn): Promise<{ readonly id: string; readonly weight: number }[]> {
+    const { names } = await this.#session.children(this.#members, turn)
+    const call = { signal: turn.signal, generation: turn.generation }
+    const reading = names.sort().map(async (id) => {
+      const found = await getOrUndefined(this.#session, `${this.#members}/${id}`, call)
+      const weight = weightOf(found?.data)
+      return weight === undefined ? [] : [{ id, weight }]
+    })
+    return (await Promise.all(reading)).flat()
+  }
+
   /** They stay ours until the callback has settled or its time is over. */
   async #release(leaving: readonly Claim[], signal: AbortSignal): Promise<void> {
-    const { path, onRelease, releaseTimeoutMs: timeoutMs = releaseTimeoutMsDefault } = this.#options
-    const working = Promise.resolve(leaving).then(onRelease)
+    const { path, releaseTimeoutMs: timeoutMs = releaseTimeoutMsDefault } = this.#options
+    const working = Promise.resolve(leaving).then((items) => this.#options.onRelease(items))
     try {
       await within(this.#session, working, { name: 'onRelease', outcome: 'unknown' }, { timeoutMs, signal })
     } catch (thrown) {
@@ -220,20 +226,17 @@ class Division implements Partitioner {
     }
     this.#holdings.giveUp(leaving)
   }
-
-  #tell(name: string, callback: () => void): void {
-    try {
-      callback()
-    } catch (thrown) {
-      this.#session.log(`${name} of ${this.#options.path} threw`, { error: asError(thrown) })
-    }
-  }
 }
 
-/** From the name of its node. */
-function ringMember(name: string): { id: string; weight: number }[] {
-  const [id, weight] = [name.slice(0, name.lastIndexOf(':')), Number(name.slice(name.lastIndexOf(':') + 1))]
-  return Number.isInteger(weight) && weight >= 1 ? [{ id, weight }] : []
+/** The data of a member: `<when it started, ms since 1970> <weight>`. */
+function startedOf(data: Uint8Array): number {
+  return Number(Buffer.from(data).toString('latin1').split(' ')[0])
+}
+
+/** Undefined of what is no member. */
+function weightOf(data: Buffer | undefined): number | undefined {
+  const weight = Number(data?.toString('latin1').split(' ')[1])
+  return Number.isInteger(weight) && weight >= 1 ? weight : undefined
 }
 
 function demandItems(path: string, items: readonly string[]): void {
