@@ -7,6 +7,7 @@ import { serverError } from '../src/session/errors.ts'
 import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
 import { Lease } from '../src/session/lease.ts'
+import { wholeOptions } from '../src/session/options.ts'
 import { parseServers } from '../src/session/servers.ts'
 import type { SessionLog, SessionState, WatchListener } from '../src/session/session.ts'
 import { States, transitions } from '../src/session/states.ts'
@@ -124,6 +125,16 @@ test('tell: what a callback throws, at once or in a promise, is logged and goes 
     'an async one threw: Error: later',
     'a listener of the session threw: Error: from a listener',
   ])
+})
+
+test('wholeOptions: a log that throws does not stop a session halfway', () => {
+  const log: SessionLog = () => {
+    throw new Error('the disk is full')
+  }
+  const whole = wholeOptions({ servers: 'a', sessionTimeoutMs: 1, log })
+  expect(() => {
+    whole.log('lost', {})
+  }).not.toThrow()
 })
 
 describe('Watches', () => {

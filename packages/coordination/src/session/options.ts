@@ -3,7 +3,8 @@
 import { connect } from 'node:net'
 import { realClock, realRandom } from '@catchment/runtime'
 import { ZooKeeperError } from './errors.ts'
-import type { ConnectSocket, SessionOptions } from './session.ts'
+import type { ConnectSocket, SessionLog, SessionOptions } from './session.ts'
+import { tell } from './tell.ts'
 
 /** Timeouts are signed 32 bit numbers of the protocol. */
 const sessionTimeoutMsMax = 2 ** 31 - 1
@@ -20,12 +21,22 @@ export function wholeOptions(options: SessionOptions): WholeOptions {
     watchesMax: options.watchesMax ?? watchesMaxDefault,
     clock: options.clock ?? realClock,
     random: options.random ?? realRandom,
-    log: options.log ?? (() => undefined),
+    log: safe(options.log ?? (() => undefined)),
     connect: options.connect ?? connectTcp,
     auth: options.auth ?? [],
   }
   assertUsable(whole)
   return whole
+}
+
+/** A log that throws must not stop a session halfway through a change of its state: Node is told instead. */
+function safe(log: SessionLog): SessionLog {
+  const warn: SessionLog = (message, { error }) => {
+    process.emitWarning(`${message}: ${String(error)}`)
+  }
+  return (message, fields) => {
+    tell(warn, 'the log of a session', log, message, fields)
+  }
 }
 
 const connectTcp: ConnectSocket = (server) => connect(server).setNoDelay()
