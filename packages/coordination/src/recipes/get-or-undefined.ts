@@ -1,5 +1,6 @@
 import { isCode } from '../session/errors.ts'
-import type { ReadOptions, Stat, ZooKeeperSession } from '../session/session.ts'
+import type { Stat } from '../session/nodes.ts'
+import type { ReadOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** Reads a node; undefined if it is absent. A watch is left on one that is there, and on no other: nothing would fire it. */
 export async function getOrUndefined(

@@ -29,8 +29,6 @@ import type {
 } from './nodes.ts'
 import type { ZooKeeperError } from './errors.ts'
 
-export type { CreateMode, Operation, Stat, Version } from './nodes.ts'
-
 export type SessionState = 'connected' | 'suspended' | 'lost' | 'closed'
 
 /**
