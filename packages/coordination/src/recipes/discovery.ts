@@ -1,4 +1,5 @@
 import { isCode } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { followMembers } from './follow-members.ts'
 import { joinMembership, type Membership } from './membership.ts'
 import { untilAnswered } from './until-answered.ts'
@@ -82,7 +83,7 @@ export async function announceService(
  * Suspended or lost: `onStale(true)`, and the last list stands until it has been read again.
  */
 export function followService(session: ZooKeeperSession, options: FollowServiceOptions): FollowedService {
-  const { path, name, onEndpoints, onStale } = options
+  const { path, name } = options
   let endpoints: readonly Endpoint[] | undefined
   const followed = followMembers(session, `${path}/${name}`, {
     name: '',
@@ -90,9 +91,9 @@ export function followService(session: ZooKeeperSession, options: FollowServiceO
       const present = presentOf(members)
       if (same(present, endpoints)) return
       endpoints = present
-      onEndpoints(present)
+      tell(session.log, `onEndpoints of ${path}/${name}`, options.onEndpoints.bind(options), present)
     },
-    ...(onStale === undefined ? {} : { onStale }),
+    onStale: (stale) => options.onStale?.(stale),
   })
   return {
     get endpoints() {

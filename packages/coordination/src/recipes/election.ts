@@ -1,3 +1,4 @@
+import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import { releaseWithin, tokenOf } from './hold.ts'
 import { Place, readLine } from './line.ts'
@@ -131,22 +132,12 @@ class Candidacy implements Election {
   #elect(token: bigint, node: string): void {
     if (this.#elected !== undefined) return
     this.#elected = { token, node }
-    this.#tell(() => {
-      this.#options.onElected(token)
-    })
+    tell(this.#session.log, `onElected of ${this.#options.path}`, this.#options.onElected.bind(this.#options), token)
   }
 
   #depose(): void {
     if (this.#elected === undefined) return
     this.#elected = undefined
-    this.#tell(this.#options.onDeposed)
-  }
-
-  #tell(callback: () => void): void {
-    try {
-      callback()
-    } catch (thrown) {
-      this.#session.log(`a candidate of ${this.#options.path} threw`, { error: thrown })
-    }
+    tell(this.#session.log, `onDeposed of ${this.#options.path}`, this.#options.onDeposed.bind(this.#options))
   }
 }

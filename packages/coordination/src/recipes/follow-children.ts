@@ -1,4 +1,5 @@
 import { isCode } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
 
@@ -28,13 +29,13 @@ export function followChildren(
     name: `children ${path}`,
     path,
     rereadMs: options.rereadMs,
-    onStale: options.onStale,
+    onStale: (stale) => options.onStale?.(stale),
     turn: (turn) => readChildren(session, path, turn),
     deliver: (names) => {
       const found = names.join('/')
       if (found === delivered) return
       delivered = found
-      options.onChildren(names)
+      tell(session.log, `onChildren of ${path}`, options.onChildren.bind(options), names)
     },
   })
   return {

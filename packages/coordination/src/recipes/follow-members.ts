@@ -1,3 +1,4 @@
+import { tell } from '../session/tell.ts'
 import { followChildren } from './follow-children.ts'
 import { followValue, type FollowedValue } from './follow-value.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
@@ -134,18 +135,14 @@ class FollowedMemberSet {
   }
 
   #tell(): void {
-    try {
-      const map = this.#map()
-      if (this.#listed && this.#each().every(({ read }) => read) && !same(map, this.#delivered)) {
-        this.#delivered = map
-        this.#options.onMembers(map)
-      }
-      if (this.stale === this.#stale) return
-      this.#stale = this.stale
-      this.#options.onStale?.(this.#stale)
-    } catch (thrown) {
-      this.#session.log(`the follower of members ${this.#path} threw`, { error: thrown })
+    const map = this.#map()
+    if (this.#listed && this.#each().every(({ read }) => read) && !same(map, this.#delivered)) {
+      this.#delivered = map
+      tell(this.#session.log, `onMembers of ${this.#path}`, this.#options.onMembers.bind(this.#options), map)
     }
+    if (this.stale === this.#stale) return
+    this.#stale = this.stale
+    tell(this.#session.log, `onStale of ${this.#path}`, (stale) => this.#options.onStale?.(stale), this.#stale)
   }
 
   #each(): Member[] {

@@ -1,4 +1,5 @@
 import { isCode } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import type { Stat } from '../session/nodes.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
@@ -40,14 +41,14 @@ export function followValue(session: ZooKeeperSession, path: string, options: Fo
     name: `value ${path}`,
     path,
     rereadMs: options.rereadMs,
-    onStale: options.onStale,
+    onStale: (stale) => options.onStale?.(stale),
     turn: (turn) => readValue(session, path, turn),
     deliver: ({ data, stat }) => {
       // By time too: a server that lost its data numbers its transactions anew.
       const found = stat === undefined ? 'absent' : `${stat.mzxid} ${stat.mtimeMs}`
       if (found === delivered) return
       delivered = found
-      options.onValue(data, stat)
+      tell(session.log, `onValue of ${path}`, options.onValue.bind(options), data, stat)
     },
   })
   return {

@@ -1,6 +1,7 @@
 import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { ZooKeeperError } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import type { WatchEvent, ZooKeeperSession } from '../session/session.ts'
 
 const retryBackoff = { baseMs: 50, maxMs: 2_000 }
@@ -190,20 +191,12 @@ export class Following<T> {
 
   #deliver(value: T): void {
     if (this.#mode === 'closed') return
-    try {
-      this.#options.deliver?.(value)
-    } catch (thrown) {
-      this.#session.log(`the follower of ${this.#options.name} threw`, { error: asError(thrown) })
-    }
+    tell(this.#session.log, `the follower of ${this.#options.name}`, () => this.#options.deliver?.(value))
   }
 
   #becomeStale(stale: boolean): void {
     if (stale === this.#stale || this.#mode === 'closed') return
     this.#stale = stale
-    try {
-      this.#options.onStale?.(stale)
-    } catch (thrown) {
-      this.#session.log(`the follower of ${this.#options.name} threw`, { error: asError(thrown) })
-    }
+    tell(this.#session.log, `onStale of ${this.#options.name}`, () => this.#options.onStale?.(stale))
   }
 }

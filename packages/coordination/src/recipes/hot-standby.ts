@@ -1,6 +1,7 @@
 import { asError, sleep } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { ZooKeeperError } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { joinElection, type Election } from './election.ts'
 import { SavedContext } from './saved-context.ts'
 import { within } from './within.ts'
@@ -119,10 +120,10 @@ class Member implements HotStandby {
     const backoff = new Backoff(random, pauseAfterFailure)
     for (;;) {
       const ending = await this.#stand()
-      if (ending === 'failed') await sleep(clock, backoff.nextMs(), signal).catch(() => undefined)
-      else backoff.reset()
       if (ending === 'done' || signal.aborted) break
       if (this.#state === 'stopping') this.#become('standby')
+      if (ending === 'failed') await sleep(clock, backoff.nextMs(), signal).catch(() => undefined)
+      else backoff.reset()
     }
     this.#become('left')
   }
@@ -217,11 +218,7 @@ class Member implements HotStandby {
     const allowed: readonly string[] = hotStandbyTransitions[this.#state]
     if (!allowed.includes(state)) throw new Error(`a hot standby does not go from ${this.#state} to ${state}`)
     this.#state = state
-    try {
-      this.#options.onState?.(state)
-    } catch (thrown) {
-      this.#session.log(`a listener of ${this.#options.path} threw`, { error: asError(thrown) })
-    }
+    tell(this.#session.log, `onState of ${this.#options.path}`, () => this.#options.onState?.(state))
   }
 }
 

@@ -1,5 +1,6 @@
 import { isCode } from '../session/errors.ts'
 import { listContenders, type Contender } from './contenders.ts'
+import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import { tokenOf } from './hold.ts'
 import { readLine } from './line.ts'
@@ -54,12 +55,12 @@ export function observeLeader(session: ZooKeeperSession, options: ObserveLeaderO
     name: `leader of ${path}`,
     path,
     rereadMs: options.rereadMs,
-    onStale: options.onStale,
+    onStale: (stale) => options.onStale?.(stale),
     turn: (turn) => readLeader(session, path, turn),
     deliver: (leader) => {
       if (told !== undefined && told.leader?.node === leader?.node) return
       told = { leader }
-      options.onLeader(leader)
+      tell(session.log, `onLeader of ${path}`, options.onLeader.bind(options), leader)
     },
   })
   return {
