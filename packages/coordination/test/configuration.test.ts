@@ -179,4 +179,12 @@ describe('configuration', () => {
       await expect(config.get()).rejects.toThrow()
     }),
   )
+
+  test(
+    'an id with a line break is refused: no version that it published could be read',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      expect(() => configuration(session, options(root, 'host\nline'))).toThrow('no line breaks')
+    }),
+  )
 })

@@ -1,6 +1,7 @@
 import { asError, sleep } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { tell } from '../session/tell.ts'
 import { publishAt, readCurrent, readHistory, readVersion, type Published } from './configuration-versions.ts'
 import { Following } from './following.ts'
 import { untilAnswered } from './until-answered.ts'
@@ -74,6 +75,11 @@ export interface Configuration<T> {
 export function configuration<T>(session: ZooKeeperSession, options: ConfigurationOptions<T>): Configuration<T> {
   const { path, parse, id } = options
   const historyMax = options.historyMax ?? historyMaxDefault
+  if (/[\r\n]/.test(id))
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `configuration ${path}: an id has no line breaks, not ${JSON.stringify(id)}`,
+    )
   if (!Number.isSafeInteger(historyMax) || historyMax < 1)
     throw new ZooKeeperError('bad-arguments', `configuration ${path}: historyMax is a number from 1, not ${historyMax}`)
 
@@ -112,14 +118,15 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
 function followConfiguration<T>(
   session: ZooKeeperSession,
   { path, parse }: ConfigurationOptions<T>,
-  { onValue, onInvalid, onStale }: FollowConfigurationOptions<T>,
+  follow: FollowConfigurationOptions<T>,
 ): FollowedConfiguration<T> {
+  const name = `a follower of configuration ${path}`
   let delivered: string | undefined
   let current: { readonly value: T; readonly version: number } | undefined
   const following = new Following<Published | undefined>(session, {
     name: `configuration ${path}`,
     path,
-    onStale,
+    onStale: (stale) => follow.onStale?.(stale),
     turn: ({ watch, signal, generation }) => readCurrent(session, path, { signal, generation }, watch),
     deliver: (published) => {
       const version = published?.version ?? 0
@@ -128,16 +135,16 @@ function followConfiguration<T>(
       if (found === delivered) return
       delivered = found
       if (published === undefined) {
-        onValue(undefined, 0)
+        tell(session.log, name, follow.onValue.bind(follow), undefined, 0)
         return
       }
       try {
         current = { value: parse(published.json()), version }
       } catch (thrown) {
-        onInvalid?.(asError(thrown), version)
+        tell(session.log, name, (error) => follow.onInvalid?.(error, version), asError(thrown))
         return
       }
-      onValue(current.value, version)
+      tell(session.log, name, follow.onValue.bind(follow), current.value, version)
     },
   })
   return {
