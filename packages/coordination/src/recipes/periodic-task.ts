@@ -84,7 +84,10 @@ export interface PeriodicTask {
 export function joinPeriodicTask(session: ZooKeeperSession, options: PeriodicTaskOptions): PeriodicTask {
   const { catchUpMax = 1 } = options
   if (!(Number.isInteger(catchUpMax) && catchUpMax >= 1 && catchUpMax <= catchUpMaxMax))
-    throw new Error(`catchUpMax of ${options.path} is from 1 to ${catchUpMaxMax}: ${catchUpMax}`)
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `periodic task ${options.path}: catchUpMax is a whole number from 1 to ${catchUpMaxMax}, not ${catchUpMax}`,
+    )
   return new Runner(session, options)
 }
 

@@ -1,3 +1,5 @@
+import { ZooKeeperError } from '../session/errors.ts'
+
 /** The moments at which something is to happen, the same for all who compute them: wall clock, ms since 1970. */
 export interface Schedule {
   /** The latest slot at or before `atMs`. */
@@ -9,7 +11,10 @@ export interface Schedule {
 /** A slot every `intervalMs`, aligned to 1970 (a day's slots to midnight UTC), moved by `offsetMs`. Whole, at least 1 ms. */
 export function every(intervalMs: number, offsetMs = 0): Schedule {
   if (!(Number.isInteger(intervalMs) && intervalMs >= 1 && Number.isInteger(offsetMs)))
-    throw new Error(`a schedule has a whole interval of at least 1 ms and a whole offset: ${intervalMs}, ${offsetMs}`)
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `every: an interval is a whole number of at least 1 ms, an offset a whole one, not ${intervalMs} and ${offsetMs}`,
+    )
   const atOrBefore = (atMs: number): number => Math.floor((atMs - offsetMs) / intervalMs) * intervalMs + offsetMs
   return { atOrBefore, after: (atMs) => atOrBefore(atMs) + intervalMs }
 }
