@@ -19,6 +19,7 @@ const slots = 16_384
 /**
  * Divides `keys` among `members`: a map of every key, each once, to the id of its owner; empty if there are no members.
  * Depends on the two sets alone, not on their order nor on the past: all who know the same sets compute the same.
+ * Throws a RangeError at a weight that is none.
  *
  * Source: rendezvous hashing (Thaler and Ravishankar 1998; weights: Schindelhauer and Schomaker 2005), its loads bounded
  * (Mirrokni, Thorup and Zadimoghaddam 2016) by deferred acceptance (Gale and Shapley 1962): each key asks the members from
@@ -42,6 +43,7 @@ export function divide(keys: Iterable<string>, members: readonly RingMember[]): 
  * A ring for keys that nobody can list: a table of 16,384 slots, divided as divide() does; a key is in the slot of its
  * hash. Of the slots 1.05 × the mean at most belong to one member (1.04 at 1,000), and a look-up takes 0.1 µs however many
  * members there are; building the table takes 0.05 s at 100 members, 0.3 s at 1,000.
+ * Throws a RangeError at a weight that is none.
  */
 export function hashRing(members: readonly RingMember[]): HashRing {
   const table = assign(
@@ -74,7 +76,7 @@ function candidatesOf(members: readonly RingMember[]): Candidate[] {
   const weights = new Map<string, number>()
   for (const { id, weight = 1 } of members) {
     if (!(weight > 0 && Number.isFinite(weight)))
-      throw new Error(`a member of a ring weighs more than 0 and is finite: ${id} weighs ${weight}`)
+      throw new RangeError(`a member of a ring weighs more than 0 and is finite: ${id} weighs ${weight}`)
     weights.set(id, Math.max(weight, weights.get(id) ?? 0))
   }
   const plain = new Set(weights.values()).size === 1
