@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { sequentialId } from '../src/recipes/naming.ts'
+import { sequentialId } from '../src/recipes/numbers/naming.ts'
 import { sequentialIds, sharedCounter } from '../src/index.ts'
 import { bytes, ending, inWorld, type Client } from './world.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { joinHotStandby, type Active, type HotStandby, type HotStandbyState } from '../src/index.ts'
-import { hotStandbyTransitions } from '../src/recipes/hot-standby.ts'
+import { hotStandbyTransitions } from '../src/recipes/standby/hot-standby.ts'
 import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
 
 interface Service {

@@ -2,11 +2,11 @@ import { getEventListeners } from 'node:events'
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { exclusiveLock, ZooKeeperError, type Hold } from '../src/index.ts'
-import { Acquisition, lookAhead } from '../src/recipes/acquisition.ts'
-import { decideExclusive } from '../src/recipes/exclusive-lock.ts'
-import { NodeHold } from '../src/recipes/hold.ts'
-import { inOrder, kindOf } from '../src/recipes/line.ts'
-import { Owners } from '../src/recipes/owners.ts'
+import { Acquisition, lookAhead } from '../src/line/acquisition.ts'
+import { decideExclusive } from '../src/recipes/lock/exclusive-lock.ts'
+import { NodeHold } from '../src/line/hold.ts'
+import { inOrder, kindOf } from '../src/line/line.ts'
+import { Owners } from '../src/line/owners.ts'
 import { untilInLine } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
 
@@ -76,7 +76,7 @@ test(
     expect([begun.length, listeners()]).toEqual([1, before])
     const again = await owners.acquire('acquire', { owner: 'one' })
     await session.close()
-    expect([base, again].map(({ signal }) => signal.reason)).toEqual([base.signal.reason, base.signal.reason])
+    expect([base, again].map(({ signal }): unknown => signal.reason)).toEqual([base.signal.reason, base.signal.reason])
     expect(base.signal.reason).toMatchObject({ code: 'closed' })
   }),
 )

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { inOrder } from '../src/recipes/queue-items.ts'
+import { inOrder } from '../src/recipes/queue/queue-items.ts'
 import {
   fifoQueue,
   isCode,

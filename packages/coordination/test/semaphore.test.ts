@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { resizeSemaphore, semaphore, type Hold } from '../src/index.ts'
-import { inOrder } from '../src/recipes/line.ts'
-import { decideLease } from '../src/recipes/semaphore.ts'
+import { inOrder } from '../src/line/line.ts'
+import { decideLease } from '../src/recipes/lock/semaphore.ts'
 import { untilInLine } from './lines.ts'
 import { bytes, ending, inWorld, text, type Client } from './world.ts'
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { WatchEvent } from '../src/session/session.ts'
-import { followChildren } from '../src/recipes/follow-children.ts'
-import { followValue } from '../src/recipes/follow-value.ts'
+import { followChildren } from '../src/following/follow-children.ts'
+import { followValue } from '../src/following/follow-value.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 /** What was told, short: "created /a". Paths without the root. */

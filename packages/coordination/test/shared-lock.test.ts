@@ -1,8 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { sharedLock, type Hold } from '../src/index.ts'
-import { inOrder } from '../src/recipes/line.ts'
-import { decideShared } from '../src/recipes/shared-lock.ts'
+import { inOrder } from '../src/line/line.ts'
+import { decideShared } from '../src/recipes/lock/shared-lock.ts'
 import { untilInLine } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
 

@@ -1,0 +1,147 @@
+import { asError } from '@catchment/runtime'
+import { ZooKeeperError } from '../session/errors.ts'
+import { followUntil } from '../following/follow-until.ts'
+import { NodeHold, tokenOf } from './hold.ts'
+import { Place, readLine } from './line.ts'
+import type { Turn } from '../following/following.ts'
+import type { ZooKeeperSession } from '../session/session.ts'
+
+/** What the names in line mean for one of them: it holds, is not in line, or waits for that other one to leave. */
+export type Decision = 'holds' | 'absent' | { readonly waitsFor: string }
+
+/** What a look has found. `waits`: the watches tell when it is worth another look. */
+export interface Sight {
+  readonly means: 'holds' | 'absent' | 'waits'
+  /** Nodes that watches were left on. */
+  readonly watched: readonly string[]
+}
+
+export interface Contest {
+  /** The persistent node of the recipe, the line. */
+  readonly path: string
+  /** What the place is for, part of its name: `lock`, `read`. */
+  readonly kind: string
+  /** Who, for people who read the tree. */
+  readonly id: string
+  /** Looks at the line, to which `own` belongs if nobody has removed it. */
+  readonly look: (own: string, turn: Turn) => Promise<Sight>
+}
+
+/**
+ * Stands in line until the hold is ours or it is given up; without a deadline of its own.
+ *
+ * Suspended: it goes on when connected again. Session lost, or our node deleted by somebody else while it waits: it stands
+ * anew, at the end of the line.
+ */
+export class Acquisition {
+  /** Rejects with `aborted` when given up, `closed` with the session, and with errors that do not pass (`no-auth`, …). */
+  readonly hold: Promise<NodeHold>
+  /** What the first look at the line showed: the hold, or undefined when there are others to wait for. */
+  readonly firstLook: Promise<NodeHold | undefined>
+  readonly #session: ZooKeeperSession
+  readonly #contest: Contest
+  readonly #stop = new AbortController()
+  readonly #watched = new Set<string>()
+  #place: Place | undefined
+  #current: NodeHold | undefined
+
+  constructor(session: ZooKeeperSession, contest: Contest) {
+    this.#session = session
+    this.#contest = contest
+    const { promise, resolve, reject } = Promise.withResolvers<NodeHold | undefined>()
+    this.firstLook = promise
+    this.hold = this.#follow(resolve)
+    this.hold.catch(reject)
+    this.firstLook.catch(() => undefined) // who waits for one of the two need not wait for the other
+  }
+
+  /** The hold once it is there, lost or not. */
+  get current(): NodeHold | undefined {
+    return this.#current
+  }
+
+  /** Leaves the line, or releases. Resolves when no node of ours is left, whatever it takes; never rejects. */
+  async giveUp(): Promise<void> {
+    this.#stop.abort(new ZooKeeperError('aborted', `the line ${this.#contest.path} was left`))
+    await this.hold.catch(() => undefined)
+    await this.#current?.letGo()
+    await this.#place?.leave()
+  }
+
+  async #follow(onLook: (hold: NodeHold | undefined) => void): Promise<NodeHold> {
+    const { path, kind } = this.#contest
+    let watch: Turn['watch'] | undefined
+    const options = {
+      name: `stand in line ${path} for ${kind}`,
+      path,
+      turn: async (turn: Turn) => {
+        watch = turn.watch
+        this.#current = await this.#stand(turn)
+        onLook(this.#current)
+        return this.#current
+      },
+    }
+    try {
+      return await followUntil(this.#session, options, { signal: this.#stop.signal })
+    } finally {
+      if (watch !== undefined) this.#unwatch(watch)
+    }
+  }
+
+  async #stand(turn: Turn): Promise<NodeHold | undefined> {
+    const { path, look } = this.#contest
+    for (;;) {
+      const place = this.#placeIn(turn.generation)
+      const own = await place.enter(turn)
+      const node = `${path}/${own}`
+      const stat = await this.#session.exists(node, turn)
+      const sight: Sight = stat === undefined ? { means: 'absent', watched: [] } : await look(own, turn)
+      for (const watched of sight.watched) this.#watched.add(watched)
+      if (sight.means === 'waits') return undefined
+      if (sight.means === 'holds' && stat !== undefined) {
+        const { generation } = place
+        return new NodeHold(this.#session, { node, generation, token: tokenOf(stat), leave: () => place.leave() })
+      }
+      this.#place = undefined
+    }
+  }
+
+  /** What others keep for long would keep our listeners for as long. */
+  #unwatch(watch: Turn['watch']): void {
+    const { generation } = this.#session
+    for (const node of this.#watched)
+      this.#session.unwatch(node, watch, { generation }).catch((thrown: unknown) => {
+        if (this.#session.state === 'connected')
+          this.#session.log(`unwatch ${node} failed, it tells nothing any more`, { error: asError(thrown) })
+      })
+    this.#watched.clear()
+  }
+
+  #placeIn(generation: number): Place {
+    if (this.#place?.generation === generation) return this.#place
+    const { path, kind, id } = this.#contest
+    this.#place = new Place(this.#session, { path, kind, data: Buffer.from(id), generation })
+    return this.#place
+  }
+}
+
+/**
+ * Looks at the line and decides; when we wait it watches the one that we wait for, and nobody else. Looks again when that
+ * one left between.
+ */
+export function lookAhead(
+  session: ZooKeeperSession,
+  path: string,
+  decide: (line: readonly string[], own: string) => Decision,
+): Contest['look'] {
+  return async (own, turn) => {
+    const { signal, generation } = turn
+    for (;;) {
+      const line = await readLine(session, path, { signal, generation })
+      const decision = decide(line, own)
+      if (decision === 'holds' || decision === 'absent') return { means: decision, watched: [] }
+      const before = `${path}/${decision.waitsFor}`
+      if ((await session.exists(before, turn)) !== undefined) return { means: 'waits', watched: [before] }
+    }
+  }
+}

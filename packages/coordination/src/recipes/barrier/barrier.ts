@@ -1,0 +1,73 @@
+import { isCode } from '../../session/errors.ts'
+import { followUntil } from '../../following/follow-until.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+export interface BarrierOptions {
+  /** The node that is the barrier: while it exists, it is set. Its parents are made if they are missing. */
+  readonly path: string
+}
+
+export interface Barrier {
+  /** Resolves when it is set, by whomever. */
+  set(options?: CallOptions): Promise<void>
+  /** Resolves when it is not set: all who wait go on. */
+  remove(options?: CallOptions): Promise<void>
+  /** Resolves at once if it is not set, else when it has been removed. */
+  wait(options?: CallOptions): Promise<void>
+}
+
+/**
+ * A barrier that someone sets and removes and others wait at. Source: ZooKeeper recipes, "Barriers".
+ *
+ * Protocol: `path` is a persistent node without data, so it stays set when the one who set it dies. Who waits syncs, then
+ * watches the node; its removal wakes all who wait, once each, which is what a barrier is for.
+ *
+ * Guarantees: a removal lets everyone go on who was waiting, even if it is set again before they look (they know the node
+ * that they wait at by its czxid); a wait that begins after a `set` has resolved, anywhere, does not miss it.
+ * `set` and `remove` say what shall be, and are repeated when their answer is lost: a `set` under way while another removes
+ * may set it after that removal.
+ *
+ * Suspended or lost: every call goes on when the session is connected again; nothing here belongs to a session. Each call
+ * waits without limit unless `timeoutMs` is given, and ends with `timeout`, `aborted` or `closed`.
+ */
+export function barrier(session: ZooKeeperSession, options: BarrierOptions): Barrier {
+  const { path } = options
+  return {
+    async set(call) {
+      await followUntil(session, { name: `set barrier ${path}`, path, turn: ({ signal }) => create(signal) }, call)
+    },
+    async remove(call) {
+      await followUntil(session, { name: `remove barrier ${path}`, path, turn: ({ signal }) => remove(signal) }, call)
+    },
+    async wait(call) {
+      let waitingAt: string | undefined
+      await followUntil(
+        session,
+        {
+          name: `wait at barrier ${path}`,
+          path,
+          turn: async (turn) => {
+            const stat = await session.exists(path, turn)
+            waitingAt ??= stat?.czxid
+            return stat === undefined || stat.czxid !== waitingAt ? true : undefined
+          },
+        },
+        call,
+      )
+    },
+  }
+
+  async function create(signal: AbortSignal): Promise<true> {
+    await session.ensurePath(path, { signal })
+    return true
+  }
+
+  async function remove(signal: AbortSignal): Promise<true> {
+    try {
+      await session.delete(path, 'any', { signal })
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+    return true
+  }
+}

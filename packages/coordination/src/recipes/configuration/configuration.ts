@@ -1,0 +1,174 @@
+import { asError, sleep } from '@catchment/runtime'
+import { Backoff } from '../../session/backoff.ts'
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { tell } from '../../session/tell.ts'
+import { publishAt, readCurrent, readHistory, readVersion, type Published } from './configuration-versions.ts'
+import { Following } from '../../following/following.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+const conflictBackoff = { baseMs: 10, maxMs: 500 }
+const historyMaxDefault = 10
+
+export interface ConfigurationOptions<T> {
+  /** The persistent node of the configuration; made if it is missing. */
+  readonly path: string
+  /** Makes a value of what JSON gave, or throws: a function of one's own, or the `parse` of a schema. */
+  readonly parse: (json: unknown) => T
+  /** Who publishes, for the history. */
+  readonly id: string
+  /** How many versions are kept, the current one included; 10 unless given. The latest who publishes decides. */
+  readonly historyMax?: number
+}
+
+export interface PublishOptions extends CallOptions {
+  /** Publishes only if this is the current version, 0 if there was none; rejects with `bad-version` otherwise. */
+  readonly expectedVersion?: number
+}
+
+export interface FollowConfigurationOptions<T> {
+  /** Undefined and 0 while nothing was ever published; a value of version 0 was written by hand. */
+  readonly onValue: (value: T | undefined, version: number) => void
+  /** A version that does not parse; the last one that did stands. */
+  readonly onInvalid?: (error: Error, version: number) => void
+  readonly onStale?: (stale: boolean) => void
+}
+
+export interface FollowedConfiguration<T> {
+  /** The last good one. */
+  readonly current: { readonly value: T; readonly version: number } | undefined
+  readonly stale: boolean
+  close(): Promise<void>
+}
+
+export interface Configuration<T> {
+  /** Undefined where nothing was ever published. Rejects with what `parse` throws. */
+  get(options?: CallOptions): Promise<{ readonly value: T; readonly version: number } | undefined>
+  /** The current version as it was published, whether it parses or not. */
+  current(options?: CallOptions): Promise<Published | undefined>
+  /** Resolves with the version that it has become: one more than the version before. */
+  publish(value: unknown, options?: PublishOptions): Promise<number>
+  /** Publishes again what `version` was. Rejects with `no-node` if it is not kept any more. */
+  rollBack(version: number, options?: PublishOptions): Promise<number>
+  /** The versions that are kept, newest first. */
+  history(options?: CallOptions): Promise<Published[]>
+  follow(options: FollowConfigurationOptions<T>): FollowedConfiguration<T>
+}
+
+/**
+ * A value that all shall know, with versions, history and a way back.
+ *
+ * Protocol, below `path`: `versions/<version>`, ten digits, is what was published: who and, on lines of their own, the JSON.
+ * Which one is current says the version of `path` itself, whose data is that JSON, for people. JSON that somebody writes
+ * there by hand is the next version, without a place in the history. Publishing is one transaction: `path` is set at the version that
+ * was read, the next version created, and those that fall out of the history deleted. Followers watch `path` alone.
+ *
+ * Guarantees: versions grow by one with each publication, without gaps, and the history holds exactly what was published,
+ * by whom and when (by the server's clock). A publication happens once, its answer lost or not: then its token in the history
+ * tells. Outcome `unknown` are only: an end by deadline, signal or close() while it was under way, and a lost answer with more
+ * than `historyMax` publications of others since. Followers see versions grow, the latest at least; some may be skipped.
+ * What does not parse is refused with `bad-arguments` by this publisher; published by another, it is told to `onInvalid`.
+ *
+ * Suspended or lost: followers keep the last good value and are told that it is stale; calls go on when connected again,
+ * without limit unless `timeoutMs` is given. A value of more than about 500 kB as JSON is refused with `too-large`.
+ */
+export function configuration<T>(session: ZooKeeperSession, options: ConfigurationOptions<T>): Configuration<T> {
+  const { path, parse, id } = options
+  const historyMax = options.historyMax ?? historyMaxDefault
+  if (/[\r\n]/.test(id))
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `configuration ${path}: an id has no line breaks, not ${JSON.stringify(id)}`,
+    )
+  if (!Number.isSafeInteger(historyMax) || historyMax < 1)
+    throw new ZooKeeperError('bad-arguments', `configuration ${path}: historyMax is a number from 1, not ${historyMax}`)
+
+  async function publish(value: unknown, { expectedVersion, ...call }: PublishOptions = {}): Promise<number> {
+    const json = checkedJson(options, value)
+    const endMs = session.clock.monotonicMs() + (call.timeoutMs ?? Infinity)
+    const backoff = new Backoff(session.random, conflictBackoff)
+    for (;;) {
+      const left = { ...call, timeoutMs: Math.max(1, endMs - session.clock.monotonicMs()) }
+      const published = await publishAt(session, { path, id, json, historyMax, expectedVersion }, left)
+      if (published !== undefined) return published
+      if (session.clock.monotonicMs() >= endMs)
+        throw new ZooKeeperError('timeout', `publish ${path}: others were faster, for ${String(call.timeoutMs)} ms`)
+      await sleep(session.clock, backoff.nextMs())
+    }
+  }
+
+  async function current(call: CallOptions = {}): Promise<Published | undefined> {
+    await untilAnswered(session, (each) => session.sync(path, each), call)
+    return await untilAnswered(session, (each) => readCurrent(session, path, each), call)
+  }
+
+  return {
+    publish,
+    current,
+    get: async (call) => {
+      const published = await current(call)
+      return published === undefined ? undefined : { value: parse(published.json()), version: published.version }
+    },
+    rollBack: async (version, call = {}) => publish((await readVersion(session, path, version, call)).json(), call),
+    history: (call = {}) => readHistory(session, path, call),
+    follow: (follow) => followConfiguration(session, options, follow),
+  }
+}
+
+function followConfiguration<T>(
+  session: ZooKeeperSession,
+  { path, parse }: ConfigurationOptions<T>,
+  follow: FollowConfigurationOptions<T>,
+): FollowedConfiguration<T> {
+  const name = `a follower of configuration ${path}`
+  let delivered: string | undefined
+  let current: { readonly value: T; readonly version: number } | undefined
+  const following = new Following<Published | undefined>(session, {
+    name: `configuration ${path}`,
+    path,
+    onStale: (stale) => follow.onStale?.(stale),
+    turn: ({ watch, signal, generation }) => readCurrent(session, path, { signal, generation }, watch),
+    deliver: (published) => {
+      const version = published?.version ?? 0
+      // By time too: servers that lost their data count anew.
+      const found = published === undefined ? 'none' : `${version} ${published.atMs}`
+      if (found === delivered) return
+      delivered = found
+      if (published === undefined) {
+        tell(session.log, name, follow.onValue.bind(follow), undefined, 0)
+        return
+      }
+      try {
+        current = { value: parse(published.json()), version }
+      } catch (thrown) {
+        tell(session.log, name, (error) => follow.onInvalid?.(error, version), asError(thrown))
+        return
+      }
+      tell(session.log, name, follow.onValue.bind(follow), current.value, version)
+    },
+  })
+  return {
+    get current() {
+      return current
+    },
+    get stale() {
+      return following.stale
+    },
+    close: () => following.close(),
+  }
+}
+
+function checkedJson<T>({ path, parse }: ConfigurationOptions<T>, value: unknown): string {
+  const json: unknown = JSON.stringify(value)
+  try {
+    if (typeof json !== 'string') throw new Error('it is nothing that JSON knows')
+    parse(JSON.parse(json))
+    return json
+  } catch (thrown) {
+    if (isCode(thrown, 'bad-arguments')) throw thrown
+    const { message } = asError(thrown)
+    throw new ZooKeeperError('bad-arguments', `publish ${path}: the value does not parse: ${message}`, {
+      cause: thrown,
+    })
+  }
+}

@@ -1,0 +1,79 @@
+import { fullJitter, retry } from '@catchment/runtime'
+import { isCode } from '../../session/errors.ts'
+import type { Operation, Version } from '../../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+const attempts = { baseMs: 20, maxMs: 500, attemptsMax: 10 }
+
+export interface Fence {
+  /** Of the node after the claim. */
+  readonly version: number
+  /** The claim as written. */
+  readonly data: Uint8Array
+  /** To be put first into every transaction of the holder: once another has claimed, they fail with `bad-version`. */
+  readonly check: Operation
+}
+
+/**
+ * Takes the fence: the persistent node that says who leads, in which term.
+ *
+ * Protocol: read it, write `claim(previous)` at the version that was read, then sync, so that what the holder reads next is
+ * all that its predecessors wrote. From then on every write of a predecessor, which checks the version that it got, fails.
+ * If another wrote between, or the answer was lost, it is read and claimed anew: `claim` sees what is there, perhaps its
+ * own claim, and makes the next one; versions and terms only grow. `claim` may throw to give up. The parent must exist.
+ * The node is never deleted: a new one would begin at version 0 again.
+ *
+ * Rejects after 10 attempts with the last error. Suspended: waits, until its calls' deadlines. Lost: rejects or goes on in
+ * the next session, where the caller leads no more: take the fence only while elected, and pass a signal that ends with it.
+ */
+export function acquireFence(
+  session: ZooKeeperSession,
+  path: string,
+  claim: (previous: Uint8Array | undefined) => Uint8Array,
+  options: CallOptions = {},
+): Promise<Fence> {
+  const policy = fullJitter(session.random, attempts)
+  const signal = options.signal === undefined ? {} : { signal: options.signal }
+  return retry(() => claimOnce(session, path, claim, options), {
+    clock: session.clock,
+    policy,
+    ...signal,
+    onFailure: (error) => {
+      if (!isCode(error, 'bad-version', 'node-exists', 'no-node', 'connection-lost', 'timeout', 'session-moved'))
+        throw error
+    },
+  })
+}
+
+async function claimOnce(
+  session: ZooKeeperSession,
+  path: string,
+  claim: (previous: Uint8Array | undefined) => Uint8Array,
+  options: CallOptions,
+): Promise<Fence> {
+  const previous = await read(session, path, options)
+  const data = claim(previous?.data)
+  const version =
+    previous === undefined ? await create() : (await session.set(path, data, previous.version, options)).version
+  await session.sync(path, options)
+  return { version, data, check: { op: 'check', path, version } }
+
+  async function create(): Promise<number> {
+    await session.create(path, data, 'persistent', options)
+    return 0
+  }
+}
+
+async function read(
+  session: ZooKeeperSession,
+  path: string,
+  options: CallOptions,
+): Promise<{ data: Uint8Array; version: Exclude<Version, 'any'> } | undefined> {
+  try {
+    const { data, stat } = await session.get(path, options)
+    return { data, version: stat.version }
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return undefined
+    throw thrown
+  }
+}

@@ -1,0 +1,91 @@
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { followUntil } from '../../following/follow-until.ts'
+import type { Turn } from '../../following/following.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+/** How many leases a semaphore has, and the version of the node that says so. */
+export interface Agreement {
+  readonly leases: number
+  readonly version: number
+}
+
+/**
+ * Reads the number of leases in the data of `path`, decimal digits, and leaves a watch there; undefined if the node is
+ * gone. Where there is none it writes `expected`. Rejects with `refused` if there is another, or no number at all; once
+ * they have agreed, an operator's change is followed.
+ */
+export function agreedLeases(
+  session: ZooKeeperSession,
+  path: string,
+  expected: number | undefined,
+): (turn: Turn) => Promise<Agreement | undefined> {
+  if (expected !== undefined) assertLeases(path, expected)
+  let agreed = false
+
+  return async (turn) => {
+    for (;;) {
+      const found = await read(turn)
+      if (found === undefined) return undefined
+      if (found.text !== '' || expected === undefined) {
+        const leases = parse(found.text)
+        if (!agreed && expected !== undefined && leases !== expected)
+          throw refused(`has ${leases} leases, this contender was told ${expected}; agree, or resizeSemaphore()`)
+        agreed = true
+        return { leases, version: found.version }
+      }
+      await propose(expected, found.version, turn)
+    }
+  }
+
+  async function read(turn: Turn): Promise<{ readonly text: string; readonly version: number } | undefined> {
+    try {
+      const { data, stat } = await session.get(path, turn)
+      return { text: data.toString('utf8'), version: stat.version }
+    } catch (thrown) {
+      if (isCode(thrown, 'no-node')) return undefined
+      throw thrown
+    }
+  }
+
+  async function propose(leases: number, version: number, { signal, generation }: Turn): Promise<void> {
+    try {
+      await session.set(path, Buffer.from(String(leases)), version, { signal, generation })
+    } catch (thrown) {
+      if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
+    }
+  }
+
+  function parse(text: string): number {
+    if (/^[1-9][0-9]{0,8}$/.test(text)) return Number(text)
+    const what = text === '' ? 'has no number of leases yet' : `has no number of leases but ${JSON.stringify(text)}`
+    throw refused(`${what}; give \`leases\`, or resizeSemaphore()`)
+  }
+
+  function refused(why: string): ZooKeeperError {
+    return new ZooKeeperError('refused', `acquire a lease: the semaphore ${path} ${why}`)
+  }
+}
+
+/**
+ * Changes the number of leases, an operator's act: it wakes all who wait, and takes no lease away. Repeats itself until it is
+ * certain; without `timeoutMs` and `signal` as long as it takes. Rejects with `timeout`, `aborted`, `closed`, `no-auth`, ….
+ */
+export async function resizeSemaphore(
+  session: ZooKeeperSession,
+  { path, leases }: { readonly path: string; readonly leases: number },
+  call?: CallOptions,
+): Promise<void> {
+  assertLeases(path, leases)
+  const name = `resize semaphore ${path}`
+  const turn = async ({ signal }: Turn): Promise<true> => {
+    await session.ensurePath(path, { signal })
+    await session.set(path, Buffer.from(String(leases)), 'any', { signal })
+    return true
+  }
+  await followUntil(session, { name, path, turn }, call)
+}
+
+function assertLeases(path: string, leases: number): void {
+  if (Number.isInteger(leases) && leases >= 1 && leases < 1e9) return
+  throw new ZooKeeperError('bad-arguments', `the semaphore ${path} has 1 to 999,999,999 leases, not ${leases}`)
+}

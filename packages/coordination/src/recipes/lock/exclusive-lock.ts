@@ -1,0 +1,64 @@
+import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
+import { listContenders, type Contender } from '../../line/contenders.ts'
+import { Owners, type AcquireOptions } from '../../line/owners.ts'
+import { working } from '../../line/working.ts'
+import type { Hold } from '../../line/hold.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+export interface ExclusiveLockOptions {
+  /** The persistent node of the lock; made if it is missing. */
+  readonly path: string
+  /** Who, for people who read the tree: the data of the node that stands in line. */
+  readonly id: string
+}
+
+export interface ExclusiveLock {
+  /**
+   * Waits for its turn, without limit unless `timeoutMs` or `signal` is given. Rejects with `timeout`, `aborted` or
+   * `closed`, and with errors that do not pass (`no-auth`, …).
+   */
+  acquire(options?: AcquireOptions): Promise<Hold>
+  /** Undefined when another holds it or is before us; then nothing of ours is left in the line. Waits for servers only. */
+  tryAcquire(options?: AcquireOptions): Promise<Hold | undefined>
+  /** Acquires, hands the hold to `work`, releases whatever happens, and ends as `work` did. */
+  run<T>(work: (hold: Hold) => Promise<T>, options?: AcquireOptions): Promise<T>
+  /** Who stands in line, in order; the first holds. */
+  contenders(options?: CallOptions): Promise<Contender[]>
+}
+
+/**
+ * A lock that one holds at a time. Source: ZooKeeper recipes, "Locks"; the fencing token is that of M. Kleppmann, "How to
+ * do distributed locking", 2016.
+ *
+ * Protocol: everyone stands in a line of ephemeral sequential nodes below `path` (line.ts); the first holds. Each waits for
+ * the one before it alone and watches that node and its own: one departure wakes one contender.
+ *
+ * States of an acquisition: waiting → held ⇄ in doubt → over (hold.ts). Suspended: waits on; `held` is false until the same
+ * session is connected again and the node was seen. Lost while waiting: stands anew, at the end. Lost while held: over.
+ *
+ * Guarantees: no two are `held` at the same instant, if nobody else deletes nodes or ends sessions of holders, news of which
+ * takes time to arrive. Tokens grow strictly from holder to holder, always: what is written to refuses lower ones. Fair:
+ * turns come in the order of arrival. Nothing that was created, or may have been, stays in the line.
+ *
+ * Limits: one node and two watches per contender; who shares the object under the same `owner` shares the place.
+ */
+export function exclusiveLock(session: ZooKeeperSession, { path, id }: ExclusiveLockOptions): ExclusiveLock {
+  const look = lookAhead(session, path, decideExclusive)
+  const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lock', id, look }))
+  const acquire = (options: AcquireOptions = {}): Promise<Hold> => owners.acquire(`acquire ${path}`, options)
+  return {
+    acquire,
+    tryAcquire: (options = {}) => owners.tryAcquire(`try to acquire ${path}`, options),
+    run: (work, options) => working(session, () => acquire(options), work),
+    contenders: (call) =>
+      listContenders(session, path, ({ name, line }) => decideExclusive(line, name) === 'holds', call),
+  }
+}
+
+/** The first in line holds; everyone else waits for the one before it. Pure. */
+export function decideExclusive(line: readonly string[], own: string): Decision {
+  const place = line.indexOf(own)
+  if (place < 0) return 'absent'
+  const before = line[place - 1]
+  return before === undefined ? 'holds' : { waitsFor: before }
+}

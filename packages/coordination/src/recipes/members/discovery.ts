@@ -1,0 +1,162 @@
+import { isCode } from '../../session/errors.ts'
+import { tell } from '../../session/tell.ts'
+import { followMembers } from '../../following/follow-members.ts'
+import { joinMembership, type Membership } from './membership.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+/** One instance of a service: who, and what its users need to reach it, as it wrote it. */
+export interface Endpoint {
+  readonly id: string
+  readonly data: Buffer
+}
+
+export interface AnnounceServiceOptions {
+  /** The persistent node of all services; made if it is missing. */
+  readonly path: string
+  /** Of the service: the name that is resolved. */
+  readonly name: string
+  /** Of this instance: nobody else's of this name. An earlier incarnation's is in the way until its session is over. */
+  readonly id: string
+  /** Where and how it is reached, JSON or what its users read. */
+  readonly endpoint: Uint8Array
+  /** Whether what stands there under this id may be replaced: an older incarnation of this instance. Never unless given. */
+  readonly replaces?: (existing: Uint8Array) => boolean
+}
+
+export interface Announcement {
+  /** Whether it is in the tree, as far as is known. */
+  readonly held: boolean
+  update(endpoint: Uint8Array): Promise<void>
+  /** Ends, and removes it. Resolves when it is gone or its session over; never rejects. */
+  withdraw(): Promise<void>
+}
+
+export interface FollowServiceOptions {
+  readonly path: string
+  readonly name: string
+  /** All instances, by id. Called first when all have been read once, then on change. */
+  readonly onEndpoints: (endpoints: readonly Endpoint[]) => void
+  /** True while cut off: the last list stands, for that we are cut off says nothing about those that we use. */
+  readonly onStale?: (stale: boolean) => void
+}
+
+export interface FollowedService {
+  /** The last list; undefined until the first. */
+  readonly endpoints: readonly Endpoint[] | undefined
+  readonly stale: boolean
+  /** Sync, then read: resolves with nothing older than this call. */
+  refresh(): Promise<readonly Endpoint[]>
+  close(): Promise<void>
+}
+
+/**
+ * Announces an instance of a service for as long as the process lives. Source: Curator's service discovery.
+ *
+ * Protocol: an ephemeral `<path>/<name>/<id>` with the endpoint, kept as joinMembership keeps it: lost with the session and
+ * made anew in the next, refused if another holds it. `<path>/<name>` is a container: a name without instances vanishes by
+ * itself after a while. So names come and go as they are announced.
+ */
+export async function announceService(
+  session: ZooKeeperSession,
+  options: AnnounceServiceOptions,
+): Promise<Announcement> {
+  const { path, name, id, endpoint, replaces } = options
+  const membership: Membership = await joinMembership(session, {
+    path: `${path}/${name}`,
+    pathMode: 'container',
+    name: id,
+    data: endpoint,
+    ...(replaces === undefined ? {} : { replaces }),
+  })
+  return {
+    get held() {
+      return membership.held
+    },
+    update: (data) => membership.update(data),
+    withdraw: () => membership.leave(),
+  }
+}
+
+/**
+ * Follows the instances of a service, which need not exist yet; each change wakes every follower, as it has to.
+ * Suspended or lost: `onStale(true)`, and the last list stands until it has been read again.
+ */
+export function followService(session: ZooKeeperSession, options: FollowServiceOptions): FollowedService {
+  const { path, name } = options
+  let endpoints: readonly Endpoint[] | undefined
+  const followed = followMembers(session, `${path}/${name}`, {
+    name: '',
+    onMembers: (members) => {
+      const present = presentOf(members)
+      if (same(present, endpoints)) return
+      endpoints = present
+      tell(session.log, `onEndpoints of ${path}/${name}`, options.onEndpoints.bind(options), present)
+    },
+    onStale: (stale) => options.onStale?.(stale),
+  })
+  return {
+    get endpoints() {
+      return endpoints
+    },
+    get stale() {
+      return followed.stale
+    },
+    refresh: async () => presentOf(await followed.refresh()),
+    close: () => followed.close(),
+  }
+}
+
+/** Reads the instances once, by id: none for a name that nobody announces. Sees what was announced before this call. */
+export async function resolveService(
+  session: ZooKeeperSession,
+  { path, name }: { readonly path: string; readonly name: string },
+  call: CallOptions = {},
+): Promise<readonly Endpoint[]> {
+  const service = `${path}/${name}`
+  await untilAnswered(session, (each) => session.sync(path, each), call)
+  const ids = await childrenOf(session, service, call)
+  const read = ids.map(async (id) => [id, await dataOf(session, `${service}/${id}`, call)] as const)
+  return presentOf(new Map(await Promise.all(read)))
+}
+
+/** The names that are announced, in order; one whose last instance has just gone may still be among them. */
+export async function listServices(
+  session: ZooKeeperSession,
+  { path }: { readonly path: string },
+  call: CallOptions = {},
+): Promise<readonly string[]> {
+  await untilAnswered(session, (each) => session.sync(path, each), call)
+  return (await childrenOf(session, path, call)).sort()
+}
+
+async function childrenOf(session: ZooKeeperSession, path: string, call: CallOptions): Promise<string[]> {
+  try {
+    return (await untilAnswered(session, (each) => session.children(path, each), call)).names
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return []
+    throw thrown
+  }
+}
+
+async function dataOf(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Buffer | undefined> {
+  try {
+    return (await untilAnswered(session, (each) => session.get(path, each), call)).data
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return undefined
+    throw thrown
+  }
+}
+
+function presentOf(members: ReadonlyMap<string, Buffer | undefined>): readonly Endpoint[] {
+  return [...members]
+    .flatMap(([id, data]) => (data === undefined ? [] : [{ id, data }]))
+    .sort((one, other) => (one.id < other.id ? -1 : 1))
+}
+
+function same(some: readonly Endpoint[], others: readonly Endpoint[] | undefined): boolean {
+  return (
+    some.length === others?.length &&
+    some.every(({ id, data }, index) => id === others[index]?.id && data.equals(others[index].data))
+  )
+}

@@ -1,0 +1,132 @@
+import { sleep } from '@catchment/runtime'
+import { Backoff } from '../../session/backoff.ts'
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+const conflictBackoff = { baseMs: 5, maxMs: 500 }
+/** The writes that a counter remembers, by a token each: so many others may come between a lost answer and the look at it. */
+const tokensMax = 32
+const valueMax = 2n ** 63n - 1n
+const shape = /^(-?\d{1,19})((?: [0-9a-f]{16})*)$/
+
+export interface CounterValue {
+  readonly value: bigint
+  /** Grows by one with each write, from 0 for a counter that nobody wrote. */
+  readonly version: number
+}
+
+export interface SharedCounter {
+  get(options?: CallOptions): Promise<CounterValue>
+  /** Adds once, whatever is lost. Resolves with the value and version that this addition made. */
+  add(amount: bigint, options?: CallOptions): Promise<CounterValue>
+  /** Writes at `version` only; rejects with `bad-version`, carrying `currentVersion`, if it is another. */
+  compareAndSet(value: bigint, version: number, options?: CallOptions): Promise<CounterValue>
+}
+
+interface Read extends CounterValue {
+  readonly tokens: readonly string[]
+}
+
+/**
+ * A number that many add to. Source: Curator's SharedCount, with a memory of what was written.
+ *
+ * Protocol: the data of `path` is the value and the tokens of the last 32 writes. A write reads, and sets at the version that
+ * it read; when another was faster it does so again, after a short random delay. If an answer is lost it is sent again at
+ * the same version, which cannot happen twice; then the tokens tell whether the first had happened.
+ *
+ * Guarantee: what resolves was added exactly once, what rejects with outcome `not-done` never. `unknown` are only: an end by
+ * deadline, signal or close() while it was under way, and a lost answer with more than 32 writes of others since.
+ * Values are 64 bits with a sign; what would pass that is refused with `bad-arguments`. A node whose data is no counter is
+ * refused, its data in `existing`.
+ *
+ * Suspended or lost: calls go on when connected again, without limit unless `timeoutMs` is given; nothing here belongs to a
+ * session. Writers of one counter take turns: some hundreds of additions a second, all together.
+ */
+export function sharedCounter(session: ZooKeeperSession, { path }: { readonly path: string }): SharedCounter {
+  return {
+    get: async (call = {}) => {
+      await untilAnswered(session, (each) => session.sync(path, each), call)
+      const { value, version } = await read(session, path, call)
+      return { value, version }
+    },
+    add: (amount, call = {}) => write(session, path, ({ value }) => value + amount, call),
+    compareAndSet: (value, version, call = {}) =>
+      write(
+        session,
+        path,
+        (now) => {
+          if (now.version === version) return value
+          throw new ZooKeeperError(
+            'bad-version',
+            `set counter ${path}: it is at version ${now.version}, not ${version}; read it and decide again`,
+            { currentVersion: now.version },
+          )
+        },
+        call,
+      ),
+  }
+}
+
+async function write(
+  session: ZooKeeperSession,
+  path: string,
+  next: (now: CounterValue) => bigint,
+  call: CallOptions,
+): Promise<CounterValue> {
+  const endMs = session.clock.monotonicMs() + (call.timeoutMs ?? Infinity)
+  const token = Buffer.from(session.random.bytes(8)).toString('hex')
+  const backoff = new Backoff(session.random, conflictBackoff)
+  for (;;) {
+    const left = { ...call, timeoutMs: Math.max(1, endMs - session.clock.monotonicMs()) }
+    const now = await read(session, path, left)
+    const value = next(now)
+    assertValue(path, value)
+    if (await writeAt(session, path, { now, value, token }, left)) return { value, version: now.version + 1 }
+    if (session.clock.monotonicMs() >= endMs)
+      throw new ZooKeeperError('timeout', `write counter ${path}: others were faster, for ${String(call.timeoutMs)} ms`)
+    await sleep(session.clock, backoff.nextMs())
+  }
+}
+
+/** Whether it was written; false if another was faster. */
+async function writeAt(
+  session: ZooKeeperSession,
+  path: string,
+  { now, value, token }: { readonly now: Read; readonly value: bigint; readonly token: string },
+  call: CallOptions,
+): Promise<boolean> {
+  const data = Buffer.from([value, ...[...now.tokens, token].slice(-tokensMax)].join(' '))
+  try {
+    await untilAnswered(session, (each) => session.set(path, data, now.version, each), call)
+    return true
+  } catch (thrown) {
+    if (!isCode(thrown, 'bad-version')) throw thrown
+    if (thrown.outcome === 'not-done') return false
+    const since = await afterLostAnswer(() => read(session, path, call))
+    if (since.tokens.includes(token)) return true
+    if (since.version - now.version <= tokensMax) return false
+    throw thrown
+  }
+}
+
+async function read(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Read> {
+  for (;;) {
+    try {
+      const { data, stat } = await untilAnswered(session, (each) => session.get(path, each), call)
+      const text = data.length === 0 ? '0' : data.toString('latin1')
+      const [, value, tokens] = shape.exec(text) ?? []
+      if (value === undefined || tokens === undefined)
+        throw new ZooKeeperError('refused', `read counter ${path}: its data is no counter`, { existing: data })
+      return { value: BigInt(value), version: stat.version, tokens: tokens.split(' ').filter((one) => one !== '') }
+    } catch (thrown) {
+      if (!isCode(thrown, 'no-node')) throw thrown
+    }
+    await untilAnswered(session, (each) => session.ensurePath(path, each), call)
+  }
+}
+
+function assertValue(path: string, value: bigint): void {
+  if (value > valueMax || value < -valueMax - 1n)
+    throw new ZooKeeperError('bad-arguments', `write counter ${path}: ${value} does not fit in 64 bits`)
+}

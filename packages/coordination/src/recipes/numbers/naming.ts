@@ -1,0 +1,53 @@
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+export interface SequentialIdsOptions {
+  /** The persistent node that counts; made if it is missing, never to be deleted: it would begin anew. */
+  readonly path: string
+  /** In front of the ten digits. */
+  readonly prefix: string
+}
+
+export interface SequentialIds {
+  /** An id that nobody else gets; it sorts, as text, after every id that was resolved before this call. */
+  next(options?: CallOptions): Promise<string>
+}
+
+/**
+ * Unique ids in order, `<prefix>0000000001` and so on. Source: the sequence numbers of ZooKeeper's recipes; but it is the
+ * version of `path` that counts, which every write takes one further: one write an id, no nodes to be removed afterwards.
+ *
+ * Guarantees: unique and ordered over all who use `path`, whatever prefix they take. Not gapless: a call whose answer was
+ * lost is repeated and wastes a number, as does one that ends early. Suspended or lost: goes on when connected again, without
+ * limit unless `timeoutMs` is given.
+ * Limit: 2^31 - 1 ids; the next is refused with `refused`: go on at another path, with a prefix that sorts after.
+ */
+export function sequentialIds(session: ZooKeeperSession, { path, prefix }: SequentialIdsOptions): SequentialIds {
+  return {
+    next: async (call = {}) => {
+      for (;;) {
+        try {
+          const { version } = await untilAnswered(
+            session,
+            (each) => session.set(path, new Uint8Array(), 'any', each),
+            call,
+          )
+          return sequentialId(path, prefix, version)
+        } catch (thrown) {
+          if (!isCode(thrown, 'no-node')) throw thrown
+        }
+        await untilAnswered(session, (each) => session.ensurePath(path, each), call)
+      }
+    },
+  }
+}
+
+/** Versions go on below zero after 2^31 - 1. Pure. */
+export function sequentialId(path: string, prefix: string, version: number): string {
+  if (version > 0) return `${prefix}${String(version).padStart(10, '0')}`
+  throw new ZooKeeperError(
+    'refused',
+    `next id of ${path}: all 2^31 - 1 have been given; go on at another path, with a prefix that sorts after`,
+  )
+}

@@ -1,0 +1,334 @@
+import { asError, Background, type Timer } from '@catchment/runtime'
+import { Backoff } from '../../session/backoff.ts'
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import type { Operation, Stat } from '../../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { Following, type Turn } from '../../following/following.ts'
+import {
+  claimOperations,
+  endOperations,
+  readRecord,
+  type ReadRecord,
+  type SlotClaim,
+  type SlotRecord,
+} from './slot-record.ts'
+import { dueSlot, type Schedule } from './time-slots.ts'
+import { untilAnswered, untilGone } from '../../calls/until-answered.ts'
+
+/** How many slots of the past may be run one after the other. */
+const catchUpMaxMax = 1_000
+const skewMsMaxDefault = 1_000
+const failureBackoff = { baseMs: 1_000, maxMs: 60_000 }
+
+/** One run of one slot. */
+export interface Slot {
+  /** When it was due, wall clock, ms since 1970. */
+  readonly scheduledMs: number
+  /** Grows from run to run. Hand it to what is written outside, so that a run that is over can be refused there. */
+  readonly token: bigint
+  /** True only while the session is connected and the slot is ours. */
+  readonly held: boolean
+  /** Aborts when the slot is lost for good: what run() returns then is dropped. */
+  readonly signal: AbortSignal
+}
+
+export interface PeriodicTaskOptions {
+  /** The persistent node of the task; made if it is missing. Its data is the record of the last slot. */
+  readonly path: string
+  readonly id: string
+  /** The same for all members: `every(60_000)`. */
+  readonly schedule: Schedule
+  /** Does the work of one slot. Operations that it resolves with are committed together with the mark that it is done. */
+  readonly run: (slot: Slot) => Promise<readonly Operation[] | undefined>
+  /**
+   * `until-done`: a slot is run again, by anyone, until run() has resolved and its operations are committed.
+   * `once`: it is begun at most once, and what became of it nobody asks. `until-done` unless given.
+   */
+  readonly attempts?: 'until-done' | 'once'
+  /** How many of the slots that passed while nobody ran are run afterwards, oldest first: 1 (the latest alone) to 1,000. */
+  readonly catchUpMax?: number
+  /** How long (up to twice as long) those wait who did not run the last slot, for the one who did; 50 ms unless given. */
+  readonly standbyMs?: number
+  /** A slot is not run if by the server's clock it is further in the future than this; 1 s unless given. */
+  readonly skewMsMax?: number
+}
+
+export interface PeriodicTask {
+  /** The slot that is being run here. */
+  readonly running: Slot | undefined
+  /** Begins no other slot, waits for the one that is being run, and ends. Past its deadline or signal the run is given up. */
+  leave(options?: CallOptions): Promise<void>
+}
+
+/**
+ * Runs a task at each slot of a schedule, each slot by one of those who joined.
+ *
+ * Protocol: the data of `path` is the record: the last slot that is done, and the claim on the next one. A claim is one
+ * transaction: write it into the record at the version that was read, and create an ephemeral `<random>` below. The mark is
+ * another: write the slot into the record, delete the ephemeral, and do the operations that run() resolved with. A claim
+ * whose ephemeral is gone is void: its owner died. Any living member claims, so a slot is late for the death of a member
+ * only if that member was running it. To spare the others, the one who ran the last slot goes first, and the others follow
+ * after `standbyMs`: two writes a slot, and two wakes of each member, who all watch the record.
+ *
+ * Guarantees: no two claims on one slot stand at once, and marks go up: whatever the faults, the operations of each slot are
+ * committed at most once, by a run whose claim stood. With `until-done` exactly once, as long as members live and no more
+ * than `catchUpMax` slots are waiting; the code of run() may begin more than once (its runner died or lost its session:
+ * `signal`), so what it does outside has to know `token`, or belongs into the operations: an enqueued job, not the job
+ * itself. With `once` the code begins at most once, and a slot whose runner died is missed. A run() that rejects, or whose
+ * operations are refused, is logged; with `until-done` its slot is run again after 1 s, 2 s, … 60 s.
+ *
+ * Nothing is run for the time before the first member ever joined. Clocks of members may differ: a slot is run early by as
+ * much as its runner's clock is ahead, at most `skewMsMax` by the server's clock, and never twice.
+ * Suspended: a run goes on and is committed after the reconnect. Lost: its slot is for the next one who claims it.
+ */
+export function joinPeriodicTask(session: ZooKeeperSession, options: PeriodicTaskOptions): PeriodicTask {
+  const { catchUpMax = 1 } = options
+  if (!(Number.isInteger(catchUpMax) && catchUpMax >= 1 && catchUpMax <= catchUpMaxMax))
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `periodic task ${options.path}: catchUpMax is a whole number from 1 to ${catchUpMaxMax}, not ${catchUpMax}`,
+    )
+  return new Runner(session, options)
+}
+
+interface Run extends Slot {
+  readonly claim: SlotClaim
+  /** What the claim was written over. */
+  readonly before: SlotRecord
+  /** Of the record with the claim. */
+  readonly version: number
+  readonly generation: number
+  readonly lost: AbortController
+}
+
+class Runner implements PeriodicTask {
+  readonly #session: ZooKeeperSession
+  readonly #options: PeriodicTaskOptions
+  readonly #stamp: string
+  readonly #background: Background
+  readonly #following: Following<void>
+  readonly #unsubscribe: () => void
+  readonly #backoff: Backoff
+  #run: Run | undefined
+  #ended: Promise<void> = Promise.resolve()
+  /** The last claim that was tried: its answer may be lost, and then it is known again by its name. */
+  #tried: { readonly claim: SlotClaim; readonly generation: number } | undefined
+  #standby = { lastMs: NaN, untilMs: 0 }
+  #notBeforeMs = 0
+  #timer: Timer | undefined
+  #leaving = false
+
+  constructor(session: ZooKeeperSession, options: PeriodicTaskOptions) {
+    this.#session = session
+    this.#options = options
+    this.#stamp = `${options.id} ${this.#randomHex()}`
+    this.#backoff = new Backoff(session.random, failureBackoff)
+    this.#background = new Background((name, error) => {
+      session.log(`${name} ended by a bug`, { error })
+    })
+    this.#unsubscribe = session.onState((state) => {
+      if (state === 'lost' || state === 'closed') this.#run?.lost.abort(new Error(`the session is ${state}`))
+    })
+    this.#following = new Following<void>(session, {
+      name: `periodic task ${options.path}`,
+      path: options.path,
+      turn: (turn) => this.#look(turn),
+    })
+  }
+
+  get running(): Slot | undefined {
+    return this.#run
+  }
+
+  async leave({ timeoutMs, signal }: CallOptions = {}): Promise<void> {
+    this.#leaving = true
+    const giveUp = (): void => {
+      this.#run?.lost.abort(new Error('the member leaves'))
+    }
+    const timer = timeoutMs === undefined ? undefined : this.#session.clock.after(timeoutMs, giveUp)
+    if (signal?.aborted === true) giveUp()
+    signal?.addEventListener('abort', giveUp, { once: true })
+    await this.#ended
+    await this.#following.close()
+    await this.#ended
+    timer?.cancel()
+    signal?.removeEventListener('abort', giveUp)
+    this.#timer?.cancel()
+    this.#unsubscribe()
+    await this.#background.close()
+    if (this.#tried !== undefined) this.#remove(this.#tried)
+  }
+
+  async #look(turn: Turn): Promise<void> {
+    const { path, schedule } = this.#options
+    for (;;) {
+      const read = await readRecord(this.#session, path, schedule.atOrBefore(this.#session.clock.now()), turn)
+      if (this.#run !== undefined) {
+        this.#verify(this.#run, read)
+        return
+      }
+      if (read.standing !== undefined) {
+        if (this.#isTried(read.record.claim, turn)) this.#begin(read, read.standing)
+        return
+      }
+      const before = this.#withoutVoidClaim(read.record)
+      const slotMs = this.#slotToClaim(before)
+      if (slotMs === undefined || this.#leaving) return
+      await this.#claim({ ...read, record: before }, slotMs, turn)
+    }
+  }
+
+  #verify(run: Run, { record, standing }: ReadRecord): void {
+    if (standing === undefined || record.claim?.node !== run.claim.node) run.lost.abort(new Error('the claim is gone'))
+  }
+
+  #isTried(claim: SlotClaim | undefined, { generation }: Turn): boolean {
+    return claim?.node === this.#tried?.claim.node && this.#tried?.generation === generation
+  }
+
+  /** A void claim is run again, or its slot is over. */
+  #withoutVoidClaim({ lastMs, lastBy, claim }: SlotRecord): SlotRecord {
+    const over = this.#options.attempts === 'once' && claim !== undefined
+    return { lastMs: over ? claim.slotMs : lastMs, lastBy }
+  }
+
+  /** The slot to be claimed at once; if there is none, sets the timer for the next look. */
+  #slotToClaim({ lastMs, lastBy }: SlotRecord): number | undefined {
+    const { schedule, catchUpMax = 1, standbyMs = 50 } = this.#options
+    const { clock, random } = this.#session
+    const [nowMs, monotonicMs] = [clock.now(), clock.monotonicMs()]
+    const slotMs = dueSlot(schedule, { lastMs, nowMs, catchUpMax })
+    if (slotMs === undefined) {
+      this.#wakeAfter(schedule.after(Math.max(nowMs, lastMs)) - nowMs)
+      return undefined
+    }
+    // By what is over, not by the slot that is due, which moves on while one waits.
+    if (this.#standby.lastMs !== lastMs)
+      this.#standby = { lastMs, untilMs: monotonicMs + standbyMs * (1 + random.float()) }
+    const untilMs = Math.max(this.#notBeforeMs, lastBy === this.#stamp ? 0 : this.#standby.untilMs)
+    if (untilMs <= monotonicMs) return slotMs
+    this.#wakeAfter(untilMs - monotonicMs)
+    return undefined
+  }
+
+  #wakeAfter(delayMs: number): void {
+    this.#timer?.cancel()
+    this.#timer = this.#session.clock.after(Math.max(delayMs, 1), () => {
+      this.#following.wake()
+    })
+  }
+
+  /** Whether it succeeded the next look shows; only what passes is thrown. */
+  async #claim(read: ReadRecord, slotMs: number, { signal, generation }: Turn): Promise<void> {
+    const claim = { slotMs, node: this.#randomHex(), by: this.#stamp }
+    this.#tried = { claim, generation }
+    const operations = claimOperations(this.#options.path, read, claim)
+    try {
+      await untilAnswered(this.#session, (call) => this.#session.multi(operations, call), { signal, generation })
+    } catch (thrown) {
+      if (!isCode(thrown, 'bad-version', 'no-node', 'node-exists')) throw thrown
+    }
+  }
+
+  #begin({ record, version }: ReadRecord, standing: Stat): void {
+    const tried = this.#tried
+    if (tried === undefined) return
+    const { claim, generation } = tried
+    const session = this.#session
+    const lost = new AbortController()
+    const run: Run = {
+      scheduledMs: claim.slotMs,
+      token: BigInt(`0x${standing.czxid}`),
+      signal: lost.signal,
+      get held() {
+        return !lost.signal.aborted && session.state === 'connected' && session.generation === generation
+      },
+      claim,
+      before: { lastMs: record.lastMs, lastBy: record.lastBy },
+      version,
+      generation,
+      lost,
+    }
+    this.#run = run
+    const earlyMs = claim.slotMs - standing.ctimeMs
+    this.#ended = new Promise((resolve) => {
+      this.#background.run(`slot ${claim.slotMs} of ${this.#options.path}`, async () => {
+        try {
+          if (earlyMs <= (this.#options.skewMsMax ?? skewMsMaxDefault)) await this.#execute(run)
+          else await this.#tooEarly(run, earlyMs)
+        } finally {
+          this.#run = undefined
+          resolve()
+          this.#following.wake()
+        }
+      })
+    })
+  }
+
+  async #execute(run: Run): Promise<void> {
+    try {
+      const operations = (await unlessAborted(this.#options.run(run), run.signal)) ?? []
+      await this.#end(run, { lastMs: run.claim.slotMs, lastBy: this.#stamp }, operations)
+      this.#backoff.reset()
+    } catch (thrown) {
+      this.#session.log(`slot ${run.scheduledMs} of ${this.#options.path} failed`, { error: asError(thrown) })
+      this.#notBeforeMs = this.#session.clock.monotonicMs() + this.#backoff.nextMs()
+      const lastMs = this.#options.attempts === 'once' ? run.claim.slotMs : run.before.lastMs
+      await this.#giveBack(run, { lastMs, lastBy: '' })
+    }
+  }
+
+  async #tooEarly(run: Run, earlyMs: number): Promise<void> {
+    const message = `slot ${run.scheduledMs} of ${this.#options.path} is not run yet: the clock of this machine is ahead`
+    this.#session.log(message, { earlyMs })
+    this.#notBeforeMs = this.#session.clock.monotonicMs() + earlyMs
+    await this.#giveBack(run, run.before)
+  }
+
+  async #giveBack(run: Run, record: SlotRecord): Promise<void> {
+    try {
+      await this.#end(run, record, [])
+    } catch (thrown) {
+      this.#session.log(`slot ${run.scheduledMs} of ${this.#options.path} is lost`, { error: asError(thrown) })
+    }
+  }
+
+  /**
+   * Ends the claim with its record and operations. Returns too when an answer was lost and what followed shows that the claim
+   * had ended: by this very transaction. Throws if nothing of it was done.
+   */
+  async #end(run: Run, record: SlotRecord, operations: readonly Operation[]): Promise<void> {
+    const { claim, version, generation } = run
+    const all = [...endOperations(this.#options.path, version, claim, record), ...operations]
+    try {
+      await untilAnswered(this.#session, (call) => this.#session.multi(all, call), { generation })
+    } catch (thrown) {
+      const own = thrown instanceof ZooKeeperError && (thrown.operationIndex ?? 0) < 2
+      if (!own || thrown.outcome === 'not-done' || !isCode(thrown, 'bad-version', 'no-node')) throw thrown
+    }
+    this.#tried = undefined
+  }
+
+  #remove({ claim, generation }: { claim: SlotClaim; generation: number }): void {
+    const node = `${this.#options.path}/${claim.node}`
+    void untilGone(this.#session, node, (call) => this.#session.delete(node, 'any', call), generation)
+  }
+
+  #randomHex(): string {
+    return Buffer.from(this.#session.random.bytes(8)).toString('hex')
+  }
+}
+
+/** Rejects when the signal aborts; what the work ends with after that is nobody's. */
+function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const abort = (): void => {
+      reject(asError(signal.reason))
+    }
+    if (signal.aborted) abort()
+    signal.addEventListener('abort', abort, { once: true })
+    void work.then(resolve, reject).finally(() => {
+      signal.removeEventListener('abort', abort)
+    })
+  })
+}

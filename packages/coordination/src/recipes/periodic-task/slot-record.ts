@@ -1,0 +1,117 @@
+// What a periodic task keeps in ZooKeeper: a record of the last slot, and the claim on the next one.
+
+import { isCode } from '../../session/errors.ts'
+import type { Operation, Stat } from '../../session/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { Turn } from '../../following/following.ts'
+
+/** Stands as long as its ephemeral does. */
+export interface SlotClaim {
+  readonly slotMs: number
+  /** The name of the ephemeral below the task's node; random, so that each claim is another. */
+  readonly node: string
+  readonly by: string
+}
+
+export interface SlotRecord {
+  /** The last slot that is over; every one before it is over too. */
+  readonly lastMs: number
+  /** Whose run it was. */
+  readonly lastBy: string
+  readonly claim?: SlotClaim
+}
+
+export interface ReadRecord {
+  readonly record: SlotRecord
+  readonly version: number
+  /** Of the claim's ephemeral; undefined if there is none: no claim, or its owner has died. */
+  readonly standing: Stat | undefined
+}
+
+/**
+ * Reads with watches: on the record, and on the ephemeral of its claim. Where there is no record yet, it writes one in which
+ * everything until `initialMs` is over.
+ */
+export async function readRecord(
+  session: ZooKeeperSession,
+  path: string,
+  initialMs: number,
+  turn: Turn,
+): Promise<ReadRecord> {
+  const call = { signal: turn.signal, generation: turn.generation }
+  for (;;) {
+    const found = await getOrUndefined(session, path, turn)
+    const record = found && parse(path, found.data)
+    if (found !== undefined && record !== undefined) {
+      // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
+      const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, turn))?.stat
+      return { record, version: found.stat.version, standing }
+    }
+    if (found === undefined) await session.ensurePath(path, call)
+    else await initialise(session, path, { lastMs: initialMs, version: found.stat.version }, call)
+  }
+}
+
+async function initialise(
+  session: ZooKeeperSession,
+  path: string,
+  { lastMs, version }: { lastMs: number; version: number },
+  call: CallOptions,
+): Promise<void> {
+  try {
+    await session.set(path, encode({ lastMs, lastBy: '' }), version, call)
+  } catch (thrown) {
+    if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
+  }
+}
+
+export function claimOperations(path: string, { version, record }: ReadRecord, claim: SlotClaim): Operation[] {
+  return [
+    { op: 'set', path, data: encode({ ...record, claim }), version },
+    { op: 'create', path: `${path}/${claim.node}`, data: Buffer.from(claim.by), mode: 'ephemeral' },
+  ]
+}
+
+/** Ends a claim that was written at `version`. Its two operations come first: more may follow. */
+export function endOperations(path: string, version: number, claim: SlotClaim, record: SlotRecord): Operation[] {
+  return [
+    { op: 'set', path, data: encode(record), version },
+    { op: 'delete', path: `${path}/${claim.node}`, version: 'any' },
+  ]
+}
+
+async function getOrUndefined(
+  session: ZooKeeperSession,
+  path: string,
+  turn: Turn,
+): Promise<{ data: Buffer; stat: Stat } | undefined> {
+  try {
+    return await session.get(path, turn)
+  } catch (thrown) {
+    if (isCode(thrown, 'no-node')) return undefined
+    throw thrown
+  }
+}
+
+function encode(record: SlotRecord): Uint8Array {
+  return Buffer.from(JSON.stringify(record))
+}
+
+function parse(path: string, data: Buffer): SlotRecord | undefined {
+  if (data.length === 0) return undefined
+  const read: unknown = JSON.parse(data.toString())
+  if (isRecord(read)) return read
+  throw new Error(`${path} holds no record of a periodic task: ${data.toString().slice(0, 100)}`)
+}
+
+function isRecord(read: unknown): read is SlotRecord {
+  if (typeof read !== 'object' || read === null || !('lastMs' in read) || !('lastBy' in read)) return false
+  if (!Number.isInteger(read.lastMs) || typeof read.lastBy !== 'string') return false
+  return !('claim' in read) || isClaim(read.claim)
+}
+
+function isClaim(read: unknown): read is SlotClaim {
+  if (typeof read !== 'object' || read === null) return false
+  if (!('slotMs' in read && 'node' in read && 'by' in read)) return false
+  return Number.isInteger(read.slotMs) && typeof read.node === 'string' && typeof read.by === 'string'
+}

@@ -1,0 +1,34 @@
+import { ZooKeeperError } from '../../session/errors.ts'
+
+/** The moments at which something is to happen, the same for all who compute them: wall clock, ms since 1970. */
+export interface Schedule {
+  /** The latest slot at or before `atMs`. */
+  atOrBefore(atMs: number): number
+  /** The first slot after `atMs`. */
+  after(atMs: number): number
+}
+
+/** A slot every `intervalMs`, aligned to 1970 (a day's slots to midnight UTC), moved by `offsetMs`. Whole, at least 1 ms. */
+export function every(intervalMs: number, offsetMs = 0): Schedule {
+  if (!(Number.isInteger(intervalMs) && intervalMs >= 1 && Number.isInteger(offsetMs)))
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `every: an interval is a whole number of at least 1 ms, an offset a whole one, not ${intervalMs} and ${offsetMs}`,
+    )
+  const atOrBefore = (atMs: number): number => Math.floor((atMs - offsetMs) / intervalMs) * intervalMs + offsetMs
+  return { atOrBefore, after: (atMs) => atOrBefore(atMs) + intervalMs }
+}
+
+/** Which slot is to be run at `nowMs` after `lastMs`: the oldest of the newest `catchUpMax`; undefined if none is due. */
+export function dueSlot(
+  schedule: Schedule,
+  { lastMs, nowMs, catchUpMax }: { lastMs: number; nowMs: number; catchUpMax: number },
+): number | undefined {
+  let due: number | undefined
+  let slot = schedule.atOrBefore(nowMs)
+  for (let count = 0; count < catchUpMax && slot > lastMs; count += 1) {
+    due = slot
+    slot = schedule.atOrBefore(slot - 1)
+  }
+  return due
+}

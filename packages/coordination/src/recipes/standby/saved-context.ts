@@ -1,0 +1,92 @@
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { followUntil } from '../../following/follow-until.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+interface ContextOptions {
+  /** The persistent node of the context; made if it is missing. */
+  readonly path: string
+  /** Exists as long as the writer may write, and its name is never used again: the fence. */
+  readonly node: string
+  /** The session of that node. */
+  readonly generation: number
+}
+
+/** Bytes that one after the other reads and writes; whoever writes is fenced by the existence of a node of its own. */
+export class SavedContext {
+  /** As it was read; undefined if nothing was ever saved. */
+  readonly atFirst: Buffer | undefined
+  readonly #session: ZooKeeperSession
+  readonly #options: ContextOptions
+  #version: number
+  /** An attempt has ended without an answer: the version may have grown. */
+  #inDoubt = false
+  #saving: Promise<void> = Promise.resolve()
+
+  private constructor(session: ZooKeeperSession, options: ContextOptions, data: Buffer, version: number) {
+    this.#session = session
+    this.#options = options
+    this.#version = version
+    this.atFirst = version === 0 ? undefined : data
+  }
+
+  /** To be called once nobody else can write: what it reads, after a sync, is the last there is. */
+  static async read(session: ZooKeeperSession, options: ContextOptions, signal: AbortSignal): Promise<SavedContext> {
+    const { path } = options
+    return followUntil(
+      session,
+      {
+        name: `read context ${path}`,
+        path,
+        turn: async (turn) => {
+          const call = { signal: turn.signal, generation: options.generation }
+          await session.ensurePath(path, call)
+          const { data, stat } = await session.get(path, call)
+          return new SavedContext(session, options, data, stat.version)
+        },
+      },
+      { signal },
+    )
+  }
+
+  save(data: Uint8Array, call?: CallOptions): Promise<void> {
+    const copy = Uint8Array.from(data)
+    const saved = this.#saving.then(() => this.#save(copy, call))
+    this.#saving = saved.catch(() => undefined) // the next one is tried all the same
+    return saved
+  }
+
+  async #save(data: Uint8Array, call?: CallOptions): Promise<void> {
+    const { path, node, generation } = this.#options
+    const fence = { op: 'check', path: node, version: 'any' } as const
+    for (;;) {
+      const write = { op: 'set', path, data, version: this.#version } as const
+      try {
+        const limits = { ...call, generation }
+        await untilAnswered(this.#session, (each) => this.#session.multi([fence, write], each), limits)
+        this.#version += 1
+        return
+      } catch (thrown) {
+        const unknown = thrown instanceof ZooKeeperError && thrown.outcome === 'unknown'
+        this.#inDoubt ||= unknown
+        if (!isCode(thrown, 'bad-version') || !this.#inDoubt) throw thrown
+        // While the fence stands nobody else writes: what is there is of an earlier attempt whose answer was lost.
+        if ((await this.#readAgain({ ...call, generation })).equals(data) && unknown) return
+      }
+    }
+  }
+
+  async #readAgain(call: CallOptions): Promise<Buffer> {
+    const { path } = this.#options
+    return untilAnswered(
+      this.#session,
+      async (each) => {
+        await this.#session.sync(path, each)
+        const { data, stat } = await this.#session.get(path, each)
+        this.#version = stat.version
+        return data
+      },
+      call,
+    )
+  }
+}
