@@ -248,8 +248,8 @@ class TreeFollower implements FollowedTree {
     const news = !this.#delivered || changes.size > 0
     this.#delivered = true
     if (news) {
-      const update = { tree: this.#shown, changes, whole }
-      tell(this.#session.log, `the follower of ${this.#path}`, () => this.#options.onTree(update))
+      const onTree = this.#options.onTree.bind(this.#options)
+      tell(this.#session.log, `onTree of ${this.#path}`, onTree, { tree: this.#shown, changes, whole })
     }
     this.#tellStale() // below the limit again, perhaps: the Following does not know that it was above
   }
@@ -257,7 +257,7 @@ class TreeFollower implements FollowedTree {
   #tellStale(): void {
     if (this.stale === this.#stale) return
     this.#stale = this.stale
-    tell(this.#session.log, `the follower of ${this.#path}`, () => this.#options.onStale?.(this.#stale))
+    tell(this.#session.log, `onStale of ${this.#path}`, () => this.#options.onStale?.(this.#stale))
   }
 
   /** Leaves no watch on the server; nobody waits for that. */
