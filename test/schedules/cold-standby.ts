@@ -15,8 +15,9 @@ interface Task {
   readonly resource: FencedResource
   readonly runners: Map<Member, RunningTask>
   ranAtMs: number
-  /** The last of this name that was made, so that those before it have ended. */
-  made: number
+  /** The one of this name that was seen to run last, and those before it, which have ended. */
+  definition: string | undefined
+  readonly over: Set<string | undefined>
 }
 
 /** Which tasks run where, as their runs see it. */
@@ -25,7 +26,7 @@ class Tasks {
   readonly #tasks = new Map(
     names.map((name): [string, Task] => [
       name,
-      { resource: new FencedResource(), runners: new Map(), ranAtMs: 0, made: 0 },
+      { resource: new FencedResource(), runners: new Map(), ranAtMs: 0, definition: undefined, over: new Set() },
     ]),
   )
   #made = 0
@@ -41,8 +42,7 @@ class Tasks {
     if (task === undefined) throw new Error(`there is no task ${name}`)
     member.note(`runs ${name}, ${token}`)
     if (task.runners.has(member)) this.wrong ??= `${member.name} runs ${name} twice`
-    if (running.held && !member.deposed && Number(running.definition) < task.made)
-      this.wrong ??= `${member.name} runs ${name} ${running.definition.toString()}, which has ended`
+    if (running.held && !member.deposed) this.#defined(task, running)
     task.runners.set(member, running)
     const count = [...this.#tasks.values()].filter(({ runners }) => runners.has(member)).length
     if (count > tasksMax) this.wrong ??= `${member.name} runs ${count} tasks`
@@ -69,19 +69,23 @@ class Tasks {
       if (this.#world.nowMs() - ranAtMs > idleMsMax) this.wrong ??= `nobody runs ${name} since ${ranAtMs}`
   }
 
+  /** A task is made anew only when the one of that name has ended: once another was seen, the one before never runs again. */
+  #defined(task: Task, { name, definition }: RunningTask): void {
+    const text = definition.toString()
+    if (task.over.has(text)) this.wrong ??= `${name} ${text} runs, which has ended`
+    if (text !== task.definition) task.over.add(task.definition)
+    task.definition = text
+  }
+
   /** Tasks that were done come again, under the same names: made by anyone, and another one each time. */
   async makeAnew(member: Member): Promise<void> {
     const name = names[Math.floor(member.random.float() * names.length)] ?? ''
-    const task = this.#tasks.get(name)
-    if (task === undefined || member.over()) return
+    if (member.over()) return
     this.#made += 1
-    const made = this.#made
-    await member.attempt('make a task', async () => {
-      await member.session.create(`${path}/tasks/${name}`, Buffer.from(String(made)), 'persistent', {
-        timeoutMs: 1_000,
-      })
-      task.made = Math.max(task.made, made)
-    })
+    const definition = Buffer.from(String(this.#made))
+    await member.attempt('make a task', () =>
+      member.session.create(`${path}/tasks/${name}`, definition, 'persistent', { timeoutMs: 1_000 }),
+    )
   }
 
   async #act(member: Member, running: RunningTask, { resource }: Task): Promise<TaskEnd> {
