@@ -23,6 +23,18 @@ interface Publication {
   readonly expectedVersion: number | undefined
 }
 
+/** What is there; where that is not what is expected, our server may be behind: then once more, after a sync. */
+async function readExpected(
+  session: ZooKeeperSession,
+  { path, expectedVersion }: Publication,
+  call: CallOptions,
+): ReturnType<typeof readKept> {
+  const read = await readKept(session, path, call)
+  if (expectedVersion === undefined || expectedVersion === read.version) return read
+  await untilAnswered(session, (each) => session.sync(path, each), call)
+  return readKept(session, path, call)
+}
+
 /** Resolves with the new version; undefined if another was faster, where no version was expected. */
 export async function publishAt(
   session: ZooKeeperSession,
@@ -30,7 +42,7 @@ export async function publishAt(
   call: CallOptions,
 ): Promise<number | undefined> {
   const { path, id, json, historyMax, expectedVersion } = publication
-  const { version, kept } = await readKept(session, path, call)
+  const { version, kept } = await readExpected(session, publication, call)
   if (expectedVersion !== undefined && expectedVersion !== version)
     throw new ZooKeeperError(
       'bad-version',
