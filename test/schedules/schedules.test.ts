@@ -3,7 +3,7 @@ import { full } from '@catchment/testing'
 import { playSchedule } from './schedule.ts'
 import { stories } from './stories.ts'
 
-const seeds = full ? 1_000 : 15
+const seeds = full ? 1_000 : 10
 
 describe('recipes under seeded faults', () => {
   test.each(stories.map((story) => [story.recipe, story] as const))(
