@@ -71,7 +71,8 @@ export function finish(frame: PreparedFrame, { codec, payload, lines, rawCrc }: 
 export function cutFrame(frame: PreparedFrame, from: number, to: number): PreparedFrame {
   if (from <= frame.from && to >= frame.to) return frame
   if (frame.gap) return { ...frame, from, to, ...(from > frame.from && { before: noMark }) }
-  const payload = frame.payload ?? Buffer.alloc(0)
+  const { payload } = frame
+  if (payload === undefined) throw new Error('a frame is cut only when its payload is there')
   const whole = frame.codec === 'zstd' ? zstdDecompressSync(payload, { maxOutputLength: frameRawBytesMax }) : payload
   const raw = whole.subarray(from - frame.from, to - frame.from)
   const before = from === frame.from ? frame.before : seam(whole.subarray(0, from - frame.from))

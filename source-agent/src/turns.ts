@@ -37,7 +37,8 @@ export function takeTurn(
     if (payload === undefined || prepared.from >= end) break
     const length = prepared.gap ? 0 : prepared.to - prepared.from
     if (frames.length > 0 && !fits(limits, rawBytes + length, wireBytes + payload.length)) break
-    const frame = cutFrame(prepared, prepared.from, Math.min(end, prepared.to))
+    const from = Math.max(prepared.from, followed.sender.checkpoint)
+    const frame = cutFrame(prepared, from, Math.min(end, prepared.to))
     const cutPayload = frame.payload ?? payload
     const header = headerOf(followed, frame, { source, declare: turn.declare && frames.length === 0 })
     parts.push(header, cutPayload)
@@ -53,6 +54,11 @@ export function dropDurable(followed: Followed, file: HeldFile | undefined): num
   const { checkpoint } = followed.sender
   let freed = 0
   for (let first = followed.frames[0]; first !== undefined && first.from < checkpoint; first = followed.frames[0]) {
+    if (first.payload === undefined && first.to > checkpoint) {
+      // Still being compressed: takeTurn() cuts it when it leaves.
+      if (file !== undefined) followed.mark = markOf(tailBefore(file, checkpoint))
+      break
+    }
     followed.frames.shift()
     freed += first.heldBytes
     followed.mark = first.after
