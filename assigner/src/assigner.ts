@@ -223,7 +223,6 @@ class RunningAssigner implements Assigner {
       self: { id, url: server.url },
       log,
       prepare: () => this.#prepare(),
-      termKnown: () => this.#observation.newestTerm,
       onLead: (lead) => {
         this.#lead(lead)
       },

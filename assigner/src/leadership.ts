@@ -25,8 +25,6 @@ export interface LeadershipOptions {
   readonly paths: TreePaths
   readonly self: Candidate
   readonly log: Log
-  /** The newest term that is known of, be it of a tree that was lost. */
-  readonly termKnown: () => number
   /** The fence is taken and synced; the lead begins when this has resolved. Everything is to be read again. */
   readonly prepare: () => Promise<void>
   readonly onLead: (lead: Lead) => void
@@ -93,7 +91,7 @@ export class Leadership {
       let term = 0
       const claim = (previous: Uint8Array | undefined): Uint8Array => {
         const before = previous === undefined ? undefined : decodeZnode(leaderSchema, previous, paths.leader)
-        term = Math.max(before?.term ?? 0, this.#options.termKnown()) + 1
+        term = (before?.term ?? 0) + 1
         const leader: Leader = { ...self, term, at: session.clock.now() }
         return encodeZnode(leader)
       }

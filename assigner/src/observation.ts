@@ -29,7 +29,6 @@ export class Observation {
   #views: ReadonlyMap<string, CollectorView> = new Map()
   #wasFrozen = false
   #revision = 0
-  #newestTerm = 0
 
   constructor(options: ObservationOptions) {
     this.#options = options
@@ -49,11 +48,6 @@ export class Observation {
     return this.#snapshot?.manifest.epoch ?? 0
   }
 
-  /** Of all that was ever seen: terms grow, also when the tree was made anew. */
-  get newestTerm(): number {
-    return this.#newestTerm
-  }
-
   get leader(): Leader | undefined {
     return this.#snapshot?.leader
   }
@@ -66,7 +60,6 @@ export class Observation {
   take(snapshot: Snapshot): void {
     const before = this.#snapshot
     this.#snapshot = snapshot
-    this.#newestTerm = Math.max(this.#newestTerm, snapshot.leader?.term ?? 0, snapshot.manifest.term)
     this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
     const same = before?.manifest === snapshot.manifest
     const heard = before?.outcomes === snapshot.outcomes

@@ -56,7 +56,7 @@ export function dropDurable(followed: Followed, file: HeldFile | undefined): num
   for (let first = followed.frames[0]; first !== undefined && first.from < checkpoint; first = followed.frames[0]) {
     if (first.payload === undefined && first.to > checkpoint) {
       // Still being compressed: takeTurn() cuts it when it leaves.
-      if (file !== undefined) followed.mark = markOf(tailBefore(file, checkpoint))
+      followed.mark = markOf(tailAt(file, checkpoint))
       break
     }
     followed.frames.shift()
@@ -72,9 +72,14 @@ export function dropDurable(followed: Followed, file: HeldFile | undefined): num
   if (followed.readOffset >= checkpoint) return freed
   followed.readOffset = checkpoint
   followed.partial = undefined
-  followed.tail = file === undefined ? Buffer.alloc(0) : tailBefore(file, checkpoint)
+  followed.tail = tailAt(file, checkpoint)
   followed.mark = markOf(followed.tail)
   return freed
+}
+
+/** None where the file can no longer be read. */
+function tailAt(file: HeldFile | undefined, offset: number): Buffer {
+  return file === undefined ? Buffer.alloc(0) : tailBefore(file, offset)
 }
 
 function fits(limits: TurnLimits, rawBytes: number, wireBytes: number): boolean {
