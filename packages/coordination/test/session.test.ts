@@ -257,7 +257,7 @@ describe('openSession and close', () => {
   })
 
   test.each([
-    [{ sessionTimeoutMs: 0 }, 'sessionTimeoutMs is a whole number of milliseconds, 1 to 2147483647, not 0'],
+    [{ sessionTimeoutMs: 0 }, 'sessionTimeoutMs is a whole number from 1 to 2147483647, not 0'],
     [{ sessionTimeoutMs: -1 }, 'not -1'],
     [{ sessionTimeoutMs: NaN }, 'not NaN'],
     [{ sessionTimeoutMs: 2 ** 31 }, 'not 2147483648'],

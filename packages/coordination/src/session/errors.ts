@@ -122,20 +122,25 @@ export function isCode(thrown: unknown, ...codes: readonly ZooKeeperErrorCode[])
   return thrown instanceof ZooKeeperError && codes.includes(thrown.code)
 }
 
-/** A znode path starts with "/", no part is empty, "." or "..", and no character is NUL. */
+// As org.apache.zookeeper.common.PathUtils: control characters, surrogates and private use are refused by every server.
+const part = '(?!\\.{1,2}(?:/|$))[^/\\0-\\x1f\\x7f-\\x9f\\ud800-\\uf8ff\\ufff0-\\uffff]+'
+const paths = new RegExp(`^(?:/|(?:/${part})+)$`)
+const parts = new RegExp(`^${part}$`)
+
+/** What a znode path is, as the rest of a sentence. */
+export const pathRule = 'starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
+
 export function isPath(path: string): boolean {
-  if (path === '/') return true
-  const parts = path.split('/').slice(1)
-  return (
-    path.startsWith('/') && parts.every((part) => part !== '' && part !== '.' && part !== '..' && !part.includes('\0'))
-  )
+  return paths.test(path)
+}
+
+/** One part of a path. */
+export function isName(name: string): boolean {
+  return parts.test(name)
 }
 
 /** Throws `bad-arguments` for what is none. */
 export function assertPath(path: string): void {
-  if (!isPath(path))
-    throw new ZooKeeperError(
-      'bad-arguments',
-      `a znode path starts with "/" and has no empty, "." or ".." part: ${JSON.stringify(path)}`,
-    )
+  if (typeof (path as unknown) !== 'string' || !isPath(path))
+    throw new ZooKeeperError('bad-arguments', `a znode path ${pathRule}: ${JSON.stringify(path)}`)
 }

@@ -1,9 +1,10 @@
 // What a session is opened with, made whole: what is left out gets its default, what cannot work is refused at once.
 
 import { connect } from 'node:net'
+import { isUint8Array } from 'node:util/types'
 import { realClock, realRandom } from '@catchment/runtime'
-import { ZooKeeperError } from './errors.ts'
-import type { ConnectSocket, SessionLog, SessionOptions } from './session.ts'
+import { assertGiven, is } from './given.ts'
+import type { ConnectSocket, Credentials, SessionLog, SessionOptions } from './session.ts'
 import { tell } from './tell.ts'
 
 /** Timeouts are signed 32 bit numbers of the protocol. */
@@ -12,10 +13,31 @@ const watchesMaxDefault = 200_000
 
 export type WholeOptions = { readonly [Name in keyof SessionOptions]-?: Exclude<SessionOptions[Name], undefined> }
 
+export const credentials = is.options<Credentials>({
+  scheme: is.text,
+  proof: is.that('is text or bytes', (value) => typeof value === 'string' || isUint8Array(value)),
+})
+
+const sessionOptions = is.options<SessionOptions>({
+  servers: is.that(
+    'names at least one, as host:port,host:port or host:port,host:port/path',
+    (value) => typeof value === 'string' && value !== '',
+  ),
+  sessionTimeoutMs: is.wholeNumber(1, sessionTimeoutMsMax),
+  connectTimeoutMs: is.optional(is.milliseconds),
+  watchesMax: is.optional(is.that('is a number from 0', (value) => typeof value === 'number' && value >= 0)),
+  clock: is.optional(is.having('monotonicMs')),
+  random: is.optional(is.having('float')),
+  log: is.optional(is.callback),
+  connect: is.optional(is.callback),
+  auth: is.optional(is.list(credentials)),
+})
+
 /** Throws `bad-arguments`. What is `undefined` counts as left out. */
 export function wholeOptions(options: SessionOptions): WholeOptions {
+  assertGiven('open a session', { options }, { options: sessionOptions })
   const { servers, sessionTimeoutMs } = options
-  const whole: WholeOptions = {
+  return {
     ...{ servers, sessionTimeoutMs },
     connectTimeoutMs: options.connectTimeoutMs ?? 2 * sessionTimeoutMs,
     watchesMax: options.watchesMax ?? watchesMaxDefault,
@@ -25,8 +47,6 @@ export function wholeOptions(options: SessionOptions): WholeOptions {
     connect: options.connect ?? connectTcp,
     auth: options.auth ?? [],
   }
-  assertUsable(whole)
-  return whole
 }
 
 /** A log that throws must not stop a session halfway through a change of its state: Node is told instead. */
@@ -40,23 +60,3 @@ function safe(log: SessionLog): SessionLog {
 }
 
 const connectTcp: ConnectSocket = (server) => connect(server).setNoDelay()
-
-/** They often come from an environment or a file, which no compiler has seen. */
-function assertUsable({ servers, sessionTimeoutMs, connectTimeoutMs, watchesMax }: WholeOptions): void {
-  if (typeof (servers as unknown) !== 'string' || servers === '')
-    throw refused('servers', 'names at least one, as host:port,host:port or host:port,host:port/path', servers)
-  if (!Number.isInteger(sessionTimeoutMs) || sessionTimeoutMs < 1 || sessionTimeoutMs > sessionTimeoutMsMax)
-    throw refused(
-      'sessionTimeoutMs',
-      `is a whole number of milliseconds, 1 to ${sessionTimeoutMsMax}`,
-      sessionTimeoutMs,
-    )
-  if (!(connectTimeoutMs > 0))
-    throw refused('connectTimeoutMs', 'is a number of milliseconds above 0', connectTimeoutMs)
-  if (!(watchesMax >= 0)) throw refused('watchesMax', 'is a number from 0', watchesMax)
-}
-
-function refused(name: string, rule: string, value: unknown): ZooKeeperError {
-  const given = typeof value === 'string' ? JSON.stringify(value) : String(value)
-  return new ZooKeeperError('bad-arguments', `open a session: ${name} ${rule}, not ${given}; correct the option`)
-}

@@ -1,0 +1,110 @@
+// What callers hand in, refused before anything is done with it. The compiler has not seen all of it (JavaScript, casts, values
+// from an environment), and what goes on by itself has nobody to reject to: it would try again for ever. A rule is a schema
+// with a text; options have their rules beside their interface, and a field without a rule does not compile.
+// This is the one file that knows the schema library. Calls of the session are checked by hand (requests.ts): they are hot.
+
+import { isUint8Array } from 'node:util/types'
+import { z } from 'zod'
+import { isName, isPath, pathRule, ZooKeeperError } from './errors.ts'
+
+/** What a value is, as the rest of a sentence: "is a function". */
+export type Rule = z.ZodType
+/** A rule for each field of an interface; `is.optional` for those that may be left out. */
+export type Rules<T> = { readonly [Field in keyof T]-?: undefined extends T[Field] ? z.ZodOptional : Rule }
+
+/** How much of a value an error shows. */
+const shownMax = 60
+
+function that(text: string, holds: (value: unknown) => boolean): Rule {
+  return z.custom(holds, { error: text })
+}
+
+function number(text: string, holds: (value: number) => boolean): Rule {
+  return that(text, (value) => typeof value === 'number' && holds(value))
+}
+
+function text(rule: string, holds: (value: string) => boolean): Rule {
+  return that(rule, (value) => typeof value === 'string' && holds(value))
+}
+
+function hasMethod(value: unknown, name: string): boolean {
+  return typeof value === 'object' && value !== null && name in value && typeof Reflect.get(value, name) === 'function'
+}
+
+const wholeNumber = (min: number, max: number): Rule =>
+  number(`is a whole number from ${min} to ${max}`, (value) => Number.isInteger(value) && value >= min && value <= max)
+const signal = that('is an AbortSignal', (value) => hasMethod(value, 'addEventListener'))
+
+/** What is not text but reads as such (a number as `id`) is refused too: it would be written as something else. */
+export const is = {
+  that,
+  having: (method: string) => that(`is an object with ${method}()`, (value) => hasMethod(value, method)),
+  session: that('is a session: await openSession()', (value) => hasMethod(value, 'onState')),
+  path: text(pathRule, isPath),
+  /** Of a recipe that has nodes below it. */
+  pathBelowRoot: text(`${pathRule}; and it is not "/"`, (value) => value !== '/' && isPath(value)),
+  /** One part of a path. */
+  name: text('is one part of a path: not empty, not "." or "..", without "/" and what servers refuse', isName),
+  text: text('is text', () => true),
+  callback: that('is a function', (value) => typeof value === 'function'),
+  bytes: that('is bytes, a Uint8Array (text: Buffer.from(text))', isUint8Array),
+  flag: that('is true or false', (value) => typeof value === 'boolean'),
+  signal,
+  wholeNumber,
+  /** An interval. */
+  milliseconds: number('is a number of milliseconds above 0', (value) => value > 0),
+  oneOf: (...values: readonly string[]) =>
+    text(`is one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (value) => values.includes(value)),
+  optional: (rule: Rule) => rule.optional(),
+  list: (rule: Rule) => z.array(rule, { error: 'is a list' }),
+  /** Other fields are nobody's concern, and methods are as good as functions. */
+  options: <T>(rules: Rules<T>) => z.object(rules, { error: `is an object with ${Object.keys(rules).join(', ')}` }),
+} as const
+
+/** Of a call: a deadline that is over is no mistake, it ends with `timeout`. */
+const timeoutMs = number('is a number of milliseconds', (value) => !Number.isNaN(value))
+export const callOptions = is
+  .options({
+    signal: is.optional(signal),
+    timeoutMs: is.optional(timeoutMs),
+    generation: is.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+  })
+  .optional()
+
+/**
+ * Throws `bad-arguments`, naming all that is wrong, unless every value keeps its rule; a `session` needs none beside it.
+ * `attempt` says what was attempted: "join election". Fields of options are named without them.
+ */
+export function assertGiven<const T extends Readonly<Record<string, unknown>>>(
+  attempt: string,
+  values: T,
+  rules: { readonly [Name in Exclude<keyof T, 'session'>]: Rule },
+): void {
+  const all: Readonly<Record<string, Rule>> = { session: is.session, ...rules }
+  const wrong = Object.entries(values).flatMap(([name, value]) => {
+    const issues = all[name]?.safeParse(value, { reportInput: true }).error?.issues ?? []
+    return issues.map(({ path, message, input }) => `${place(path) || name} ${message}, not ${shown(input)}`)
+  })
+  if (wrong.length > 0)
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `${attempt}: ${wrong.join('; ')}; correct ${wrong.length === 1 ? 'it' : 'them'}`,
+    )
+}
+
+/** `auth[0].scheme` */
+function place(path: readonly PropertyKey[]): string {
+  return path
+    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+    .join('')
+}
+
+/** A value as an error shows it: short, and nothing of what is inside. */
+export function shown(value: unknown): string {
+  if (typeof value === 'string') return JSON.stringify(value.length > shownMax ? `${value.slice(0, shownMax)}…` : value)
+  if (typeof value === 'function') return 'a function'
+  if (typeof value === 'bigint') return `${value}n`
+  if (typeof value !== 'object' || value === null) return String(value)
+  const type = Object.prototype.toString.call(value).slice('[object '.length, -1)
+  return `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`
+}
