@@ -13,7 +13,7 @@ const seeds = full ? Array.from({ length: 60 }, (_, at) => at + 1) : [1, 2, 3]
 describe('random operations', () => {
   test.each(seeds)('seed %d: our own server answers as this one', async (seed) => {
     await inWorld(async (world) => {
-      const own = await ownServers('embedded')
+      const own = await ownServers({ kind: 'embedded' })
       const opened: RawClient[] = []
       const open: Open = async (handshake) => {
         const client = await RawClient.open(own.ports[0] ?? 0, handshake)

@@ -10,6 +10,7 @@ import {
   startRealZooKeeper,
   tempDirectory,
   type RealZooKeeper,
+  type RealZooKeeperOptions,
 } from '@catchment/testing'
 
 const kinds = ['embedded', 'single', 'ensemble'] as const
@@ -33,11 +34,16 @@ export interface Servers {
   close(): Promise<void>
 }
 
+interface OwnServersOptions extends Pick<RealZooKeeperOptions, 'containerCheckMs'> {
+  /** What this jest project is about unless given. */
+  readonly kind?: ServerKind
+}
+
 /** Servers of the caller alone, which may be killed. */
-export async function ownServers(kind: ServerKind = serverKind): Promise<Servers> {
-  if (kind === 'embedded') return embedded()
+export async function ownServers({ kind = serverKind, ...given }: OwnServersOptions = {}): Promise<Servers> {
+  if (kind === 'embedded') return embedded(given)
   const directory = await tempDirectory()
-  const options = { ...realOptions, directory: join(directory.path, 'zookeeper') }
+  const options = { ...realOptions, ...given, directory: join(directory.path, 'zookeeper') }
   const ensemble = kind === 'ensemble' ? await startRealEnsemble(options) : undefined
   const servers = ensemble?.servers ?? [await startRealZooKeeper(options)]
   const killed = new Set<RealZooKeeper>()
@@ -62,8 +68,13 @@ export async function ownServers(kind: ServerKind = serverKind): Promise<Servers
   }
 }
 
-async function embedded(): Promise<Servers> {
-  const options = { clock: realClock, random: realRandom, sessionTimeoutMs: { min: 500, max: 60_000 } }
+async function embedded({ containerCheckMs }: OwnServersOptions): Promise<Servers> {
+  const options = {
+    clock: realClock,
+    random: realRandom,
+    sessionTimeoutMs: { min: 500, max: 60_000 },
+    ...(containerCheckMs !== undefined && { limits: { containerCheckIntervalMs: containerCheckMs } }),
+  }
   let server: ZookeeperServer | undefined = await startServer({ ...options, listen: { host: '127.0.0.1', port: 0 } })
   const { port } = server
   let snapshot: Buffer | undefined

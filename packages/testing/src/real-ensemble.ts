@@ -70,8 +70,9 @@ async function configured(options: RealEnsembleOptions, directory: string): Prom
       const port = ports[3 * number - 3] ?? 0
       await mkdir(join(own, 'data'), { recursive: true })
       await writeFile(join(own, 'data', 'myid'), `${number}\n`)
-      await writeFile(join(own, 'zoo.cfg'), configuration({ ...options, directory: own }, port, lines))
-      return realServer(own, port)
+      const ownOptions = { ...options, directory: own }
+      await writeFile(join(own, 'zoo.cfg'), configuration(ownOptions, port, lines))
+      return realServer(ownOptions, port)
     }),
   )
 }

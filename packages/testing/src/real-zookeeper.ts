@@ -40,6 +40,8 @@ export interface RealZooKeeperOptions {
   readonly sessionTimeoutMsMax?: number
   /** Its unit of time: sessions expire at multiples of it. 1 s unless given. */
   readonly tickMs?: number
+  /** How often it looks for containers and TTL nodes to delete; once a minute unless given. */
+  readonly containerCheckMs?: number
 }
 
 /** One real ZooKeeper server of its own on a free port of loopback, ready to serve. Rejects where it is not installed. */
@@ -47,13 +49,13 @@ export async function startRealZooKeeper(options: RealZooKeeperOptions): Promise
   const [port = 0] = await freePorts(1)
   await mkdir(join(options.directory, 'data'), { recursive: true })
   await writeFile(join(options.directory, 'zoo.cfg'), configuration(options, port))
-  const server = realServer(options.directory, port)
+  const server = realServer(options, port)
   await server.start()
   return server
 }
 
-/** The server whose configuration stands in `directory`, not yet started. Throws where ZooKeeper is not installed. */
-export function realServer(directory: string, port: number): RealZooKeeper {
+/** The server whose configuration stands in its directory, not yet started. Throws where ZooKeeper is not installed. */
+export function realServer(options: RealZooKeeperOptions, port: number): RealZooKeeper {
   const missing = missingRealZooKeeper()
   if (missing !== undefined) throw new Error(missing)
   let running: ChildProcess | undefined
@@ -68,7 +70,7 @@ export function realServer(directory: string, port: number): RealZooKeeper {
     },
     word: (word) => fourLetterWord(port, word),
     start: async () => {
-      running = startProcess('java', javaWords(directory))
+      running = startProcess('java', javaWords(options))
       await serving(running, port)
     },
     stop,
@@ -95,11 +97,12 @@ export function configuration(options: RealZooKeeperOptions, port: number, more:
   ].join('\n')
 }
 
-function javaWords(directory: string): string[] {
+function javaWords({ directory, containerCheckMs = 60_000 }: RealZooKeeperOptions): string[] {
   return [
     ...['-cp', [directory, zooKeeperJar, silentLoggerJar].join(':')],
     ...['-XX:TieredStopAtLevel=1', '-XX:+UseSerialGC', '-Xms64m', '-Xmx256m'],
     '-Dzookeeper.extendedTypesEnabled=true',
+    `-Dznode.container.checkIntervalMs=${containerCheckMs}`,
     'org.apache.zookeeper.server.quorum.QuorumPeerMain',
     join(directory, 'zoo.cfg'),
   ]
