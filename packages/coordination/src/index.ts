@@ -17,22 +17,19 @@ export type {
   WatchOptions,
   ZooKeeperSession,
 } from './session/session.ts'
-export {
-  creatorAcl,
-  digestAcl,
-  openAcl,
-  readOnlyAcl,
-  type Acl,
-  type Created,
-  type CreateMode,
-  type Identity,
-  type Operation,
-  type OperationResult,
-  type OperationResults,
-  type Permission,
-  type ReadOperation,
-  type Stat,
-  type Version,
+export { creatorAcl, digestAcl, openAcl, readOnlyAcl } from './session/acls.ts'
+export type {
+  Acl,
+  Created,
+  CreateMode,
+  Identity,
+  Operation,
+  OperationResult,
+  OperationResults,
+  Permission,
+  ReadOperation,
+  Stat,
+  Version,
 } from './session/nodes.ts'
 export { isCode, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './session/errors.ts'
 export { followValue, type FollowedValue, type FollowValueOptions, type Value } from './following/follow-value.ts'

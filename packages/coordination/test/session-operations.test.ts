@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { creatorAcl, digestAcl, openAcl, readOnlyAcl, type Stat } from '../src/session/nodes.ts'
+import { creatorAcl, digestAcl, openAcl, readOnlyAcl } from '../src/session/acls.ts'
+import type { Stat } from '../src/session/nodes.ts'
 import type { WatchEvent } from '../src/session/session.ts'
 import { ZooKeeperError } from '../src/session/errors.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from '@catchment/runtime'
-import { ZooKeeperError, type ZooKeeperErrorCode } from './errors.ts'
+import { aborted, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './errors.ts'
 import { Fifo } from './fifo.ts'
 import type { Answer, Request } from './requests.ts'
 import type { CallOptions } from './session.ts'
@@ -81,8 +81,7 @@ export class Calls {
   }
 
   #refusal(request: Request<unknown>, { signal, timeoutMs }: Limits): ZooKeeperError | undefined {
-    if (signal?.aborted === true)
-      return new ZooKeeperError('aborted', `${request.attempt}: aborted by the caller`, { cause: signal.reason })
+    if (signal?.aborted === true) return aborted(request.attempt, signal.reason)
     if (!(timeoutMs > 0)) return new ZooKeeperError('timeout', `${request.attempt}: its time is over: ${timeoutMs} ms`)
     if (this.#waiting.size < waitingMax && this.#waitingBytes + request.packet.length <= waitingBytesMax)
       return undefined
@@ -133,10 +132,11 @@ class Call<T> {
   /** Ends it by deadline or signal. */
   limit(clock: Clock, { timeoutMs, signal }: Limits): void {
     const timer: Timer = clock.after(timeoutMs, () => {
-      this.#giveUp('timeout', `no answer within ${timeoutMs} ms`)
+      const why = `${this.#request.attempt}: no answer within ${timeoutMs} ms`
+      this.#end({ error: new ZooKeeperError('timeout', why, { outcome: this.#outcome() }) })
     })
     const abort = (): void => {
-      this.#giveUp('aborted', 'aborted by the caller', signal?.reason)
+      this.#end({ error: aborted(this.#request.attempt, signal?.reason, this.#outcome()) })
     }
     signal?.addEventListener('abort', abort, { once: true })
     this.#unlimit = () => {
@@ -166,9 +166,9 @@ class Call<T> {
     this.#end({ error: new ZooKeeperError(code, `${this.#request.attempt}: ${why}`) })
   }
 
-  #giveUp(code: 'timeout' | 'aborted', why: string, cause?: unknown): void {
-    const outcome = this.#stage === 'sent' && this.#request.writes ? 'unknown' : 'not-done'
-    this.#end({ error: new ZooKeeperError(code, `${this.#request.attempt}: ${why}`, { outcome, cause }) })
+  /** Of one that ends before its answer. */
+  #outcome(): Outcome {
+    return this.#stage === 'sent' && this.#request.writes ? 'unknown' : 'not-done'
   }
 
   #end(answer: Answer<T>): void {

@@ -107,40 +107,31 @@ const serverCodes = new Map<number, ZooKeeperErrorCode>([
   [-127, 'throttled'],
 ])
 
-/** The error that a server answered with, by its number. `attempt` says what was attempted: "create /a". */
-export function serverError(number: number, attempt: string, operationIndex?: number): ZooKeeperError {
+/**
+ * The error that a server answered with, by its number. `attempt` says what was attempted: "create /a"; `hints` what a code
+ * means there and what to do.
+ */
+export function serverError(number: number, attempt: string, hints?: Hints): ZooKeeperError {
   const code = serverCodes.get(number) ?? 'server-error'
   const outcome = code === 'connection-lost' || code === 'timeout' || code === 'server-error' ? 'unknown' : 'not-done'
-  const where = operationIndex === undefined ? '' : ` (operation ${operationIndex} of the transaction)`
-  return new ZooKeeperError(code, `${attempt}: ZooKeeper answered ${code} [${number}]${where}`, {
-    outcome,
-    operationIndex,
-  })
+  const hint = hints?.[code]
+  const message = `${attempt}: ZooKeeper answered ${code} [${number}]${hint === undefined ? '' : `: ${hint}`}`
+  return new ZooKeeperError(code, message, { outcome })
+}
+
+export type Hints = Readonly<Partial<Record<ZooKeeperErrorCode, string>>>
+
+/** The caller's signal has aborted: its reason is the cause, and what that says is told. */
+export function aborted(attempt: string, reason: unknown, outcome: Outcome = 'not-done'): ZooKeeperError {
+  return new ZooKeeperError('aborted', `${attempt}: aborted by the caller${whyOf(reason)}`, { outcome, cause: reason })
+}
+
+/** An abort without a reason has one that says nothing. */
+function whyOf(reason: unknown): string {
+  if (reason instanceof Error) return reason.name === 'AbortError' || reason.message === '' ? '' : `: ${reason.message}`
+  return typeof reason === 'string' && reason !== '' ? `: ${reason}` : ''
 }
 
 export function isCode(thrown: unknown, ...codes: readonly ZooKeeperErrorCode[]): thrown is ZooKeeperError {
   return thrown instanceof ZooKeeperError && codes.includes(thrown.code)
-}
-
-// As org.apache.zookeeper.common.PathUtils: control characters, surrogates and private use are refused by every server.
-const part = '(?!\\.{1,2}(?:/|$))[^/\\0-\\x1f\\x7f-\\x9f\\ud800-\\uf8ff\\ufff0-\\uffff]+'
-const paths = new RegExp(`^(?:/|(?:/${part})+)$`)
-const parts = new RegExp(`^${part}$`)
-
-/** What a znode path is, as the rest of a sentence. */
-export const pathRule = 'starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
-
-export function isPath(path: string): boolean {
-  return paths.test(path)
-}
-
-/** One part of a path. */
-export function isName(name: string): boolean {
-  return parts.test(name)
-}
-
-/** Throws `bad-arguments` for what is none. */
-export function assertPath(path: string): void {
-  if (typeof (path as unknown) !== 'string' || !isPath(path))
-    throw new ZooKeeperError('bad-arguments', `a znode path ${pathRule}: ${JSON.stringify(path)}`)
 }

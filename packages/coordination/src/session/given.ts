@@ -5,13 +5,16 @@
 
 import { isUint8Array } from 'node:util/types'
 import { z } from 'zod'
-import { isName, isPath, pathRule, ZooKeeperError } from './errors.ts'
+import { ZooKeeperError } from './errors.ts'
+import { isName, isPath } from './paths.ts'
+import type { CallOptions } from './session.ts'
 
 /** What a value is, as the rest of a sentence: "is a function". */
 export type Rule = z.ZodType
 /** A rule for each field of an interface; `is.optional` for those that may be left out. */
 export type Rules<T> = { readonly [Field in keyof T]-?: undefined extends T[Field] ? z.ZodOptional : Rule }
 
+const pathRule = 'starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
 /** How much of a value an error shows. */
 const shownMax = 60
 
@@ -61,13 +64,16 @@ export const is = {
   options: <T>(rules: Rules<T>) => z.object(rules, { error: `is an object with ${Object.keys(rules).join(', ')}` }),
 } as const
 
-/** Of a call: a deadline that is over is no mistake, it ends with `timeout`. */
-const timeoutMs = number('is a number of milliseconds', (value) => !Number.isNaN(value))
+/** A deadline that is over is no mistake: the call ends with `timeout`. */
+function isTime(value: unknown): boolean {
+  return typeof value === 'number' && !Number.isNaN(value)
+}
+
 export const callOptions = is
-  .options({
+  .options<CallOptions>({
     signal: is.optional(signal),
-    timeoutMs: is.optional(timeoutMs),
-    generation: is.optional(wholeNumber(0, Number.MAX_SAFE_INTEGER)),
+    timeoutMs: is.optional(that('is a number of milliseconds', isTime)),
+    generation: is.optional(that('is a whole number', Number.isInteger)),
   })
   .optional()
 
@@ -83,7 +89,7 @@ export function assertGiven<const T extends Readonly<Record<string, unknown>>>(
   const all: Readonly<Record<string, Rule>> = { session: is.session, ...rules }
   const wrong = Object.entries(values).flatMap(([name, value]) => {
     const issues = all[name]?.safeParse(value, { reportInput: true }).error?.issues ?? []
-    return issues.map(({ path, message, input }) => `${place(path) || name} ${message}, not ${shown(input)}`)
+    return issues.map(({ path, message, input }) => `${place(name, path)} ${message}, not ${shown(input)}`)
   })
   if (wrong.length > 0)
     throw new ZooKeeperError(
@@ -92,15 +98,37 @@ export function assertGiven<const T extends Readonly<Record<string, unknown>>>(
     )
 }
 
-/** `auth[0].scheme` */
-function place(path: readonly PropertyKey[]): string {
-  return path
-    .map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index > 0 ? '.' : ''}${String(key)}`))
+/** `auth[0].scheme`: fields of options are known without them, items of a list are not. */
+function place(name: string, path: readonly PropertyKey[]): string {
+  const known = typeof path[0] === 'string' ? path : [name, ...path]
+  return known
+    .map((key) => (typeof key === 'number' ? `[${key}]` : `.${String(key)}`))
     .join('')
+    .slice(1)
+}
+
+/** By hand, as most calls of the session have them. */
+export function assertCallOptions(attempt: string, options: unknown): void {
+  if (!isCallOptions(options)) assertGiven(attempt, { options }, { options: callOptions })
+}
+
+function isCallOptions(options: unknown): boolean {
+  if (typeof options !== 'object' || options === null) return false
+  const { signal, timeoutMs, generation }: { readonly [Name in keyof CallOptions]?: unknown } = options
+  return (
+    (timeoutMs === undefined || isTime(timeoutMs)) &&
+    (signal === undefined || signal instanceof AbortSignal) &&
+    (generation === undefined || Number.isInteger(generation))
+  )
+}
+
+/** By hand, as every call of the session has one. */
+export function assertPath(attempt: string, path: unknown): void {
+  if (typeof path !== 'string' || !isPath(path)) assertGiven(attempt, { path }, { path: is.path })
 }
 
 /** A value as an error shows it: short, and nothing of what is inside. */
-export function shown(value: unknown): string {
+function shown(value: unknown): string {
   if (typeof value === 'string') return JSON.stringify(value.length > shownMax ? `${value.slice(0, shownMax)}…` : value)
   if (typeof value === 'function') return 'a function'
   if (typeof value === 'bigint') return `${value}n`

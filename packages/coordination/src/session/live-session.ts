@@ -4,10 +4,11 @@
 import { asError, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
 import { isCode, ZooKeeperError } from './errors.ts'
+import { assertCallOptions, assertGiven, is } from './given.ts'
 import { Keeper } from './keeper.ts'
 import type * as nodes from './nodes.ts'
 import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
-import { wholeOptions, type WholeOptions } from './options.ts'
+import { credentialsRule, wholeOptions, type WholeOptions } from './options.ts'
 import { authenticate, requestBytesMax, Requests, whoAmI, type Request } from './requests.ts'
 import { parseServers } from './servers.ts'
 import type * as face from './session.ts'
@@ -116,6 +117,7 @@ class LiveSession implements ZooKeeperSession {
   }
 
   onState(listener: (state: face.SessionState) => void): () => void {
+    assertGiven('listen to the state', { listener }, { listener: is.callback })
     return this.#keeper.states.listen(listener)
   }
 
@@ -208,7 +210,7 @@ class LiveSession implements ZooKeeperSession {
   // The answer has a result in the place of each operation: what `multi` and `multiRead` say in their types.
   multi<const T extends readonly Operation[]>(operations: T, options?: CallOptions): Promise<nodes.OperationResults<T>>
   async multi(operations: readonly Operation[], options?: CallOptions): Promise<readonly nodes.OperationResult[]> {
-    return operations.length === 0 ? [] : await this.#call(() => this.#requests.multi(operations), options)
+    return isEmpty(operations) ? [] : await this.#call(() => this.#requests.multi(operations), options)
   }
 
   multiRead<const T extends readonly ReadOperation[]>(
@@ -216,7 +218,7 @@ class LiveSession implements ZooKeeperSession {
     options?: CallOptions,
   ): Promise<face.ReadResults<T>>
   async multiRead(operations: readonly ReadOperation[], options?: CallOptions): Promise<readonly face.ReadResult[]> {
-    return operations.length === 0 ? [] : await this.#call(() => this.#requests.multiRead(operations), options)
+    return isEmpty(operations) ? [] : await this.#call(() => this.#requests.multiRead(operations), options)
   }
 
   async ensurePath(path: string, options?: CallOptions): Promise<void> {
@@ -254,6 +256,7 @@ class LiveSession implements ZooKeeperSession {
   }
 
   async addAuth(credentials: Credentials, options?: CallOptions): Promise<void> {
+    assertGiven('show credentials', { credentials }, { credentials: credentialsRule })
     const [key, kept] = keyed(credentials)
     await this.#call(
       () => authenticate(kept),
@@ -288,10 +291,11 @@ class LiveSession implements ZooKeeperSession {
   async #call<T>(
     make: () => Request<T>,
     options: CallOptions = {},
-    hooks?: (request: Request<T>) => CallHooks<T>,
+    hooks?: (request: Request<T>) => CallHooks<T> | undefined,
   ): Promise<T> {
     const request = make()
     const { attempt, packet } = request
+    assertCallOptions(attempt, options)
     if (packet.length > requestBytesMax)
       throw new ZooKeeperError(
         'too-large',
@@ -311,11 +315,8 @@ class LiveSession implements ZooKeeperSession {
     make: () => Request<T>,
     options: ReadOptions = {},
   ): Promise<T> {
-    const { watch } = options
-    return this.#call(
-      make,
-      options,
-      watch === undefined ? undefined : (request) => this.#watching.hooks(kind, path, request, watch),
+    return this.#call(make, options, (request) =>
+      options.watch === undefined ? undefined : this.#watching.hooks(kind, path, request, options.watch),
     )
   }
 
@@ -354,6 +355,10 @@ class LiveSession implements ZooKeeperSession {
         this.#call(() => requests.create(path, data, mode, options), options),
     }
   }
+}
+
+function isEmpty(list: unknown): boolean {
+  return Array.isArray(list) && list.length === 0
 }
 
 /** A copy, which its owner cannot change, and what it is. */

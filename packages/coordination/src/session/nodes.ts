@@ -1,7 +1,5 @@
 // What a znode is: its data's stat, who may touch it, how it is created, and the operations of transactions.
 
-import { createHash } from 'node:crypto'
-
 /**
  * persistent: until deleted. ephemeral: until its session ends. container: deleted by the server some time after its last
  * child was. persistent-with-ttl: deleted when it was not changed for `ttlMs` and has no children (a server must have
@@ -42,20 +40,6 @@ export interface Acl {
   readonly scheme: string
   readonly id: string
   readonly permissions: readonly Permission[]
-}
-
-const everything: readonly Permission[] = ['read', 'write', 'create', 'delete', 'admin']
-
-/** Everyone may do everything: what nodes get unless told otherwise. */
-export const openAcl: readonly Acl[] = [{ scheme: 'world', id: 'anyone', permissions: everything }]
-/** Only whom the creating session has shown to be (`addAuth`) may do anything. */
-export const creatorAcl: readonly Acl[] = [{ scheme: 'auth', id: '', permissions: everything }]
-export const readOnlyAcl: readonly Acl[] = [{ scheme: 'world', id: 'anyone', permissions: ['read'] }]
-
-/** Permits a user that shows itself by `addAuth('digest', 'user:password')`. The server is told only the digest. */
-export function digestAcl(user: string, password: string, permissions: readonly Permission[] = everything): Acl {
-  const digest = createHash('sha1').update(`${user}:${password}`).digest('base64')
-  return { scheme: 'digest', id: `${user}:${digest}`, permissions }
 }
 
 /** What a session has shown itself to be. */

@@ -13,7 +13,7 @@ const watchesMaxDefault = 200_000
 
 export type WholeOptions = { readonly [Name in keyof SessionOptions]-?: Exclude<SessionOptions[Name], undefined> }
 
-export const credentials = is.options<Credentials>({
+export const credentialsRule = is.options<Credentials>({
   scheme: is.text,
   proof: is.that('is text or bytes', (value) => typeof value === 'string' || isUint8Array(value)),
 })
@@ -30,7 +30,7 @@ const sessionOptions = is.options<SessionOptions>({
   random: is.optional(is.having('float')),
   log: is.optional(is.callback),
   connect: is.optional(is.callback),
-  auth: is.optional(is.list(credentials)),
+  auth: is.optional(is.list(credentialsRule)),
 })
 
 /** Throws `bad-arguments`. What is `undefined` counts as left out. */

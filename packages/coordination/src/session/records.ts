@@ -1,16 +1,11 @@
 // The records inside requests and answers (zookeeper.jute): stats, access lists, and the operations of transactions.
 
-import { ZooKeeperError } from './errors.ts'
+import { isUint8Array } from 'node:util/types'
+import { aclRule, openAcl } from './acls.ts'
+import { ZooKeeperError, type Hints } from './errors.ts'
+import { assertGiven, is } from './given.ts'
 import type { JuteReader, JuteWriter } from './jute.ts'
-import {
-  openAcl,
-  type Acl,
-  type CreateMode,
-  type Operation,
-  type OperationResult,
-  type Permission,
-  type Stat,
-} from './nodes.ts'
+import type { Acl, CreateMode, Operation, OperationResult, Permission, ReadOperation, Version, Stat } from './nodes.ts'
 import type { ReadResult } from './session.ts'
 import { createFlags, opcode, permissionBits, versionNumber } from './wire-numbers.ts'
 
@@ -57,39 +52,94 @@ function permissionsOf(bits: number): Permission[] {
 /** Which request creates this mode. The answers of all but the plain one have a stat behind the path. */
 export function creationType(mode: CreateMode = 'persistent'): number {
   if (mode === 'container') return opcode.createContainer
-  return mode.endsWith('-with-ttl') ? opcode.createTtl : opcode.create
+  return needsTtl(mode) ? opcode.createTtl : opcode.create
 }
 
-/** Throws `bad-arguments` unless the mode and the TTL go together. */
-export function assertCreation({ path, mode = 'persistent', ttlMs }: Creation): void {
-  const wantsTtl = mode.endsWith('-with-ttl')
-  if (wantsTtl !== (ttlMs !== undefined))
-    throw new ZooKeeperError('bad-arguments', `create ${path}: mode ${mode} ${wantsTtl ? 'needs' : 'has no'} ttlMs`)
-  if (ttlMs !== undefined && !(Number.isInteger(ttlMs) && ttlMs >= 1 && ttlMs <= ttlMsMax))
-    throw new ZooKeeperError('bad-arguments', `create ${path}: ttlMs is an integer from 1 to ${ttlMsMax}, not ${ttlMs}`)
+/** What a server's answer to a creation means. */
+export const creationHints: Hints = { 'no-node': 'the node above it is missing; ensurePath() makes it' }
+
+const creationRules = {
+  data: is.bytes,
+  mode: is.oneOf(...Object.keys(createFlags)),
+  acl: is.optional(aclRule),
+  ttlMs: is.optional(is.wholeNumber(1, ttlMsMax)),
 }
 
-export function writeCreation(writer: JuteWriter, operation: Creation): void {
-  const { path, data, mode = 'persistent', acl = openAcl, ttlMs } = operation
-  writeAcl(writer.string(path).buffer(data), acl).int(createFlags[mode])
+/** Throws `bad-arguments`, also unless the mode and the TTL go together. */
+export function assertCreation({ path, data, mode = 'persistent', acl, ttlMs }: Creation): void {
+  if (
+    isUint8Array(data) &&
+    Object.hasOwn(createFlags, mode) &&
+    acl === undefined &&
+    ttlMs === undefined &&
+    !needsTtl(mode)
+  )
+    return
+  assertGiven(`create ${path}`, { data, mode, acl, ttlMs }, creationRules)
+  if (needsTtl(mode) !== (ttlMs !== undefined))
+    throw new ZooKeeperError(
+      'bad-arguments',
+      `create ${path}: mode ${mode} ${needsTtl(mode) ? 'needs' : 'has no'} ttlMs; correct it`,
+    )
+}
+
+/** Throws `bad-arguments` unless it is bytes. */
+export function assertData(attempt: string, data: unknown): void {
+  if (!isUint8Array(data)) assertGiven(attempt, { data }, { data: is.bytes })
+}
+
+function needsTtl(mode: CreateMode): boolean {
+  return mode.endsWith('-with-ttl')
+}
+
+export function writeCreation(writer: JuteWriter, operation: Creation, wirePath: string): void {
+  const { data, mode = 'persistent', acl = openAcl, ttlMs } = operation
+  writeAcl(writer.string(wirePath).buffer(data), acl).int(createFlags[mode])
   if (ttlMs !== undefined) writer.long(BigInt(ttlMs))
 }
 
-/** One operation of a transaction, behind its header. */
-export function writeOperation(writer: JuteWriter, operation: Operation): void {
+export const writeOps: readonly Operation['op'][] = ['create', 'set', 'delete', 'check']
+export const readOps: readonly ReadOperation['op'][] = ['get', 'children']
+
+/** Throws `bad-arguments` unless these are operations of these kinds. */
+export function assertOperations(attempt: string, operations: unknown, ops: readonly string[]): void {
+  if (Array.isArray(operations) && operations.every((operation: unknown) => isOneOf(operation, ops))) return
+  const rule = is.list(is.options<Pick<Operation, 'op'>>({ op: is.oneOf(...ops) }))
+  assertGiven(attempt, { operations }, { operations: rule })
+}
+
+function isOneOf(operation: unknown, ops: readonly string[]): boolean {
+  return typeof operation === 'object' && operation !== null && 'op' in operation && ops.includes(String(operation.op))
+}
+
+/** What is attempted, for errors: "set /a at version 3". */
+export function attemptOf(operation: Operation | ReadOperation): string {
+  const attempt = `${operation.op} ${operation.path}`
+  return 'version' in operation ? atVersion(attempt, operation.version) : attempt
+}
+
+export function atVersion(attempt: string, version: Version): string {
+  return version === 'any' ? attempt : `${attempt} at version ${version}`
+}
+
+/** One operation of a transaction, behind its header. `wirePath` is the server's name of its path. Throws `bad-arguments`. */
+export function writeOperation(writer: JuteWriter, operation: Operation, wirePath: string): void {
+  const attempt = attemptOf(operation)
   switch (operation.op) {
     case 'create':
-      writeCreation(operationHeader(writer, creationType(operation.mode)), operation)
+      assertCreation(operation)
+      writeCreation(operationHeader(writer, creationType(operation.mode)), operation, wirePath)
       return
     case 'set':
-      operationHeader(writer, opcode.setData).string(operation.path).buffer(operation.data)
-      writer.int(versionNumber(operation.version))
+      assertData(attempt, operation.data)
+      operationHeader(writer, opcode.setData).string(wirePath).buffer(operation.data)
+      writer.int(versionNumber(attempt, operation.version))
       return
     case 'delete':
-      operationHeader(writer, opcode.delete).string(operation.path).int(versionNumber(operation.version))
+      operationHeader(writer, opcode.delete).string(wirePath).int(versionNumber(attempt, operation.version))
       return
     case 'check':
-      operationHeader(writer, opcode.check).string(operation.path).int(versionNumber(operation.version))
+      operationHeader(writer, opcode.check).string(wirePath).int(versionNumber(attempt, operation.version))
   }
 }
 

@@ -2,7 +2,9 @@
 // here and not by the library, which lacks half of the operations, gets transactions wrong (#67), and throws on what it does
 // not know in the midst of an answer (#36).
 
-import { assertPath, serverError, type ZooKeeperError } from './errors.ts'
+import { aclRule } from './acls.ts'
+import { serverError, ZooKeeperError, type Hints } from './errors.ts'
+import { assertGiven, assertPath } from './given.ts'
 import { requestPacket, type JuteReader, type JuteWriter, type WriteBody } from './jute.ts'
 import type {
   Acl,
@@ -31,6 +33,8 @@ export interface Request<T> {
   readonly xid?: number
   readonly packet: Buffer
   readonly read: (reader: JuteReader) => T
+  /** What an error of the server means here, and what to do. */
+  readonly hints?: Hints
 }
 
 export type Answer<T> = { readonly value: T } | { readonly error: ZooKeeperError }
@@ -89,17 +93,18 @@ export class Requests {
   }
 
   create(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<string> {
-    const type = records.creationType(mode)
-    return this.#creation({ op: 'create', path, data, mode, ...options }, type, (reader) => this.local(reader.string()))
+    return this.#creation(
+      { op: 'create', path, data, mode, ...options },
+      { read: (reader) => this.local(reader.string()) },
+    )
   }
 
   createWithStat(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<Created> {
-    const plain = records.creationType(mode)
-    const type = plain === opcode.create ? opcode.create2 : plain
-    return this.#creation({ op: 'create', path, data, mode, ...options }, type, (reader) => ({
+    const read = (reader: JuteReader): Created => ({
       path: this.local(reader.string()),
       stat: records.readStat(reader),
-    }))
+    })
+    return this.#creation({ op: 'create', path, data, mode, ...options }, { read, plain: opcode.create2 })
   }
 
   /** The three reads ask for no watch until `withWatch` says otherwise. */
@@ -124,16 +129,20 @@ export class Requests {
   }
 
   set(path: string, data: Uint8Array, version: Version): Request<Stat> {
-    const packet = this.#packet(path, opcode.setData, {
-      more: (writer) => writer.buffer(data).int(versionNumber(version)),
+    const attempt = records.atVersion(`set ${path}`, version)
+    records.assertData(attempt, data)
+    const packet = this.#packet(attempt, path, opcode.setData, {
+      more: (writer) => writer.buffer(data).int(versionNumber(attempt, version)),
       expectedBytes: data.length,
     })
-    return { attempt: `set ${path}`, writes: true, type: opcode.setData, packet, read: records.readStat }
+    return { attempt, writes: true, type: opcode.setData, packet, read: records.readStat }
   }
 
   delete(path: string, version: Version): Request<void> {
-    const packet = this.#packet(path, opcode.delete, { more: (writer) => writer.int(versionNumber(version)) })
-    return { attempt: `delete ${path}`, writes: true, type: opcode.delete, packet, read: nothing }
+    const attempt = records.atVersion(`delete ${path}`, version)
+    const more: WriteBody = (writer) => writer.int(versionNumber(attempt, version))
+    const packet = this.#packet(attempt, path, opcode.delete, { more })
+    return { attempt, writes: true, type: opcode.delete, packet, read: nothing }
   }
 
   sync(path: string): Request<void> {
@@ -149,10 +158,11 @@ export class Requests {
   }
 
   setAcl(path: string, acl: readonly Acl[], version: Version): Request<Stat> {
-    const packet = this.#packet(path, opcode.setAcl, {
-      more: (writer) => records.writeAcl(writer, acl).int(versionNumber(version)),
-    })
-    return { attempt: `set the ACL of ${path}`, writes: true, type: opcode.setAcl, packet, read: records.readStat }
+    const attempt = records.atVersion(`set the ACL of ${path}`, version)
+    assertGiven(attempt, { acl }, { acl: aclRule })
+    const more: WriteBody = (writer) => records.writeAcl(writer, acl).int(versionNumber(attempt, version))
+    const packet = this.#packet(attempt, path, opcode.setAcl, { more })
+    return { attempt, writes: true, type: opcode.setAcl, packet, read: records.readStat }
   }
 
   descendantCount(path: string): Request<number> {
@@ -169,16 +179,16 @@ export class Requests {
   }
 
   multi(operations: readonly Operation[]): Request<OperationResult[]> {
-    const attempt = attemptOf('multi', operations)
+    records.assertOperations('multi', operations, records.writeOps)
+    const attempt = ofAll('multi', operations)
     const packet = requestPacket(opcode.multi, (writer) => {
-      for (const operation of operations) {
-        if (operation.op === 'create') records.assertCreation(operation)
-        records.writeOperation(writer, { ...operation, path: this.#wire(operation.path) })
-      }
+      each(operations, (operation) => {
+        records.writeOperation(writer, operation, this.#wire(records.attemptOf(operation), operation.path))
+      })
       records.endOperations(writer)
     })
     const readFailed = (errorNumber: number, index: number): undefined => {
-      if (errorNumber !== 0) throw serverError(errorNumber, attempt, index)
+      if (errorNumber !== 0) throw operationError(errorNumber, operations, index)
     }
     const readOne = (type: number, reader: JuteReader): OperationResult => {
       const result = records.readWritten(type, reader)
@@ -189,15 +199,18 @@ export class Requests {
   }
 
   multiRead(operations: readonly ReadOperation[]): Request<ReadResult[]> {
-    const attempt = attemptOf('multiRead', operations)
+    records.assertOperations('multiRead', operations, records.readOps)
+    const attempt = ofAll('multiRead', operations)
     const packet = requestPacket(opcode.multiRead, (writer) => {
-      for (const { op, path } of operations) {
-        const type = op === 'get' ? opcode.getData : opcode.getChildren
-        records.operationHeader(writer, type).string(this.#wire(path)).bool(false)
-      }
+      each(operations, (operation) => {
+        const type = operation.op === 'get' ? opcode.getData : opcode.getChildren
+        const wirePath = this.#wire(records.attemptOf(operation), operation.path)
+        records.operationHeader(writer, type).string(wirePath).bool(false)
+      })
       records.endOperations(writer)
     })
-    const readFailed = (errorNumber: number, index: number): ReadResult => serverError(errorNumber, attempt, index)
+    const readFailed = (errorNumber: number, index: number): ReadResult =>
+      operationError(errorNumber, operations, index)
     const read = (reader: JuteReader): ReadResult[] => records.readResults(reader, records.readRead, readFailed)
     return { attempt, writes: false, type: opcode.multiRead, packet, read }
   }
@@ -216,7 +229,7 @@ export class Requests {
   setWatches(zxid: bigint, watches: WatchedPaths): Request<void> {
     const persistent = watches.persistent.length + watches.recursive.length > 0
     const type = persistent ? opcode.setWatches2 : opcode.setWatches
-    const wire = (paths: readonly string[]): string[] => paths.map((path) => this.#wire(path))
+    const wire = (paths: readonly string[]): string[] => paths.map((path) => this.#wire('restore watches', path))
     const packet = requestPacket(type, (writer) => {
       writer.long(zxid).strings(wire(watches.data)).strings(wire(watches.exist)).strings(wire(watches.child))
       if (persistent) writer.strings(wire(watches.persistent)).strings(wire(watches.recursive))
@@ -229,24 +242,27 @@ export class Requests {
     return this.#chroot === '' ? path : path.slice(this.#chroot.length) || '/'
   }
 
-  #wire(path: string): string {
-    assertPath(path)
+  #wire(attempt: string, path: string): string {
+    assertPath(attempt, path)
     return path === '/' && this.#chroot !== '' ? this.#chroot : this.#chroot + path
   }
 
+  /** `plain`: what creates a node that is neither a container nor has a TTL; `create` unless given. */
   #creation<T>(
-    operation: Parameters<typeof records.writeCreation>[1],
-    type: number,
-    read: Request<T>['read'],
+    operation: Extract<Operation, { op: 'create' }>,
+    { read, plain = opcode.create }: { readonly read: Request<T>['read']; readonly plain?: number },
   ): Request<T> {
-    const { path, data } = operation
+    const { path, data, mode } = operation
+    const attempt = `create ${path}`
+    const wirePath = this.#wire(attempt, path)
     records.assertCreation(operation)
-    const wirePath = this.#wire(path)
+    const known = records.creationType(mode)
+    const type = known === opcode.create ? plain : known
     const write: WriteBody = (writer) => {
-      records.writeCreation(writer, { ...operation, path: wirePath })
+      records.writeCreation(writer, operation, wirePath)
     }
     const packet = requestPacket(type, write, 256 + data.length)
-    return { attempt: `create ${path}`, writes: true, type, packet, read }
+    return { attempt, writes: true, type, packet, read, hints: records.creationHints }
   }
 
   #read<T>(
@@ -255,15 +271,17 @@ export class Requests {
     type: number,
     how: { readonly read: Request<T>['read']; readonly more?: WriteBody },
   ): Request<T> {
-    return { attempt: `${verb} ${path}`, writes: false, type, packet: this.#packet(path, type, how), read: how.read }
+    const attempt = `${verb} ${path}`
+    return { attempt, writes: false, type, packet: this.#packet(attempt, path, type, how), read: how.read }
   }
 
   #packet(
+    attempt: string,
     path: string,
     type: number,
     { more, expectedBytes = 0 }: { more?: WriteBody; expectedBytes?: number },
   ): Buffer {
-    const wirePath = this.#wire(path)
+    const wirePath = this.#wire(attempt, path)
     const write: WriteBody = (writer) => {
       writer.string(wirePath)
       more?.(writer)
@@ -276,6 +294,32 @@ function noWatch(writer: JuteWriter): void {
   writer.bool(false)
 }
 
-function attemptOf(name: string, operations: readonly { readonly op: string; readonly path: string }[]): string {
+function ofAll(name: string, operations: readonly (Operation | ReadOperation)[]): string {
   return `${name} of ${operations.map(({ op, path }) => `${op} ${path}`).join(', ')}`.slice(0, 500)
+}
+
+/** Writes each; what is wrong with one says which. */
+function each<T>(operations: readonly T[], write: (operation: T) => void): void {
+  for (const [index, operation] of operations.entries())
+    try {
+      write(operation)
+    } catch (thrown) {
+      throw thrown instanceof ZooKeeperError ? placed(thrown, index) : thrown
+    }
+}
+
+function operationError(
+  errorNumber: number,
+  operations: readonly (Operation | ReadOperation)[],
+  index: number,
+): ZooKeeperError {
+  const operation = operations[index]
+  if (operation === undefined) throw new RangeError(`a result ${index} of ${operations.length}`)
+  const hints = operation.op === 'create' ? records.creationHints : undefined
+  return placed(serverError(errorNumber, records.attemptOf(operation), hints), index)
+}
+
+function placed({ code, message, outcome }: ZooKeeperError, operationIndex: number): ZooKeeperError {
+  const where = ` (operation ${operationIndex} of the transaction, from 0)`
+  return new ZooKeeperError(code, message + where, { outcome, operationIndex })
 }

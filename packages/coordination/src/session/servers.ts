@@ -1,5 +1,6 @@
 import type { Random } from '@catchment/runtime'
-import { isPath, ZooKeeperError } from './errors.ts'
+import { ZooKeeperError } from './errors.ts'
+import { isPath } from './paths.ts'
 
 export interface Server {
   readonly host: string
@@ -15,6 +16,10 @@ export function parseServers(text: string): { readonly servers: readonly Server[
   const hosts = slash < 0 ? text : text.slice(0, slash)
   const chroot = slash < 0 ? '' : text.slice(slash).replace(/\/$/, '')
   const servers = hosts.split(',').map((part) => parseServer(part.trim(), text))
+  if (chroot.includes(','))
+    throw refused(
+      `the chroot stands once, behind the last server, as host:port,host:port/path, not ${JSON.stringify(text)}`,
+    )
   if (chroot !== '' && !isPath(chroot)) throw malformed(chroot, text)
   return { servers, chroot }
 }
@@ -28,10 +33,12 @@ function parseServer(part: string, text: string): Server {
 }
 
 function malformed(part: string, text: string): ZooKeeperError {
-  return new ZooKeeperError(
-    'bad-arguments',
-    `ZooKeeper servers are given as host:port,host:port or host:port,host:port/path: ${JSON.stringify(part)} in ${JSON.stringify(text)} is not`,
-  )
+  const rule = 'servers are host:port,host:port or host:port,host:port/path'
+  return refused(`${rule}: ${JSON.stringify(part)} in ${JSON.stringify(text)} is not`)
+}
+
+function refused(why: string): ZooKeeperError {
+  return new ZooKeeperError('bad-arguments', `open a session: ${why}; correct it`)
 }
 
 /** The servers in turn, from a random one on, so that a fleet spreads over an ensemble. */
@@ -53,7 +60,7 @@ export class Rotation {
   }
 
   failed(server: Server, why: string): void {
-    this.#failures.set(server, why)
+    this.#failures.set(server, why.trim())
   }
 
   /** The error for the operator, with why each server failed last. */

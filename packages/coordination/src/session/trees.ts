@@ -1,7 +1,8 @@
 // Operations on more than one node, made of single ones.
 
 import type { Clock } from '@catchment/runtime'
-import { assertPath, isCode, ZooKeeperError } from './errors.ts'
+import { isCode, ZooKeeperError } from './errors.ts'
+import { assertCallOptions, assertPath } from './given.ts'
 import type { CallOptions, ZooKeeperSession } from './session.ts'
 
 type Making = Pick<ZooKeeperSession, 'clock' | 'create' | 'exists'>
@@ -14,7 +15,9 @@ const deleteAttemptsMax = 10
 
 /** Creates what is missing of `path`, from the top. */
 export async function ensurePath(session: Making, path: string, options: CallOptions = {}): Promise<void> {
-  assertPath(path)
+  const attempt = `ensure ${path}`
+  assertPath(attempt, path)
+  assertCallOptions(attempt, options)
   const left = within(session.clock, options)
   const missing: string[] = []
   for (let above = path; above !== '' && (await session.exists(above, left())) === undefined; above = parentOf(above))
@@ -29,8 +32,11 @@ export async function ensurePath(session: Making, path: string, options: CallOpt
 
 /** Deletes `path` and what is below it, from the leaves. */
 export async function deleteTree(session: Deleting, path: string, options: CallOptions = {}): Promise<void> {
-  assertPath(path)
-  if (path === '/') throw new ZooKeeperError('bad-arguments', 'the root cannot be deleted')
+  const attempt = `delete the tree ${path}`
+  assertPath(attempt, path)
+  assertCallOptions(attempt, options)
+  if (path === '/')
+    throw new ZooKeeperError('bad-arguments', `${attempt}: the root cannot be deleted; name what is below it`)
   const left = within(session.clock, options)
   for (let attempt = 1; ; attempt += 1) {
     try {

@@ -3,7 +3,8 @@
 
 import { asError } from '@catchment/runtime'
 import type { CallHooks, Calls } from './calls.ts'
-import { assertPath, isCode, ZooKeeperError } from './errors.ts'
+import { isCode, ZooKeeperError } from './errors.ts'
+import { assertGiven, is } from './given.ts'
 import { withMode, withWatch, withWatcherType, type Request, type Requests, type WatchMode } from './requests.ts'
 import type { CallOptions, PersistentWatch, SessionLog, WatchEvent, WatchListener, WatchOptions } from './session.ts'
 import { tell } from './tell.ts'
@@ -29,8 +30,10 @@ export class Watching {
     this.#options = options
   }
 
-  /** What a read with a listener adds to its call. Throws `overloaded`. */
+  /** What a read with a listener adds to its call. Throws `bad-arguments` and `overloaded`. */
   hooks<T>(kind: 'data' | 'exist' | 'child', path: string, request: Request<T>, listener: WatchListener): CallHooks<T> {
+    if (typeof (listener as unknown) !== 'function')
+      assertGiven(request.attempt, { watch: listener }, { watch: is.callback })
     this.#assertRoom(request.attempt)
     const table = kind === 'child' ? 'child' : 'data'
     return {
@@ -49,6 +52,8 @@ export class Watching {
 
   async add(path: string, listener: WatchListener, options: WatchOptions): Promise<PersistentWatch> {
     const { recursive = false, ...callOptions } = options
+    const rules = { listener: is.callback, recursive: is.flag }
+    assertGiven(`add a watch to ${path}`, { listener, recursive }, rules)
     const mode = recursive ? 'recursive' : 'persistent'
     const request = this.#options.requests.addWatch(path)
     this.#assertRoom(request.attempt)
@@ -73,7 +78,7 @@ export class Watching {
   }
 
   async unwatch(path: string, listener: WatchListener, options?: CallOptions): Promise<void> {
-    assertPath(path)
+    assertGiven('take a watch back', { path, listener }, { path: is.path, listener: is.callback })
     const data = this.#watches.remove('data', path, listener)
     const exist = this.#watches.remove('exist', path, listener)
     const child = this.#watches.remove('child', path, listener)
@@ -82,6 +87,7 @@ export class Watching {
   }
 
   async unwatchAll(listener: WatchListener, options?: CallOptions): Promise<void> {
+    assertGiven('take a watch back', { listener }, { listener: is.callback })
     await Promise.all(this.#watches.pathsOf(listener).map((path) => this.unwatch(path, listener, options)))
   }
 

@@ -1,6 +1,6 @@
 // Numbers of the ZooKeeper protocol: org.apache.zookeeper.{ZooDefs, CreateMode, Watcher, AddWatchMode}.
 
-import { ZooKeeperError } from './errors.ts'
+import { assertGiven, is } from './given.ts'
 import type { CreateMode, Permission, Version } from './nodes.ts'
 import type { WatchEvent } from './session.ts'
 
@@ -73,8 +73,13 @@ export const authXid = -4
  */
 export const xidMax = 2 ** 31 - 2 ** 20
 
-export function versionNumber(version: Version): number {
-  if (version === 'any') return -1
-  if (Number.isInteger(version) && version >= 0 && version < 2 ** 31) return version
-  throw new ZooKeeperError('bad-arguments', `a version is "any" or an integer from 0 below 2^31, not ${version}`)
+function isVersion(version: unknown): boolean {
+  return version === 'any' || (Number.isInteger(version) && Number(version) >= 0 && Number(version) < 2 ** 31)
+}
+const versionRule = is.that('is "any" or a whole number from 0 below 2^31', isVersion)
+
+/** Throws `bad-arguments` for what is none. */
+export function versionNumber(attempt: string, version: Version): number {
+  if (!isVersion(version)) assertGiven(attempt, { version }, { version: versionRule })
+  return version === 'any' ? -1 : version
 }

@@ -147,7 +147,7 @@ export class Connection {
     this.#inFlight.set(packet, {
       sentAtMs,
       answered: (code, bytes) => {
-        done(code === 0 ? readAnswer(request, bytes) : { error: serverError(code, request.attempt) })
+        done(code === 0 ? readAnswer(request, bytes) : { error: serverError(code, request.attempt, request.hints) })
       },
       lost: (sent) => {
         done({ error: lost(request, sent) })
