@@ -24,7 +24,7 @@ import {
   type Absences,
   type TreePaths,
 } from '@catchment/protocol'
-import type { Log } from '@catchment/runtime'
+import { asError, type Log } from '@catchment/runtime'
 import { decodeCommand, encodeCommand } from './commands.ts'
 import { absent, forgettings, surplusJournal, youngOutcomes } from './decide/housekeeping.ts'
 import type { Observation } from './observation.ts'
@@ -68,8 +68,13 @@ export class Housekeeping {
     })
   }
 
+  /** A sweep that does not end in time is given up: another assigner does it, or the next one here. */
   async close(): Promise<void> {
-    await this.#task?.leave({ timeoutMs: leaveTimeoutMs })
+    try {
+      await this.#task?.leave({ timeoutMs: leaveTimeoutMs })
+    } catch (thrown) {
+      this.#options.log.debug('housekeeping ends with the session', { reason: asError(thrown).message })
+    }
   }
 
   async #sweep(slot: Slot, hold: Hold): Promise<readonly Operation[]> {

@@ -12,7 +12,7 @@ const slotsMin = 20
 
 /**
  * The job of every slot is enqueued once, in the order of the slots, none early; of one slot there are never two runs that
- * can act at an instant; and slots go on to the end, through joins and leaves.
+ * can act at an instant; none is begun by one who leaves; and slots go on to the end, through joins and leaves.
  */
 export const periodicTask: Story = {
   recipe: 'periodic task',
@@ -21,17 +21,20 @@ export const periodicTask: Story = {
   start: (world) => {
     const acting = new Map<{ readonly held: boolean; readonly scheduledMs: number }, Member>()
     let first: number | undefined
+    let begunLate: string | undefined
     return {
       play: async (member) => {
         const { session } = member
         await member.attempt('make the queue', () => session.ensurePath(jobs))
         while (!member.over()) {
+          let left = false
           const task = joinPeriodicTask(session, {
             path,
             id: member.name,
             schedule: every(intervalMs),
             catchUpMax,
             run: async (slot) => {
+              if (left) begunLate = `${member.name} runs ${slot.scheduledMs} after it was told to leave`
               acting.set(slot, member)
               member.note(`runs ${slot.scheduledMs}`)
               first ??= slot.scheduledMs
@@ -44,12 +47,15 @@ export const periodicTask: Story = {
           })
           await member.sleep(8_000 + member.random.float() * 20_000)
           if (!member.over() && member.random.float() < 0.3) world.join()
-          await task.leave(member.random.float() < 0.5 ? { timeoutMs: 500 } : {})
+          left = true
+          const limits = member.random.float() < 0.5 ? { timeoutMs: 500 } : {}
+          await member.attempt('leave', () => task.leave(limits))
           member.note('left')
           await member.sleep(member.random.float() * 2_000)
         }
       },
       check: () => {
+        if (begunLate !== undefined) throw new Error(begunLate)
         const held = [...acting].filter(([slot, member]) => member.awake && !member.deposed && slot.held)
         if (held.length > 1)
           throw new Error(held.map(([{ scheduledMs }, { name }]) => `${name} runs ${scheduledMs}`).join(', '))

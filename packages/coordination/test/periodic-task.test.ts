@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { every, joinPeriodicTask, type Operation, type PeriodicTaskOptions, type Slot } from '../src/index.ts'
-import { bytes, inWorld, Told } from './world.ts'
+import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 const intervalMs = 50
 
@@ -112,9 +112,91 @@ describe('joinPeriodicTask', () => {
       })
       await told.first(() => told.all.length === 2)
       expect(new Set(told.all.map(({ scheduledMs }) => scheduledMs)).size).toBe(2)
-      await task.leave({ timeoutMs: 50 })
+      expect(await ending(task.leave({ timeoutMs: 50 }))).toBe('timeout unknown')
       expect(told.last?.signal.aborted).toBe(true)
+      await task.leave()
       expect((await session.children(`${root}/task`)).names).toEqual([])
+    }),
+  )
+
+  test(
+    'leave() ends by its limits while what a run resolved with is being committed, and that is committed all the same',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network } = await open()
+      const told = new Told<Slot>()
+      const task = joinPeriodicTask(session, {
+        path: `${root}/task`,
+        id: 'one',
+        schedule: every(intervalMs),
+        run: (slot) => {
+          network.weather = 'stalled'
+          told.tell(slot)
+          return Promise.resolve([{ op: 'create', path: `${root}/job`, data: bytes('') } satisfies Operation])
+        },
+      })
+      await told.first(() => true)
+      expect(await ending(task.leave({ timeoutMs: 30 }))).toBe('timeout unknown')
+      expect(await ending(task.leave({ signal: AbortSignal.abort() }))).toBe('aborted unknown')
+      network.weather = 'through'
+      await task.leave()
+      expect(await session.exists(`${root}/job`)).toBeDefined()
+      expect([told.all.length, (await session.children(`${root}/task`)).names]).toEqual([1, []])
+    }),
+  )
+
+  test(
+    'leave() gives back what was claimed and not begun: with `once` too another runs that slot',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      const told = new Told<[string, number]>()
+      const options = (id: string): PeriodicTaskOptions => ({
+        path: `${root}/task`,
+        id,
+        schedule: every(intervalMs),
+        attempts: 'once',
+        catchUpMax: 1_000,
+        run: ({ scheduledMs }) => {
+          told.tell([id, scheduledMs])
+          return Promise.resolve([])
+        },
+      })
+      const claimed = one.network.cutAfter('multi')
+      const task = joinPeriodicTask(one.session, options('one'))
+      await claimed
+      one.network.weather = 'refusing'
+      const { data } = await two.session.get(`${root}/task`)
+      expect(await ending(task.leave({ timeoutMs: 30 }))).toBe('timeout unknown')
+      one.network.weather = 'through'
+      await task.leave()
+      expect((await two.session.children(`${root}/task`)).names).toEqual([])
+      const other = joinPeriodicTask(two.session, options('two'))
+      const [by, slotMs] = await told.first(() => true)
+      expect([by, text(data)]).toEqual(['two', expect.stringContaining(`"slotMs":${slotMs},`)])
+      await other.leave()
+      expect(told.all.every(([id]) => id === 'two')).toBe(true)
+    }),
+  )
+
+  test(
+    'leave() that comes with the news that the claim stands: nothing is run, and the slot is given back',
+    inWorld(async ({ session: open, root: path }) => {
+      const { session } = await open()
+      const left = Promise.withResolvers<unknown>()
+      const get = session.get.bind(session)
+      session.get = async (node, options) => {
+        const read = await get(node, options)
+        if (node.startsWith(`${path}/`)) left.resolve(task.leave())
+        return read
+      }
+      let runs = 0
+      const run = () => {
+        runs += 1
+        return Promise.resolve(undefined)
+      }
+      const task = joinPeriodicTask(session, { path, id: 'one', schedule: every(intervalMs), run })
+      await left.promise
+      expect([runs, (await session.children(path)).names]).toEqual([0, []])
+      expect(text((await get(path)).data)).not.toContain('claim')
     }),
   )
 })

@@ -7,6 +7,7 @@ import { Following, type Turn } from '../../following/following.ts'
 import {
   claimOperations,
   endOperations,
+  initialise,
   readRecord,
   type ReadRecord,
   type SlotClaim,
@@ -14,6 +15,7 @@ import {
 } from './slot-record.ts'
 import { dueSlot, type Schedule } from './time-slots.ts'
 import { untilAnswered, untilGone } from '../../calls/until-answered.ts'
+import { within } from '../../calls/within.ts'
 
 /** How many slots of the past may be run one after the other. */
 const catchUpMaxMax = 1_000
@@ -56,7 +58,11 @@ export interface PeriodicTaskOptions {
 export interface PeriodicTask {
   /** The slot that is being run here. */
   readonly running: Slot | undefined
-  /** Begins no other slot, waits for the one that is being run, and ends. Past its deadline or signal the run is given up. */
+  /**
+   * Begins no run any more, waits for the one that was begun, and ends; what was claimed and not begun is given back. Without
+   * `timeoutMs` and `signal` as long as it takes. Past them it rejects with `timeout` or `aborted`, the run is given up, and
+   * what goes on is giving its slot back, or committing what it had resolved with: a second call waits for the same.
+   */
   leave(options?: CallOptions): Promise<void>
 }
 
@@ -101,6 +107,11 @@ interface Run extends Slot {
   readonly lost: AbortController
 }
 
+interface Tried {
+  readonly claim: SlotClaim
+  readonly generation: number
+}
+
 class Runner implements PeriodicTask {
   readonly #session: ZooKeeperSession
   readonly #options: PeriodicTaskOptions
@@ -112,11 +123,11 @@ class Runner implements PeriodicTask {
   #run: Run | undefined
   #ended: Promise<void> = Promise.resolve()
   /** The last claim that was tried: its answer may be lost, and then it is known again by its name. */
-  #tried: { readonly claim: SlotClaim; readonly generation: number } | undefined
+  #tried: Tried | undefined
   #standby = { lastMs: NaN, untilMs: 0 }
   #notBeforeMs = 0
   #timer: Timer | undefined
-  #leaving = false
+  #leaving: Promise<void> | undefined
 
   constructor(session: ZooKeeperSession, options: PeriodicTaskOptions) {
     this.#session = session
@@ -140,40 +151,47 @@ class Runner implements PeriodicTask {
     return this.#run
   }
 
-  async leave({ timeoutMs, signal }: CallOptions = {}): Promise<void> {
-    this.#leaving = true
-    const giveUp = (): void => {
-      this.#run?.lost.abort(new Error('the member leaves'))
+  async leave(options?: CallOptions): Promise<void> {
+    const name = `leave ${this.#options.path}`
+    this.#leaving ??= this.#leave()
+    try {
+      await within(this.#session, this.#leaving, { name, outcome: 'unknown' }, options)
+    } catch (thrown) {
+      this.#run?.lost.abort(asError(thrown))
+      throw thrown
     }
-    const timer = timeoutMs === undefined ? undefined : this.#session.clock.after(timeoutMs, giveUp)
-    if (signal?.aborted === true) giveUp()
-    signal?.addEventListener('abort', giveUp, { once: true })
+  }
+
+  async #leave(): Promise<void> {
     await this.#ended
     await this.#following.close()
-    await this.#ended
-    timer?.cancel()
-    signal?.removeEventListener('abort', giveUp)
     this.#timer?.cancel()
     this.#unsubscribe()
     await this.#background.close()
-    if (this.#tried !== undefined) this.#remove(this.#tried)
+    if (this.#tried !== undefined) await this.#giveUp(this.#tried)
   }
 
   async #look(turn: Turn): Promise<void> {
     const { path, schedule } = this.#options
     for (;;) {
-      const read = await readRecord(this.#session, path, schedule.atOrBefore(this.#session.clock.now()), turn)
+      const read = await readRecord(this.#session, path, turn)
+      if (read === undefined) {
+        const { signal, generation } = turn
+        await initialise(this.#session, path, schedule.atOrBefore(this.#session.clock.now()), { signal, generation })
+        continue
+      }
       if (this.#run !== undefined) {
         this.#verify(this.#run, read)
         return
       }
+      if (this.#leaving !== undefined) return
       if (read.standing !== undefined) {
         if (this.#isTried(read.record.claim, turn)) this.#begin(read, read.standing)
         return
       }
       const before = this.#withoutVoidClaim(read.record)
       const slotMs = this.#slotToClaim(before)
-      if (slotMs === undefined || this.#leaving) return
+      if (slotMs === undefined) return
       await this.#claim({ ...read, record: before }, slotMs, turn)
     }
   }
@@ -309,9 +327,17 @@ class Runner implements PeriodicTask {
     this.#tried = undefined
   }
 
-  #remove({ claim, generation }: { claim: SlotClaim; generation: number }): void {
-    const node = `${this.#options.path}/${claim.node}`
-    void untilGone(this.#session, node, (call) => this.#session.delete(node, 'any', call), generation)
+  /** What became of a claim that was not begun nobody knows: where it stands it is ended, as if it had never been. */
+  async #giveUp({ claim, generation }: Tried): Promise<void> {
+    const { path } = this.#options
+    const end = async (call: CallOptions): Promise<void> => {
+      await this.#session.sync(path, call) // behind what is still under way
+      const read = await readRecord(this.#session, path, call)
+      if (read?.standing === undefined || read.record.claim?.node !== claim.node) return
+      const before = { lastMs: read.record.lastMs, lastBy: read.record.lastBy }
+      await this.#session.multi(endOperations(path, read.version, claim, before), call)
+    }
+    await untilGone(this.#session, `${path}/${claim.node}`, end, generation)
   }
 
   #randomHex(): string {

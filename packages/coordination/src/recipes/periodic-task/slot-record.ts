@@ -2,8 +2,8 @@
 
 import { isCode } from '../../session/errors.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
-import type { Turn } from '../../following/following.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/session.ts'
 
 /** Stands as long as its ephemeral does. */
 export interface SlotClaim {
@@ -28,38 +28,31 @@ export interface ReadRecord {
   readonly standing: Stat | undefined
 }
 
-/**
- * Reads with watches: on the record, and on the ephemeral of its claim. Where there is no record yet, it writes one in which
- * everything until `initialMs` is over.
- */
+/** Undefined if there is no record yet. `watch` is left on the record and on the ephemeral of its claim. */
 export async function readRecord(
   session: ZooKeeperSession,
   path: string,
-  initialMs: number,
-  turn: Turn,
-): Promise<ReadRecord> {
-  const call = { signal: turn.signal, generation: turn.generation }
-  for (;;) {
-    const found = await getOrUndefined(session, path, turn)
-    const record = found && parse(path, found.data)
-    if (found !== undefined && record !== undefined) {
-      // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
-      const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, turn))?.stat
-      return { record, version: found.stat.version, standing }
-    }
-    if (found === undefined) await session.ensurePath(path, call)
-    else await initialise(session, path, { lastMs: initialMs, version: found.stat.version }, call)
-  }
+  options: ReadOptions,
+): Promise<ReadRecord | undefined> {
+  const found = await getOrUndefined(session, path, options)
+  const record = found && parse(path, found.data)
+  if (found === undefined || record === undefined) return undefined
+  // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
+  const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, options))?.stat
+  return { record, version: found.stat.version, standing }
 }
 
-async function initialise(
+/** Writes a record in which everything until `initialMs` is over, unless another has written one. */
+export async function initialise(
   session: ZooKeeperSession,
   path: string,
-  { lastMs, version }: { lastMs: number; version: number },
+  initialMs: number,
   call: CallOptions,
 ): Promise<void> {
+  await session.ensurePath(path, call)
   try {
-    await session.set(path, encode({ lastMs, lastBy: '' }), version, call)
+    const { data, stat } = await session.get(path, call)
+    if (data.length === 0) await session.set(path, encode({ lastMs: initialMs, lastBy: '' }), stat.version, call)
   } catch (thrown) {
     if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
   }
@@ -78,19 +71,6 @@ export function endOperations(path: string, version: number, claim: SlotClaim, r
     { op: 'set', path, data: encode(record), version },
     { op: 'delete', path: `${path}/${claim.node}`, version: 'any' },
   ]
-}
-
-async function getOrUndefined(
-  session: ZooKeeperSession,
-  path: string,
-  turn: Turn,
-): Promise<{ data: Buffer; stat: Stat } | undefined> {
-  try {
-    return await session.get(path, turn)
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
-    throw thrown
-  }
 }
 
 function encode(record: SlotRecord): Uint8Array {
