@@ -381,8 +381,9 @@ describe('exclusiveLock', () => {
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const path = `${root}/lock`
-      expect(await ending(exclusiveLock(session, { path: 'no/path', id: 'a' }).acquire())).toBe(
-        'bad-arguments not-done',
+      const below = await session.create(`${root}/e`, new Uint8Array(), 'ephemeral')
+      expect(await ending(exclusiveLock(session, { path: `${below}/lock`, id: 'a' }).acquire())).toBe(
+        'no-children-for-ephemerals not-done',
       )
       expect(await ending(exclusiveLock(session, { path, id: 'a'.repeat(2 << 20) }).acquire())).toBe(
         'too-large not-done',

@@ -1,4 +1,5 @@
 import { isCode } from '../session/errors.ts'
+import { assertGiven, is } from '../session/given.ts'
 import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
@@ -11,6 +12,12 @@ export interface FollowChildrenOptions {
   readonly rereadMs?: number
 }
 
+const optionRules = is.options<FollowChildrenOptions>({
+  onChildren: is.callback,
+  onStale: is.optional(is.callback),
+  rereadMs: is.optional(is.milliseconds),
+})
+
 export interface FollowedChildren {
   readonly stale: boolean
   /** Sync, then read: resolves with nothing older than this call, delivered before. */
@@ -18,12 +25,13 @@ export interface FollowedChildren {
   close(): Promise<void>
 }
 
-/** Follows the names of one node's children; protocol, guarantees and behaviour when cut off as those of followValue. */
+/** Follows the names of one node's children; protocol, guarantees, errors and behaviour when cut off are those of followValue. */
 export function followChildren(
   session: ZooKeeperSession,
   path: string,
   options: FollowChildrenOptions,
 ): FollowedChildren {
+  assertGiven('follow children', { session, path, options }, { path: is.path, options: optionRules })
   let delivered: string | undefined
   const following = new Following<readonly string[]>(session, {
     name: `children ${path}`,

@@ -1,3 +1,5 @@
+import { assertGiven, is } from '../session/given.ts'
+import { isName } from '../session/paths.ts'
 import { tell } from '../session/tell.ts'
 import { followChildren } from './follow-children.ts'
 import { followValue, type FollowedValue } from './follow-value.ts'
@@ -18,6 +20,15 @@ export interface FollowMembersOptions {
   readonly rereadMs?: number
 }
 
+const optionRules = is.options<FollowMembersOptions>({
+  name: is.optional(
+    is.that('is one part of a path, or empty', (value) => typeof value === 'string' && (value === '' || isName(value))),
+  ),
+  onMembers: is.callback,
+  onStale: is.optional(is.callback),
+  rereadMs: is.optional(is.milliseconds),
+})
+
 export interface FollowedMembers {
   readonly stale: boolean
   /** Sync, then read all: resolves with nothing older than this call. */
@@ -37,8 +48,11 @@ interface Member {
  * A member whose ephemeral is absent stays in the map with undefined: it is known, and gone. What changes together is
  * delivered together as far as it is read together. Suspended or lost: `onStale(true)`, and the last map stands: that a
  * watcher is cut off says nothing about those it watches.
+ *
+ * Throws `bad-arguments`.
  */
 export function followMembers(session: ZooKeeperSession, path: string, options: FollowMembersOptions): FollowedMembers {
+  assertGiven('follow members', { session, path, options }, { path: is.pathBelowRoot, options: optionRules })
   const followed = new FollowedMemberSet(session, path, options)
   return {
     get stale() {

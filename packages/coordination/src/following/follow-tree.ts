@@ -1,5 +1,6 @@
 import { asError } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { assertGiven, is } from '../session/given.ts'
 import { tell } from '../session/tell.ts'
 import type { PersistentWatch, ReadResult, WatchEvent, ZooKeeperSession } from '../session/session.ts'
 import { Following, type Turn } from './following.ts'
@@ -44,6 +45,16 @@ export interface FollowTreeOptions {
   readonly bytesMax?: number
 }
 
+const optionRules = is.options<FollowTreeOptions>({
+  onTree: is.callback,
+  onStale: is.optional(is.callback),
+  includes: is.optional(is.callback),
+  rereadMs: is.optional(is.milliseconds),
+  settleMs: is.optional(is.numberFrom(0)),
+  nodesMax: is.optional(is.numberFrom(0)),
+  bytesMax: is.optional(is.numberFrom(0)),
+})
+
 export interface FollowedTree {
   /** What was delivered last; empty before. */
   readonly tree: Tree
@@ -74,8 +85,11 @@ export interface FollowedTree {
  * the answer to any later read, that is the tree as it was when the last read was answered (`whole`).
  * Suspended or lost: `onStale(true)`, and the last tree stands. At a limit: the same, with `too-large` in the log and from
  * refresh(); it is tried again with backoff, and goes on when the tree has become smaller.
+ *
+ * Throws `bad-arguments`.
  */
 export function followTree(session: ZooKeeperSession, path: string, options: FollowTreeOptions): FollowedTree {
+  assertGiven('follow tree', { session, path, options }, { path: is.path, options: optionRules })
   return new TreeFollower(session, path, options)
 }
 

@@ -1,5 +1,6 @@
 import { asError } from '@catchment/runtime'
-import { ZooKeeperError } from '../session/errors.ts'
+import { aborted, ZooKeeperError } from '../session/errors.ts'
+import { assertCallOptions } from '../session/given.ts'
 import { Following, type Turn } from './following.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
@@ -24,8 +25,9 @@ export function followUntil<T>(
   call: CallOptions = {},
 ): Promise<T> {
   const { name, path } = options
-  const { signal, timeoutMs } = call
   return new Promise((resolve, reject) => {
+    assertCallOptions(name, call)
+    const { signal, timeoutMs } = call
     let ended = false
     const end = (settle: () => void): void => {
       if (ended) return
@@ -35,22 +37,25 @@ export function followUntil<T>(
       signal?.removeEventListener('abort', abort)
       void following.close().then(settle)
     }
-    const giveUp = (code: 'aborted' | 'timeout' | 'closed', why: string): void => {
+    const giveUp = (error: ZooKeeperError): void => {
       end(() => {
-        reject(new ZooKeeperError(code, `${name}: ${why}`, { cause: signal?.reason }))
+        reject(error)
       })
     }
+    const closed = (): void => {
+      giveUp(new ZooKeeperError('closed', `${name}: the session is closed`))
+    }
     const abort = (): void => {
-      giveUp('aborted', 'aborted by the caller')
+      giveUp(aborted(name, signal?.reason))
     }
     const timer =
       timeoutMs === undefined
         ? undefined
         : session.clock.after(timeoutMs, () => {
-            giveUp('timeout', `not within ${timeoutMs} ms`)
+            giveUp(new ZooKeeperError('timeout', `${name}: not within ${timeoutMs} ms`))
           })
     const unsubscribe = session.onState((state) => {
-      if (state === 'closed') giveUp('closed', 'the session is closed')
+      if (state === 'closed') closed()
     })
     signal?.addEventListener('abort', abort, { once: true })
     let synced = false
@@ -75,6 +80,6 @@ export function followUntil<T>(
       },
     })
     if (signal?.aborted === true) abort()
-    if (session.state === 'closed') giveUp('closed', 'the session is closed')
+    if (session.state === 'closed') closed()
   })
 }

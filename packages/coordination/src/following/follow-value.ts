@@ -1,4 +1,5 @@
 import { isCode } from '../session/errors.ts'
+import { assertGiven, is } from '../session/given.ts'
 import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
 import type { Stat } from '../session/nodes.ts'
@@ -12,6 +13,12 @@ export interface FollowValueOptions {
   /** Reads again this often even if no watch fires; 30 s unless given. */
   readonly rereadMs?: number
 }
+
+const optionRules = is.options<FollowValueOptions>({
+  onValue: is.callback,
+  onStale: is.optional(is.callback),
+  rereadMs: is.optional(is.milliseconds),
+})
 
 export interface Value {
   readonly data: Buffer | undefined
@@ -34,8 +41,11 @@ export interface FollowedValue {
  *
  * Guarantees: each change is delivered at least as its latest state (states between may be skipped), never an older state
  * after a newer one. Suspended or lost: `onStale(true)`, and the last value stands.
+ *
+ * Throws `bad-arguments`.
  */
 export function followValue(session: ZooKeeperSession, path: string, options: FollowValueOptions): FollowedValue {
+  assertGiven('follow value', { session, path, options }, { path: is.path, options: optionRules })
   let delivered: string | undefined
   const following = new Following<Value>(session, {
     name: `value ${path}`,

@@ -54,7 +54,9 @@ export const is = {
   flag: that('is true or false', (value) => typeof value === 'boolean'),
   signal,
   wholeNumber,
-  /** An interval. */
+  /** A limit; none is Infinity. */
+  numberFrom: (min: number) => number(`is a number from ${min}`, (value) => value >= min),
+  /** An interval; never is Infinity. */
   milliseconds: number('is a number of milliseconds above 0', (value) => value > 0),
   oneOf: (...values: readonly string[]) =>
     text(`is one of ${values.map((value) => JSON.stringify(value)).join(', ')}`, (value) => values.includes(value)),

@@ -25,7 +25,7 @@ const sessionOptions = is.options<SessionOptions>({
   ),
   sessionTimeoutMs: is.wholeNumber(1, sessionTimeoutMsMax),
   connectTimeoutMs: is.optional(is.milliseconds),
-  watchesMax: is.optional(is.that('is a number from 0', (value) => typeof value === 'number' && value >= 0)),
+  watchesMax: is.optional(is.numberFrom(0)),
   clock: is.optional(is.having('monotonicMs')),
   random: is.optional(is.having('float')),
   log: is.optional(is.callback),

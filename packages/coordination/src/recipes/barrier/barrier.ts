@@ -1,4 +1,5 @@
 import { isCode } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -6,6 +7,8 @@ export interface BarrierOptions {
   /** The node that is the barrier: while it exists, it is set. Its parents are made if they are missing. */
   readonly path: string
 }
+
+const optionRules = is.options<BarrierOptions>({ path: is.pathBelowRoot })
 
 export interface Barrier {
   /** Resolves when it is set, by whomever. */
@@ -29,8 +32,11 @@ export interface Barrier {
  *
  * Suspended or lost: every call goes on when the session is connected again; nothing here belongs to a session. Each call
  * waits without limit unless `timeoutMs` is given, and ends with `timeout`, `aborted` or `closed`.
+ *
+ * Throws `bad-arguments`.
  */
 export function barrier(session: ZooKeeperSession, options: BarrierOptions): Barrier {
+  assertGiven('make barrier', { session, options }, { options: optionRules })
   const { path } = options
   return {
     async set(call) {

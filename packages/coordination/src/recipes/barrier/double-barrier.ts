@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import { NodeHold, tokenOf } from '../../line/hold.ts'
 import { Place, readLine } from '../../line/line.ts'
@@ -17,6 +18,12 @@ export interface DoubleBarrierOptions {
   /** How many make a round, 1 to 1,000; the same for all. Who comes beyond it waits for the next round. */
   readonly size: number
 }
+
+const optionRules = is.options<DoubleBarrierOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  size: is.wholeNumber(1, sizeMax),
+})
 
 export interface DoubleBarrier {
   /** Resolves when `size` are in: for all of them, in one round. Each call is one member. */
@@ -55,11 +62,11 @@ export interface Round {
  * that round for the others. leave() that gives up has left.
  * Suspended: it waits. Session lost while entering: it stands anew, at the end; while in the round: `signal` aborts and
  * leave() rejects.
+ *
+ * Throws `bad-arguments`.
  */
 export function doubleBarrier(session: ZooKeeperSession, options: DoubleBarrierOptions): DoubleBarrier {
-  const { size } = options
-  if (!Number.isInteger(size) || size < 1 || size > sizeMax)
-    throw new ZooKeeperError('bad-arguments', `a double barrier is for 1 to ${sizeMax} members, not ${size}`)
+  assertGiven('make double barrier', { session, options }, { options: optionRules })
   return { enter: (call) => new Entry(session, options).enter(call) }
 }
 

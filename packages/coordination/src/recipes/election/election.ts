@@ -1,3 +1,4 @@
+import { assertGiven, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { Following, type Turn } from '../../following/following.ts'
 import { releaseWithin, tokenOf } from '../../line/hold.ts'
@@ -17,6 +18,13 @@ export interface ElectionOptions {
   /** It does not lead any more: stop at once. */
   readonly onDeposed: () => void
 }
+
+const optionRules = is.options<ElectionOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  onElected: is.callback,
+  onDeposed: is.callback,
+})
 
 export interface Election {
   /** Looks at the clock: right even when the process was stopped and no timer ran. Ask before each act on the outside. */
@@ -49,8 +57,11 @@ export interface Election {
  * Guarantee: two never lead at one instant, unless others delete nodes or the servers end sessions before their time, news
  * of which takes time to arrive. Nobody is elected upon what was read before the session was interrupted, before it
  * resigned, or by a node of an earlier session (as CURATOR-620, 652, 653 and 696 tell).
+ *
+ * Throws `bad-arguments`.
  */
 export function joinElection(session: ZooKeeperSession, options: ElectionOptions): Election {
+  assertGiven('join election', { session, options }, { options: optionRules })
   return new Candidacy(session, options)
 }
 

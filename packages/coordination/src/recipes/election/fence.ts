@@ -1,5 +1,6 @@
 import { fullJitter, retry } from '@catchment/runtime'
 import { isCode } from '../../session/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import type { Operation, Version } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -26,15 +27,17 @@ export interface Fence {
  * Rejects after 10 attempts with the last error. Suspended: waits, until its calls' deadlines. Lost: rejects or goes on in
  * the next session, where the caller leads no more: take the fence only while elected, and pass a signal that ends with it.
  */
-export function acquireFence(
+export async function acquireFence(
   session: ZooKeeperSession,
   path: string,
   claim: (previous: Uint8Array | undefined) => Uint8Array,
   options: CallOptions = {},
 ): Promise<Fence> {
+  const rules = { path: is.path, claim: is.callback, options: callOptions }
+  assertGiven('acquire fence', { session, path, claim, options }, rules)
   const policy = fullJitter(session.random, attempts)
   const signal = options.signal === undefined ? {} : { signal: options.signal }
-  return retry(() => claimOnce(session, path, claim, options), {
+  return await retry(() => claimOnce(session, path, claim, options), {
     clock: session.clock,
     policy,
     ...signal,

@@ -1,4 +1,5 @@
 import { isCode } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { tell } from '../../session/tell.ts'
 import { Following, type Turn } from '../../following/following.ts'
@@ -26,6 +27,13 @@ export interface ObserveLeaderOptions {
   readonly rereadMs?: number
 }
 
+const optionRules = is.options<ObserveLeaderOptions>({
+  path: is.pathBelowRoot,
+  onLeader: is.callback,
+  onStale: is.optional(is.callback),
+  rereadMs: is.optional(is.milliseconds),
+})
+
 export interface ObservedLeader {
   /** As last told. */
   readonly leader: Leader | undefined
@@ -47,8 +55,11 @@ export interface ObservedLeader {
  * Guarantees: each change is told at least as its latest state, never an older leader after a newer one: tokens only grow.
  * The first in line may be suspended at this instant and know that it may not act: that it leads is its own to say.
  * Suspended or lost: `onStale(true)`, and the last one told stands.
+ *
+ * Throws `bad-arguments`.
  */
 export function observeLeader(session: ZooKeeperSession, options: ObserveLeaderOptions): ObservedLeader {
+  assertGiven('observe leader', { session, options }, { options: optionRules })
   const { path } = options
   let told: { readonly leader: Leader | undefined } | undefined
   const following = new Following<Leader | undefined>(session, {

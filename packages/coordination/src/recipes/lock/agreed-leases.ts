@@ -1,7 +1,13 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import type { Turn } from '../../following/following.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+
+/** What leases are counted by: nine digits. */
+export const leasesRule = is.wholeNumber(1, 999_999_999)
+
+const resizeRules = is.options<{ path: string; leases: number }>({ path: is.pathBelowRoot, leases: leasesRule })
 
 /** How many leases a semaphore has, and the version of the node that says so. */
 export interface Agreement {
@@ -19,7 +25,6 @@ export function agreedLeases(
   path: string,
   expected: number | undefined,
 ): (turn: Turn) => Promise<Agreement | undefined> {
-  if (expected !== undefined) assertLeases(path, expected)
   let agreed = false
 
   return async (turn) => {
@@ -68,14 +73,16 @@ export function agreedLeases(
 
 /**
  * Changes the number of leases, an operator's act: it wakes all who wait, and takes no lease away. Repeats itself until it is
- * certain; without `timeoutMs` and `signal` as long as it takes. Rejects with `timeout`, `aborted`, `closed`, `no-auth`, ….
+ * certain; without `timeoutMs` and `signal` as long as it takes. Rejects with `bad-arguments`, `timeout`, `aborted`, `closed`,
+ * `no-auth`, ….
  */
 export async function resizeSemaphore(
   session: ZooKeeperSession,
-  { path, leases }: { readonly path: string; readonly leases: number },
+  options: { readonly path: string; readonly leases: number },
   call?: CallOptions,
 ): Promise<void> {
-  assertLeases(path, leases)
+  assertGiven('resize semaphore', { session, options }, { options: resizeRules })
+  const { path, leases } = options
   const name = `resize semaphore ${path}`
   const turn = async ({ signal }: Turn): Promise<true> => {
     await session.ensurePath(path, { signal })
@@ -83,9 +90,4 @@ export async function resizeSemaphore(
     return true
   }
   await followUntil(session, { name, path, turn }, call)
-}
-
-function assertLeases(path: string, leases: number): void {
-  if (Number.isInteger(leases) && leases >= 1 && leases < 1e9) return
-  throw new ZooKeeperError('bad-arguments', `the semaphore ${path} has 1 to 999,999,999 leases, not ${leases}`)
 }

@@ -1,3 +1,4 @@
+import { assertGiven, is } from '../../session/given.ts'
 import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { Owners, type AcquireOptions } from '../../line/owners.ts'
@@ -11,6 +12,8 @@ export interface ExclusiveLockOptions {
   /** Who, for people who read the tree: the data of the node that stands in line. */
   readonly id: string
 }
+
+const optionRules = is.options<ExclusiveLockOptions>({ path: is.pathBelowRoot, id: is.text })
 
 export interface ExclusiveLock {
   /**
@@ -41,15 +44,19 @@ export interface ExclusiveLock {
  * turns come in the order of arrival. Nothing that was created, or may have been, stays in the line.
  *
  * Limits: one node and two watches per contender; who shares the object under the same `owner` shares the place.
+ *
+ * Throws `bad-arguments`.
  */
-export function exclusiveLock(session: ZooKeeperSession, { path, id }: ExclusiveLockOptions): ExclusiveLock {
+export function exclusiveLock(session: ZooKeeperSession, options: ExclusiveLockOptions): ExclusiveLock {
+  assertGiven('make exclusive lock', { session, options }, { options: optionRules })
+  const { path, id } = options
   const look = lookAhead(session, path, decideExclusive)
   const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lock', id, look }))
-  const acquire = (options: AcquireOptions = {}): Promise<Hold> => owners.acquire(`acquire ${path}`, options)
+  const acquire = (call: AcquireOptions = {}): Promise<Hold> => owners.acquire(`acquire ${path}`, call)
   return {
     acquire,
-    tryAcquire: (options = {}) => owners.tryAcquire(`try to acquire ${path}`, options),
-    run: (work, options) => working(session, () => acquire(options), work),
+    tryAcquire: (call = {}) => owners.tryAcquire(`try to acquire ${path}`, call),
+    run: (work, call) => working(session, () => acquire(call), work),
     contenders: (call) =>
       listContenders(session, path, ({ name, line }) => decideExclusive(line, name) === 'holds', call),
   }

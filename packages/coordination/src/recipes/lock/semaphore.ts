@@ -1,6 +1,7 @@
 import { isCode } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { Acquisition, type Sight } from '../../line/acquisition.ts'
-import { agreedLeases } from './agreed-leases.ts'
+import { agreedLeases, leasesRule } from './agreed-leases.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { readLine } from '../../line/line.ts'
 import { Owners, type AcquireOptions } from '../../line/owners.ts'
@@ -18,6 +19,12 @@ export interface SemaphoreOptions {
   /** How many hold at a time, from 1: what all have to agree on. Without it the number in the tree counts. */
   readonly leases?: number
 }
+
+const optionRules = is.options<SemaphoreOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  leases: is.optional(leasesRule),
+})
 
 /** Limits of a wait. Leases are not counted by owner: each is one. */
 export type LeaseOptions = Omit<AcquireOptions, 'owner'>
@@ -55,8 +62,11 @@ export interface Semaphore {
  * instant, if nobody else deletes nodes or ends sessions of holders, and since the number was lowered at last no lease is
  * older. Fair: turns come in the order of arrival. Tokens grow with the arrival; holders share, so a lower one is no
  * older holder. A waiter that is stopped holds up those behind it by its session timeout at most.
+ *
+ * Throws `bad-arguments`.
  */
 export function semaphore(session: ZooKeeperSession, options: SemaphoreOptions): Semaphore {
+  assertGiven('make semaphore', { session, options }, { options: optionRules })
   const { path, id } = options
   const look = lookAtLeases(session, options)
   const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lease', id, look }))

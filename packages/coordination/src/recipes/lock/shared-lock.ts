@@ -1,4 +1,5 @@
 import { ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { kindOf } from '../../line/line.ts'
@@ -13,6 +14,8 @@ export interface SharedLockOptions {
   /** Who, for people who read the tree: the data of the node that stands in line. */
   readonly id: string
 }
+
+const optionRules = is.options<SharedLockOptions>({ path: is.pathBelowRoot, id: is.text })
 
 /** One side of a shared lock. */
 export interface SharedLockSide {
@@ -52,8 +55,12 @@ export interface SharedLock {
  * sessions of holders: while one is `held` for writing nobody else is `held`. The token of a writer is higher than those of
  * all who held before it. No upgrade and no downgrade: two readers that both wait to write would wait for ever, so the same
  * `owner` on the other side is refused at once; release first, and look again at what was read before.
+ *
+ * Throws `bad-arguments`.
  */
-export function sharedLock(session: ZooKeeperSession, { path, id }: SharedLockOptions): SharedLock {
+export function sharedLock(session: ZooKeeperSession, options: SharedLockOptions): SharedLock {
+  assertGiven('make shared lock', { session, options }, { options: optionRules })
+  const { path, id } = options
   const look = lookAhead(session, path, decideShared)
   const ownersOf = (kind: 'read' | 'write'): Owners =>
     new Owners(session, () => new Acquisition(session, { path, kind, id, look }))
@@ -62,17 +69,17 @@ export function sharedLock(session: ZooKeeperSession, { path, id }: SharedLockOp
 
   const side = (mode: 'read' | 'write', here: Owners, there: Owners): SharedLockSide => {
     const name = `acquire ${path} to ${mode}`
-    const acquire = async (options: AcquireOptions = {}): Promise<Hold> => {
-      refuseChange(name, options.owner, there)
-      return here.acquire(name, options)
+    const acquire = async (call: AcquireOptions = {}): Promise<Hold> => {
+      refuseChange(name, call.owner, there)
+      return here.acquire(name, call)
     }
     return {
       acquire,
-      tryAcquire: async (options = {}) => {
-        refuseChange(name, options.owner, there)
-        return here.tryAcquire(name, options)
+      tryAcquire: async (call = {}) => {
+        refuseChange(name, call.owner, there)
+        return here.tryAcquire(name, call)
       },
-      run: (work, options) => working(session, () => acquire(options), work),
+      run: (work, call) => working(session, () => acquire(call), work),
     }
   }
   return {

@@ -1,4 +1,5 @@
 import { isCode } from '../../session/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { followMembers } from '../../following/follow-members.ts'
 import { joinMembership, type Membership } from './membership.ts'
@@ -24,6 +25,14 @@ export interface AnnounceServiceOptions {
   readonly replaces?: (existing: Uint8Array) => boolean
 }
 
+const announceRules = is.options<AnnounceServiceOptions>({
+  path: is.pathBelowRoot,
+  name: is.name,
+  id: is.name,
+  endpoint: is.bytes,
+  replaces: is.optional(is.callback),
+})
+
 export interface Announcement {
   /** Whether it is in the tree, as far as is known. */
   readonly held: boolean
@@ -40,6 +49,13 @@ export interface FollowServiceOptions {
   /** True while cut off: the last list stands, for that we are cut off says nothing about those that we use. */
   readonly onStale?: (stale: boolean) => void
 }
+
+const followRules = is.options<FollowServiceOptions>({
+  path: is.pathBelowRoot,
+  name: is.name,
+  onEndpoints: is.callback,
+  onStale: is.optional(is.callback),
+})
 
 export interface FollowedService {
   /** The last list; undefined until the first. */
@@ -61,6 +77,7 @@ export async function announceService(
   session: ZooKeeperSession,
   options: AnnounceServiceOptions,
 ): Promise<Announcement> {
+  assertGiven('announce service', { session, options }, { options: announceRules })
   const { path, name, id, endpoint, replaces } = options
   const membership: Membership = await joinMembership(session, {
     path: `${path}/${name}`,
@@ -81,8 +98,11 @@ export async function announceService(
 /**
  * Follows the instances of a service, which need not exist yet; each change wakes every follower, as it has to.
  * Suspended or lost: `onStale(true)`, and the last list stands until it has been read again.
+ *
+ * Throws `bad-arguments`.
  */
 export function followService(session: ZooKeeperSession, options: FollowServiceOptions): FollowedService {
+  assertGiven('follow service', { session, options }, { options: followRules })
   const { path, name } = options
   let endpoints: readonly Endpoint[] | undefined
   const followed = followMembers(session, `${path}/${name}`, {
@@ -107,12 +127,22 @@ export function followService(session: ZooKeeperSession, options: FollowServiceO
   }
 }
 
+interface ServiceName {
+  readonly path: string
+  readonly name: string
+}
+
+const serviceRules = is.options<ServiceName>({ path: is.pathBelowRoot, name: is.name })
+const servicesRules = is.options<Pick<ServiceName, 'path'>>({ path: is.pathBelowRoot })
+
 /** Reads the instances once, by id: none for a name that nobody announces. Sees what was announced before this call. */
 export async function resolveService(
   session: ZooKeeperSession,
-  { path, name }: { readonly path: string; readonly name: string },
+  options: ServiceName,
   call: CallOptions = {},
 ): Promise<readonly Endpoint[]> {
+  assertGiven('resolve service', { session, options, call }, { options: serviceRules, call: callOptions })
+  const { path, name } = options
   const service = `${path}/${name}`
   await untilAnswered(session, (each) => session.sync(path, each), call)
   const ids = await childrenOf(session, service, call)
@@ -123,9 +153,11 @@ export async function resolveService(
 /** The names that are announced, in order; one whose last instance has just gone may still be among them. */
 export async function listServices(
   session: ZooKeeperSession,
-  { path }: { readonly path: string },
+  options: Pick<ServiceName, 'path'>,
   call: CallOptions = {},
 ): Promise<readonly string[]> {
+  assertGiven('list services', { session, options, call }, { options: servicesRules, call: callOptions })
+  const { path } = options
   await untilAnswered(session, (each) => session.sync(path, each), call)
   return (await childrenOf(session, path, call)).sort()
 }

@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { readValue } from '../../following/follow-value.ts'
 import { Following, type Turn } from '../../following/following.ts'
@@ -19,6 +20,15 @@ export interface MembershipOptions {
   readonly onRefused?: (error: ZooKeeperError) => void
 }
 
+const optionRules = is.options<MembershipOptions>({
+  path: is.pathBelowRoot,
+  pathMode: is.optional(is.oneOf('persistent', 'container')),
+  name: is.name,
+  data: is.bytes,
+  replaces: is.optional(is.callback),
+  onRefused: is.optional(is.callback),
+})
+
 export interface Membership {
   /** Whether the ephemeral is there and of the current session, as far as is known. */
   readonly held: boolean
@@ -38,14 +48,19 @@ export interface Membership {
  * makes a new one only when the servers have ended the last.
  *
  * Resolves once held. Rejects with `refused`, carrying the existing data, if another holds the place at the first try; later
- * that is told to `onRefused`, and the membership ends. Suspended: the node stands until the server drops the session.
+ * that is told to `onRefused`, and the membership ends. Rejects with `bad-arguments`, also while this session keeps the node
+ * by another membership. Suspended: the node stands until the server drops the session.
  * Lost: it is made anew with the latest data.
  */
 export async function joinMembership(session: ZooKeeperSession, options: MembershipOptions): Promise<Membership> {
+  assertGiven('join membership', { session, options }, { options: optionRules })
   const keeper = new Keeper(session, options)
   await keeper.joined()
   return keeper
 }
+
+/** By the node: two of one session would each take it for its own, and write over what the other wrote. */
+const keepers = new WeakMap<ZooKeeperSession, Map<string, Keeper>>()
 
 class Keeper implements Membership {
   readonly #session: ZooKeeperSession
@@ -63,6 +78,7 @@ class Keeper implements Membership {
     this.#options = options
     this.#node = `${options.path}/${options.name}`
     this.#data = Uint8Array.from(options.data)
+    this.#register()
     this.#following = new Following<void>(session, {
       name: `membership ${this.#node}`,
       path: this.#node,
@@ -81,6 +97,7 @@ class Keeper implements Membership {
   }
 
   async update(data: Uint8Array): Promise<void> {
+    assertGiven('update membership', { data }, { data: is.bytes })
     this.#data = Uint8Array.from(data)
     if (this.#refused === undefined) await this.#settled()
     if (this.#refused !== undefined) throw this.#refused
@@ -90,6 +107,22 @@ class Keeper implements Membership {
     this.#left = true
     await this.#following.close()
     await untilGone(this.#session, this.#node, (call) => this.#remove(call), this.#session.generation)
+    this.#unregister()
+  }
+
+  #register(): void {
+    const all = keepers.get(this.#session) ?? new Map<string, Keeper>()
+    if (all.has(this.#node))
+      throw new ZooKeeperError(
+        'bad-arguments',
+        `join membership: this session keeps ${this.#node} already; leave that first, or join under another name`,
+      )
+    keepers.set(this.#session, all.set(this.#node, this))
+  }
+
+  #unregister(): void {
+    const all = keepers.get(this.#session)
+    if (all?.get(this.#node) === this) all.delete(this.#node)
   }
 
   /** Behind whatever is still under way: a create whose answer was lost may have been done. */
@@ -110,7 +143,10 @@ class Keeper implements Membership {
         if (this.#refused !== undefined) throw this.#refused
         const passes = thrown instanceof ZooKeeperError && thrown.retryable
         if (passes || isCode(thrown, 'bad-version', 'no-node', 'node-exists')) continue
-        if (!this.#joined) void this.leave()
+        if (!this.#joined) {
+          this.#unregister()
+          void this.leave()
+        }
         throw thrown
       }
     }
@@ -144,7 +180,7 @@ class Keeper implements Membership {
       await this.#session.ensurePath(path, call)
       return
     }
-    await this.#session.ensurePath(path.slice(0, path.lastIndexOf('/')), call)
+    await this.#session.ensurePath(path.slice(0, path.lastIndexOf('/')) || '/', call)
     try {
       await this.#session.create(path, new Uint8Array(), pathMode, call)
     } catch (thrown) {
@@ -159,6 +195,7 @@ class Keeper implements Membership {
       { existing },
     )
     this.#refused = error
+    this.#unregister()
     this.#following.end()
     if (this.#joined) tell(this.#session.log, `onRefused of ${this.#node}`, () => this.#options.onRefused?.(error))
     throw error

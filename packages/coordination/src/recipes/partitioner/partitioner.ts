@@ -1,5 +1,6 @@
 import { asError, Background } from '@catchment/runtime'
 import { ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 import { Following, type Turn } from '../../following/following.ts'
@@ -34,6 +35,21 @@ export interface PartitionerOptions {
   readonly onReplaced?: (error: ZooKeeperError) => void
 }
 
+/** Escaped as in URLs, where half a character of two units has no place. */
+const isItem = is.that('is text of whole characters', (value) => typeof value === 'string' && value.isWellFormed())
+const itemsRule = is.list(isItem)
+const optionRules = is.options<PartitionerOptions>({
+  path: is.pathBelowRoot,
+  id: isItem,
+  weight: is.optional(is.wholeNumber(1, 1_000)),
+  items: itemsRule,
+  onAcquired: is.callback,
+  onRelease: is.callback,
+  onLost: is.callback,
+  releaseTimeoutMs: is.optional(is.numberFrom(0)),
+  onReplaced: is.optional(is.callback),
+})
+
 export interface Partitioner {
   /** Whether the item is ours at this instant. */
   held(item: string): boolean
@@ -61,15 +77,14 @@ export interface Partitioner {
  * Suspended: nothing is held; after a reconnect in the same session all is held as before, without a call. Lost: all is lost,
  * onLost is called, and the member joins again in the next session. A member that dies is replaced after its session timeout.
  *
- * Resolves when the member is in. Rejects with `bad-arguments` past a limit, and with `refused` if one that started later
- * lives under the same id.
+ * Resolves when the member is in. Rejects with `bad-arguments`, also past a limit and for an id under which this
+ * session is in already, and with `refused` if one that started later lives under the same id.
  */
 export async function joinPartitioner(session: ZooKeeperSession, options: PartitionerOptions): Promise<Partitioner> {
+  assertGiven('join partitioner', { session, options }, { options: optionRules })
   const { path, id, weight = 1 } = options
   demandItems(path, [id])
   demandItems(path, options.items)
-  if (!(Number.isInteger(weight) && weight >= 1 && weight <= 1_000))
-    throw new ZooKeeperError('bad-arguments', `divide ${path}: a weight is a whole number from 1 to 1000: ${weight}`)
   const startedMs = session.clock.now()
   const division = new Division(session, options)
   try {
@@ -145,6 +160,7 @@ class Division implements Partitioner {
   }
 
   setItems(items: readonly string[]): void {
+    assertGiven('set items', { items }, { items: itemsRule })
     demandItems(this.#options.path, items)
     this.#items = [...items]
     this.#divided = { key: '', own: [] }

@@ -1,5 +1,6 @@
 import { asError, sleep } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { Claim, type RunningTask, type TaskEnd } from './claim.ts'
 import { Following, type Turn } from '../../following/following.ts'
 import { within } from '../../calls/within.ts'
@@ -25,6 +26,15 @@ export interface ColdStandbyOptions {
   /** After a change each member waits for a random part of this, so that they do not all reach for the same; 100 ms. */
   readonly spreadMs?: number
 }
+
+const optionRules = is.options<ColdStandbyOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  run: is.callback,
+  tasksMax: is.optional(is.numberFrom(1)),
+  scanMs: is.optional(is.milliseconds),
+  spreadMs: is.optional(is.numberFrom(0)),
+})
 
 export interface ColdStandby {
   /** Names of the tasks that run here. */
@@ -53,8 +63,11 @@ export interface ColdStandby {
  * whose create lost its answer is found at the next scan, and is run.
  * Suspended: the runs go on, `held` is false. Lost: their signals abort; a task is not claimed again here until its run has
  * ended, and no other is in its place.
+ *
+ * Throws `bad-arguments`.
  */
 export function joinColdStandby(session: ZooKeeperSession, options: ColdStandbyOptions): ColdStandby {
+  assertGiven('join cold standby', { session, options }, { options: optionRules })
   return new Member(session, options)
 }
 

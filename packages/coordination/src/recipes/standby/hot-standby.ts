@@ -1,6 +1,7 @@
 import { asError, sleep } from '@catchment/runtime'
 import { Backoff } from '../../session/backoff.ts'
 import { ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { joinElection, type Election } from '../election/election.ts'
 import { SavedContext } from './saved-context.ts'
@@ -33,6 +34,13 @@ export interface HotStandbyOptions {
   readonly run: (active: Active) => Promise<void>
   readonly onState?: (state: HotStandbyState) => void
 }
+
+const optionRules = is.options<HotStandbyOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  run: is.callback,
+  onState: is.optional(is.callback),
+})
 
 /** The running member. */
 export interface Active {
@@ -72,8 +80,11 @@ export interface HotStandby {
  * ended, or the member leaves; the signal aborts, and it stays so until the service has ended and the place is given back.
  *
  * Guarantees and limits: those of joinElection. One death wakes one member.
+ *
+ * Throws `bad-arguments`.
  */
 export function joinHotStandby(session: ZooKeeperSession, options: HotStandbyOptions): HotStandby {
+  assertGiven('join hot standby', { session, options }, { options: optionRules })
   return new Member(session, options)
 }
 

@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -49,11 +50,12 @@ export class SavedContext {
     )
   }
 
-  save(data: Uint8Array, call?: CallOptions): Promise<void> {
-    const copy = Uint8Array.from(data)
+  async save(context: Uint8Array, call?: CallOptions): Promise<void> {
+    assertGiven('save context', { context, call }, { context: is.bytes, call: callOptions })
+    const copy = Uint8Array.from(context)
     const saved = this.#saving.then(() => this.#save(copy, call))
     this.#saving = saved.catch(() => undefined) // the next one is tried all the same
-    return saved
+    await saved
   }
 
   async #save(data: Uint8Array, call?: CallOptions): Promise<void> {
