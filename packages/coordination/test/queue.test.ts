@@ -288,6 +288,28 @@ describe('fifoQueue', () => {
       expect(new Set(endings)).toEqual(new Set(['aborted not-done', 'done']))
     }),
   )
+
+  test(
+    'an item that fails: while its taker pauses others take what is behind it; at its third attempt it goes elsewhere',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      const here = fifoQueue(one.session, options(root))
+      const failed = fifoQueue(one.session, { path: `${root}/failed`, itemsMax: 1 })
+      expect(await failed.size()).toBe(0) // makes its nodes
+      for (const item of ['poison', 'b', 'c']) await here.put(bytes(item))
+      for (const behind of ['b', 'c']) {
+        // Each with a listing of its own: one that works through an older sees what came back within 200 ms.
+        const pausing = await fifoQueue(one.session, options(root)).takeLocked()
+        const other = await fifoQueue(two.session, options(root)).take()
+        expect([text(pausing.data), text(other)]).toEqual(['poison', behind])
+        await pausing.release()
+      }
+      const last = await fifoQueue(two.session, options(root)).takeLocked()
+      expect([text(last.data), last.attempts]).toEqual(['poison', 3])
+      await last.complete([failed.putOperation(last.data)])
+      expect([await here.size(), await failed.size(), text(await failed.take())]).toEqual([0, 1, 'poison'])
+    }),
+  )
 })
 
 describe('priorityQueue', () => {

@@ -36,6 +36,9 @@ export interface FifoQueue {
  * was never put or has been taken already. A put that ends by its deadline or signal while it is under way is `unknown` too.
  * An item is locked by one taker at a time, completed once, and never lost: its taker's session over, it is in its old place.
  * Order: one that was put after another's put had resolved is taken after it, unless that one came back from a taker.
+ * What was released comes back at once, and as often as it is released: `attempts` counts. For a pause, release it later:
+ * until then it is held, takers go on to the next, and whoever dies meanwhile ends the pause. For an end, complete it after
+ * so many attempts, with `putOperation` of another queue as `also`: it is there or here, at every instant.
  * Bound: puts through one instance never exceed `itemsMax`; of n instances that put at the same instant the others' puts
  * under way come on top.
  *

@@ -119,8 +119,8 @@ export class Queue {
     }
   }
 
-  async size(call: CallOptions): Promise<number> {
-    return (await this.#session.exists(this.#items, call))?.numChildren ?? 0
+  size(call: CallOptions): Promise<number> {
+    return this.#onNodes(call, async () => (await this.#session.exists(this.#items, call))?.numChildren ?? 0)
   }
 
   peek(call: CallOptions): Promise<WaitingItem | undefined> {
