@@ -12,7 +12,8 @@ export interface ElectionOptions {
   readonly id: string
   /**
    * It leads: a hint, no permission to write. Hand the token to what you write to, or take the fence (acquireFence) and
-   * check it in every write to the tree.
+   * check it in every write to the tree. One that throws is logged and leads all the same: the election cannot know what it
+   * had begun; to let another lead, resign.
    */
   readonly onElected: (token: bigint) => void
   /** It does not lead any more: stop at once. */
