@@ -213,22 +213,13 @@ describe('exclusiveLock', () => {
       const [holder, waiter] = [await open(), await open()]
       const path = `${root}/lock`
       const hold = await exclusiveLock(holder.session, { path, id: 'holder' }).acquire()
-      const watching = new Map<string, number>()
-      const exists = waiter.session.exists.bind(waiter.session)
-      const unwatch = waiter.session.unwatch.bind(waiter.session)
-      waiter.session.exists = (node, options) => {
-        if (options?.watch !== undefined) watching.set(node, (watching.get(node) ?? 0) + 1)
-        return exists(node, options)
-      }
-      waiter.session.unwatch = (node, ...call) => {
-        watching.set(node, (watching.get(node) ?? 0) - 1)
-        return unwatch(node, ...call)
-      }
       const lock = exclusiveLock(waiter.session, { path, id: 'waiter' })
       for (let count = 0; count < 3; count += 1) expect(await lock.tryAcquire()).toBeUndefined()
-      const [line] = await lock.contenders()
-      expect(watching.get(line?.node ?? '')).toBe(0)
+      await waiter.session.sync(path)
+      const before = waiter.network.notifications
       await hold.release()
+      await waiter.session.sync(path)
+      expect(waiter.network.notifications).toBe(before)
     }),
   )
 

@@ -1,4 +1,3 @@
-import { asError } from '@catchment/runtime'
 import { ZooKeeperError } from '../session/errors.ts'
 import { followUntil } from '../following/follow-until.ts'
 import { NodeHold, tokenOf } from './hold.ts'
@@ -9,12 +8,8 @@ import type { ZooKeeperSession } from '../session/session.ts'
 /** What the names in line mean for one of them: it holds, is not in line, or waits for that other one to leave. */
 export type Decision = 'holds' | 'absent' | { readonly waitsFor: string }
 
-/** What a look has found. `waits`: the watches tell when it is worth another look. */
-export interface Sight {
-  readonly means: 'holds' | 'absent' | 'waits'
-  /** Nodes that watches were left on. */
-  readonly watched: readonly string[]
-}
+/** What a look has found. `waits`: the watches that it left tell when it is worth another. */
+export type Sight = 'holds' | 'absent' | 'waits'
 
 export interface Contest {
   /** The persistent node of the recipe, the line. */
@@ -41,7 +36,6 @@ export class Acquisition {
   readonly #session: ZooKeeperSession
   readonly #contest: Contest
   readonly #stop = new AbortController()
-  readonly #watched = new Set<string>()
   #place: Place | undefined
   #current: NodeHold | undefined
 
@@ -68,24 +62,18 @@ export class Acquisition {
     await this.#place?.leave()
   }
 
-  async #follow(onLook: (hold: NodeHold | undefined) => void): Promise<NodeHold> {
+  #follow(onLook: (hold: NodeHold | undefined) => void): Promise<NodeHold> {
     const { path, kind } = this.#contest
-    let watch: Turn['watch'] | undefined
     const options = {
       name: `stand in line ${path} for ${kind}`,
       path,
       turn: async (turn: Turn) => {
-        watch = turn.watch
         this.#current = await this.#stand(turn)
         onLook(this.#current)
         return this.#current
       },
     }
-    try {
-      return await followUntil(this.#session, options, { signal: this.#stop.signal })
-    } finally {
-      if (watch !== undefined) this.#unwatch(watch)
-    }
+    return followUntil(this.#session, options, { signal: this.#stop.signal })
   }
 
   async #stand(turn: Turn): Promise<NodeHold | undefined> {
@@ -95,26 +83,14 @@ export class Acquisition {
       const own = await place.enter(turn)
       const node = `${path}/${own}`
       const stat = await this.#session.exists(node, turn)
-      const sight: Sight = stat === undefined ? { means: 'absent', watched: [] } : await look(own, turn)
-      for (const watched of sight.watched) this.#watched.add(watched)
-      if (sight.means === 'waits') return undefined
-      if (sight.means === 'holds' && stat !== undefined) {
+      const sight = stat === undefined ? 'absent' : await look(own, turn)
+      if (sight === 'waits') return undefined
+      if (sight === 'holds' && stat !== undefined) {
         const { generation } = place
         return new NodeHold(this.#session, { node, generation, token: tokenOf(stat), leave: () => place.leave() })
       }
       this.#place = undefined
     }
-  }
-
-  /** What others keep for long would keep our listeners for as long. */
-  #unwatch(watch: Turn['watch']): void {
-    const { generation } = this.#session
-    for (const node of this.#watched)
-      this.#session.unwatch(node, watch, { generation }).catch((thrown: unknown) => {
-        if (this.#session.state === 'connected')
-          this.#session.log(`unwatch ${node} failed, it tells nothing any more`, { error: asError(thrown) })
-      })
-    this.#watched.clear()
   }
 
   #placeIn(generation: number): Place {
@@ -139,9 +115,9 @@ export function lookAhead(
     for (;;) {
       const line = await readLine(session, path, { signal, generation })
       const decision = decide(line, own)
-      if (decision === 'holds' || decision === 'absent') return { means: decision, watched: [] }
+      if (decision === 'holds' || decision === 'absent') return decision
       const before = `${path}/${decision.waitsFor}`
-      if ((await session.exists(before, turn)) !== undefined) return { means: 'waits', watched: [before] }
+      if ((await session.exists(before, turn)) !== undefined) return 'waits'
     }
   }
 }

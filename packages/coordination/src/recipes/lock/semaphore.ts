@@ -101,13 +101,11 @@ function lookAtLeases(
   return async (own, turn) => {
     for (;;) {
       const agreement = await agreed(turn)
-      if (agreement === undefined) return { means: 'absent', watched: [] }
+      if (agreement === undefined) return 'absent'
       const decision = await look(own, agreement.leases, turn)
-      const watched = [path]
-      if (decision === 'absent') return { means: 'absent', watched }
-      if (decision === 'first') return { means: 'waits', watched }
-      if (decision !== 'holds') return { means: 'waits', watched: [path, `${path}/${decision.waitsFor}`] }
-      if (await begin(own, agreement.version, turn)) return { means: 'holds', watched }
+      if (decision === 'absent') return 'absent'
+      if (decision !== 'holds') return 'waits'
+      if (await begin(own, agreement.version, turn)) return 'holds'
     }
   }
 
