@@ -136,5 +136,5 @@ function shown(value: unknown): string {
   if (typeof value === 'bigint') return `${value}n`
   if (typeof value !== 'object' || value === null) return String(value)
   const type = Object.prototype.toString.call(value).slice('[object '.length, -1)
-  return `${/^[AEIOU]/.test(type) ? 'an' : 'a'} ${type}`
+  return `${/^[AEIO]/.test(type) ? 'an' : 'a'} ${type}`
 }

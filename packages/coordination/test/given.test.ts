@@ -1,0 +1,292 @@
+import { describe, expect, test } from '@jest/globals'
+import * as coordination from '../src/index.ts'
+import { bytes, ending, inWorld } from './world.ts'
+
+// Arguments that no compiler has seen. None of these reaches a server: what is handed on as a session can do nothing.
+
+const path = '/p'
+const run = (): void => undefined
+const session = { onState: () => run }
+const pathRule = 'path starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
+const belowRoot = `${pathRule}; and it is not "/"`
+const nameRule = 'is one part of a path: not empty, not "." or "..", without "/" and what servers refuse'
+const bytesRule = 'is bytes, a Uint8Array (text: Buffer.from(text))'
+const versionRule = 'version is "any" or a whole number from 0 below 2^31'
+
+/** The function of this name, of the package or of an object of it, called with whatever is given. */
+function called(owner: object, name: string, ...args: readonly unknown[]): unknown {
+  const named: unknown = Reflect.get(owner, name)
+  if (typeof named !== 'function') throw new Error(`there is no ${name}`)
+  return Reflect.apply(named, owner, args)
+}
+
+type Row = readonly [name: string, args: readonly unknown[], message: string]
+
+const atOnce: readonly Row[] = [
+  ['followValue', [session, 'p', { onValue: run }], `follow value: ${pathRule}, not "p"; correct it`],
+  ['followValue', [session, '/a//b', { onValue: run }], `follow value: ${pathRule}, not "/a//b"; correct it`],
+  ['followValue', [session, '/a/../b', { onValue: run }], `follow value: ${pathRule}, not "/a/../b"; correct it`],
+  ['followValue', [session, path, {}], 'follow value: onValue is a function, not undefined; correct it'],
+  [
+    'followValue',
+    [session, path, { onValue: 'a', onStale: null, rereadMs: NaN }],
+    'follow value: onValue is a function, not "a"; onStale is a function, not null; ' +
+      'rereadMs is a number of milliseconds above 0, not NaN; correct them',
+  ],
+  ['followValue', [session, path], 'follow value: options is an object with onValue, onStale, rereadMs, not undefined'],
+  [
+    'followValue',
+    [Promise.resolve(session), path, { onValue: run }],
+    'follow value: session is a session: await openSession(), not a Promise; correct it',
+  ],
+  ['followChildren', [session, path, {}], 'follow children: onChildren is a function, not undefined; correct it'],
+  [
+    'followMembers',
+    [session, '/', {}],
+    `follow members: ${belowRoot}, not "/"; onMembers is a function, not undefined`,
+  ],
+  [
+    'followMembers',
+    [session, path, { name: 'a/b', onMembers: run }],
+    'name is one part of a path, or empty, not "a/b"',
+  ],
+  ['followTree', [session, path, {}], 'follow tree: onTree is a function, not undefined; correct it'],
+  [
+    'followTree',
+    [session, path, { onTree: run, includes: ['a'], nodesMax: '9' }],
+    'follow tree: includes is a function, not an Array; nodesMax is a number from 0, not "9"; correct them',
+  ],
+  [
+    'joinElection',
+    [session, { path: 'e' }],
+    `join election: ${belowRoot}, not "e"; id is text, not undefined; ` +
+      'onElected is a function, not undefined; onDeposed is a function, not undefined; correct them',
+  ],
+  [
+    'joinElection',
+    [session, { path, id: 7, onElected: run, onDeposed: run }],
+    'join election: id is text, not 7; correct it',
+  ],
+  ['observeLeader', [session, { path }], 'observe leader: onLeader is a function, not undefined; correct it'],
+  ['joinHotStandby', [session, { path, id: 'a' }], 'join hot standby: run is a function, not undefined; correct it'],
+  [
+    'joinColdStandby',
+    [session, { path, id: 'a', tasksMax: 0, scanMs: 0, spreadMs: -1 }],
+    'join cold standby: run is a function, not undefined; tasksMax is a number from 1, not 0; ' +
+      'scanMs is a number of milliseconds above 0, not 0; spreadMs is a number from 0, not -1; correct them',
+  ],
+  [
+    'followService',
+    [session, { path, name: 'a/b' }],
+    `follow service: name ${nameRule}, not "a/b"; onEndpoints is a function, not undefined; correct them`,
+  ],
+  ['barrier', [session, { path: '/' }], `make barrier: ${belowRoot}, not "/"; correct it`],
+  [
+    'doubleBarrier',
+    [session, { path, id: 'a', size: 0 }],
+    'make double barrier: size is a whole number from 1 to 1000, not 0; correct it',
+  ],
+  ['exclusiveLock', [session, '/lock'], 'make exclusive lock: options is an object with path, id, not "/lock"'],
+  ['sharedLock', [session, { path }], 'make shared lock: id is text, not undefined; correct it'],
+  ['semaphore', [session, { path, id: 'a', leases: 0 }], 'leases is a whole number from 1 to 999999999, not 0'],
+  ['digestAcl', ['ann', 'secret', ['reed']], 'permissions[0] is one of "read", "write", "create", "delete", "admin"'],
+]
+
+const later: readonly Row[] = [
+  [
+    'openSession',
+    [{ servers: 'a/b,c:2181', sessionTimeoutMs: 1_000 }],
+    'open a session: the chroot stands once, behind the last server, as host:port,host:port/path, not "a/b,c:2181"',
+  ],
+  ['openSession', [], 'open a session: options is an object with servers, sessionTimeoutMs'],
+  [
+    'openSession',
+    [{ servers: 'a', sessionTimeoutMs: 1_000, auth: [{ scheme: 'digest' }], log: ['info'] }],
+    'open a session: log is a function, not an Array; auth[0].proof is text or bytes, not undefined; correct them',
+  ],
+  ['acquireFence', [session, path, bytes('claim')], 'acquire fence: claim is a function, not a Uint8Array; correct it'],
+  [
+    'joinMembership',
+    [session, { path, pathMode: 'ephemeral', name: 'a/b', data: 'text' }],
+    `join membership: pathMode is one of "persistent", "container", not "ephemeral"; name ${nameRule}, not "a/b"; ` +
+      `data ${bytesRule}, not "text"; correct them`,
+  ],
+  ...['', '.', '..', 'a\n'].map((name): Row => {
+    return [
+      'joinMembership',
+      [session, { path, name, data: bytes('') }],
+      `name ${nameRule}, not ${JSON.stringify(name)}`,
+    ]
+  }),
+  [
+    'announceService',
+    [session, { path, name: '', id: 'a/b', endpoint: {} }],
+    `announce service: name ${nameRule}, not ""; id ${nameRule}, not "a/b"; endpoint ${bytesRule}, not an Object`,
+  ],
+  ['resolveService', [session, { path, name: '..' }], `resolve service: name ${nameRule}, not ".."; correct it`],
+  ['listServices', [session, {}], `list services: ${belowRoot}, not undefined; correct it`],
+  [
+    'joinPartitioner',
+    [session, { path, id: 'a', items: 'abc', weight: 1.5 }],
+    'join partitioner: weight is a whole number from 1 to 1000, not 1.5; items is a list, not "abc"; ' +
+      'onAcquired is a function, not undefined; onRelease is a function, not undefined; ' +
+      'onLost is a function, not undefined; correct them',
+  ],
+  [
+    'joinPartitioner',
+    [session, { path, id: '\ud800', items: ['a', 1], onAcquired: run, onRelease: run, onLost: run }],
+    'id is text of whole characters, not "\\ud800"; items[1] is text of whole characters, not 1; correct them',
+  ],
+  ['resizeSemaphore', [session, { path, leases: '3' }], 'resize semaphore: leases is a whole number from 1 to'],
+]
+
+function titled(row: Row): [string, Row] {
+  return [row[2], row]
+}
+
+describe('arguments that are wrong', () => {
+  test.each(atOnce.map(titled))('thrown at once: %s', (_title, [name, args, message]) => {
+    expect(() => called(coordination, name, ...args)).toThrow(
+      expect.objectContaining({ code: 'bad-arguments', message: expect.stringContaining(message) }),
+    )
+  })
+
+  test.each(later.map(titled))('rejected with: %s', async (_title, [name, args, message]) => {
+    await expect(called(coordination, name, ...args)).rejects.toMatchObject({
+      code: 'bad-arguments',
+      message: expect.stringContaining(message),
+    })
+  })
+
+  test('a value is shown shortened', () => {
+    const long = 'x'.repeat(1_000)
+    expect(() => called(coordination, 'followValue', session, long, { onValue: run })).toThrow(`"${'x'.repeat(60)}…"`)
+  })
+})
+
+const calls: readonly Row[] = [
+  ['get', ['p'], `get p: ${pathRule}, not "p"; correct it`],
+  ['get', ['/p\u{1f600}'], 'has a character that servers refuse'],
+  ['get', [path, { watch: true }], 'get /p: watch is a function, not true; correct it'],
+  ['get', [path, 'now'], 'get /p: options is an object with signal, timeoutMs, generation, not "now"; correct it'],
+  ['get', [path, { timeoutMs: '5' }], 'get /p: timeoutMs is a number of milliseconds, not "5"; correct it'],
+  ['get', [path, { timeoutMs: NaN }], 'get /p: timeoutMs is a number of milliseconds, not NaN; correct it'],
+  ['get', [path, { signal: 'stop' }], 'get /p: signal is an AbortSignal, not "stop"; correct it'],
+  ['exists', [undefined], `exists undefined: ${pathRule}, not undefined; correct it`],
+  ['create', [path, 'text'], `create /p: data ${bytesRule}, not "text"; correct it`],
+  [
+    'create',
+    [path, bytes(''), 'ephemerals'],
+    'create /p: mode is one of "persistent", "ephemeral", "persistent-sequential", "ephemeral-sequential", "container", ' +
+      '"persistent-with-ttl", "persistent-sequential-with-ttl", not "ephemerals"; correct it',
+  ],
+  ['createWithStat', [path, bytes(''), 1], 'mode is one of'],
+  ['create', [path, bytes(''), 'persistent', { acl: 'world' }], 'create /p: acl is a list, not "world"; correct it'],
+  [
+    'create',
+    [path, bytes(''), 'persistent', { acl: [{ scheme: 'world', id: 'anyone', permissions: ['reed'] }] }],
+    'create /p: acl[0].permissions[0] is one of "read", "write", "create", "delete", "admin", not "reed"; correct it',
+  ],
+  ['create', [path, bytes(''), 'persistent', { ttlMs: 1 }], 'create /p: mode persistent has no ttlMs; correct it'],
+  ['set', [path, 'text', 'any'], `set /p: data ${bytesRule}, not "text"; correct it`],
+  ['set', [path, bytes(''), '3'], `set /p at version 3: ${versionRule}, not "3"; correct it`],
+  ['set', [path, bytes('')], `${versionRule}, not undefined`],
+  ['delete', [path, -1], `delete /p at version -1: ${versionRule}, not -1; correct it`],
+  ['setAcl', [path, [{ scheme: 'world', id: 'anyone' }], 'any'], 'acl[0].permissions is a list, not undefined'],
+  ['multi', [{ op: 'check' }], 'multi: operations is a list, not an Object; correct it'],
+  [
+    'multi',
+    [
+      [
+        { op: 'check', path, version: 'any' },
+        { op: 'exists', path },
+      ],
+    ],
+    'multi: operations[1].op is one of "create", "set", "delete", "check", not "exists"; correct it',
+  ],
+  [
+    'multi',
+    [
+      [
+        { op: 'check', path, version: 'any' },
+        { op: 'set', path, data: 'text', version: 0 },
+      ],
+    ],
+    `set /p at version 0: data ${bytesRule}, not "text"; correct it (operation 1 of the transaction, from 0)`,
+  ],
+  [
+    'multiRead',
+    [[{ op: 'set', path }]],
+    'multiRead: operations[0].op is one of "get", "children", not "set"; correct it',
+  ],
+  ['addWatch', [path], 'add a watch to /p: listener is a function, not undefined; correct it'],
+  ['unwatch', [path, 'me'], 'take a watch back: listener is a function, not "me"; correct it'],
+  ['addAuth', ['ann:secret'], 'show credentials: credentials is an object with scheme, proof, not "ann:secret"'],
+  ['ensurePath', ['p'], `ensure p: ${pathRule}, not "p"; correct it`],
+  ['deleteTree', [path, null], 'delete the tree /p: options is an object with signal, timeoutMs, generation, not null'],
+  ['deleteTree', ['/'], 'delete the tree /: the root cannot be deleted; name what is below it'],
+]
+
+test(
+  'calls of a session refuse what is wrong, and a listener of its state that is none',
+  inWorld(async ({ session: open }) => {
+    const { session } = await open()
+    for (const [name, args, message] of calls)
+      await expect(called(session, name, ...args)).rejects.toMatchObject({
+        ...{ code: 'bad-arguments', outcome: 'not-done', message: expect.stringContaining(message) },
+      })
+    expect(() => called(session, 'onState', 'connected')).toThrow('listen to the state: listener is a function')
+  }),
+)
+
+test(
+  'joinMembership, joinPartitioner: the same name twice in one session is refused until the first has left',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    const options = { path: root, name: 'me', data: bytes('') }
+    const first = await coordination.joinMembership(session, options)
+    await expect(coordination.joinMembership(session, options)).rejects.toMatchObject({
+      code: 'bad-arguments',
+      message: `join membership: this session keeps ${root}/me already; leave that first, or join under another name`,
+    })
+    expect(first.held).toBe(true)
+    await first.leave()
+    await (await coordination.joinMembership(session, options)).leave()
+    const member = { path: `${root}/p`, id: 'me', items: ['a'], onAcquired: run, onRelease: run, onLost: run }
+    const division = await coordination.joinPartitioner(session, member)
+    expect(await ending(coordination.joinPartitioner(session, member))).toBe('bad-arguments not-done')
+    await division.leave()
+  }),
+)
+
+test(
+  'errors say what was demanded, and what to do',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    const hint = 'ZooKeeper answered no-node [-101]: the node above it is missing; ensurePath() makes it'
+    await expect(session.create(`${root}/a/b`, bytes(''))).rejects.toThrow(`create ${root}/a/b: ${hint}`)
+    const check = { op: 'check', path: root, version: 'any' } as const
+    await expect(session.multi([check, { op: 'create', path: `${root}/a/b`, data: bytes('') }])).rejects.toMatchObject({
+      message: `create ${root}/a/b: ${hint} (operation 1 of the transaction, from 0)`,
+      operationIndex: 1,
+    })
+    const demanded = `${root} at version 7: ZooKeeper answered bad-version [-103]`
+    await expect(session.set(root, bytes(''), 7)).rejects.toThrow(`set ${demanded}`)
+    await expect(session.delete(root, 7)).rejects.toThrow(`delete ${demanded}`)
+    await expect(session.multi([{ ...check, version: 7 }])).rejects.toThrow(`check ${demanded} (operation 0`)
+    const barrier = coordination.barrier(session, { path: `${root}/b` })
+    await barrier.set()
+    for (const [reason, text] of [
+      [new Error('the user left'), 'aborted by the caller: the user left'],
+      ['the user left', 'aborted by the caller: the user left'],
+      [undefined, 'aborted by the caller'],
+    ] as const) {
+      const signal = AbortSignal.abort(reason)
+      const cause: unknown = signal.reason
+      const aborted = { code: 'aborted', cause }
+      await expect(session.get(root, { signal })).rejects.toMatchObject({ ...aborted, message: `get ${root}: ${text}` })
+      const message = `wait at barrier ${root}/b: ${text}`
+      await expect(barrier.wait({ signal })).rejects.toMatchObject({ ...aborted, message })
+    }
+  }),
+)
