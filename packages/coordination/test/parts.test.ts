@@ -3,6 +3,7 @@ import fc from 'fast-check'
 import { realRandom } from '@catchment/runtime'
 import { FakeClock } from '@catchment/testing'
 import { Following } from '../src/following/following.ts'
+import { releaseWithin } from '../src/line/hold.ts'
 import { serverError } from '../src/session/errors.ts'
 import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
@@ -13,6 +14,7 @@ import type { SessionLog, SessionState, WatchListener } from '../src/session/ses
 import { States, transitions } from '../src/session/states.ts'
 import { tell } from '../src/session/tell.ts'
 import { Watches } from '../src/session/watches.ts'
+import { ending } from './world.ts'
 
 describe('Lease', () => {
   test('silent at two thirds, over at the timeout, counted from the sending of the last answered request', () => {
@@ -281,6 +283,14 @@ test('Following: a reconnect that was told before anybody listened does not stop
   expect(turns).toEqual(['suspended', 'connected'])
   expect(following.stale).toBe(false)
   await following.close()
+})
+
+test('releaseWithin: an explicit `timeoutMs: undefined` keeps the default, twice the session timeout', async () => {
+  const clock = new FakeClock()
+  const never = new Promise<void>(() => undefined)
+  const released = ending(releaseWithin({ clock, sessionTimeoutMs: 500 }, 'release', never, { timeoutMs: undefined }))
+  await clock.advance(1_000)
+  expect(await released).toBe('timeout unknown')
 })
 
 test('parseServers: host:port lists, IPv6 in brackets, a chroot; what is not one is refused', () => {

@@ -12,7 +12,7 @@ export interface Awaited {
  * `timeoutMs` and `signal` it waits as long as it takes.
  */
 export function within<T>(
-  session: ZooKeeperSession,
+  session: Pick<ZooKeeperSession, 'clock'>,
   work: Promise<T>,
   awaited: Awaited,
   { signal, timeoutMs }: CallOptions = {},

@@ -27,13 +27,12 @@ export interface Hold {
 
 /** Waits for a release under way as `Hold.release` says. A rejection that nobody waits for is no unhandled one. */
 export function releaseWithin(
-  session: ZooKeeperSession,
+  session: Pick<ZooKeeperSession, 'clock' | 'sessionTimeoutMs'>,
   name: string,
   leaving: Promise<void>,
-  options?: CallOptions,
+  { signal, timeoutMs = 2 * session.sessionTimeoutMs }: CallOptions = {},
 ): Promise<void> {
-  const limits = { timeoutMs: 2 * session.sessionTimeoutMs, ...options }
-  const released = within(session, leaving, { name, outcome: 'unknown' }, limits)
+  const released = within(session, leaving, { name, outcome: 'unknown' }, { signal, timeoutMs })
   released.catch(() => undefined)
   return released
 }

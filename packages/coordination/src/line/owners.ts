@@ -52,9 +52,9 @@ export class Owners {
   }
 
   /** Waits for the servers alone, twice the session timeout unless a limit is given; never for other holders. */
-  async tryAcquire(name: string, { owner, ...call }: AcquireOptions): Promise<Hold | undefined> {
+  async tryAcquire(name: string, { owner, signal, timeoutMs }: AcquireOptions): Promise<Hold | undefined> {
     const key = owner ?? Symbol(name)
-    const limits = { timeoutMs: 2 * this.#session.sessionTimeoutMs, ...call }
+    const limits = { signal, timeoutMs: timeoutMs ?? 2 * this.#session.sessionTimeoutMs }
     const owned = this.#join(key)
     const { acquisition } = owned
     try {
