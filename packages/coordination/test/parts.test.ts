@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { realRandom } from '@catchment/runtime'
+import { realRandom, sleep } from '@catchment/runtime'
 import { FakeClock } from '@catchment/testing'
+import { untilWritten } from '../src/calls/until-written.ts'
 import { Following } from '../src/following/following.ts'
 import { releaseWithin } from '../src/line/hold.ts'
 import { serverError } from '../src/session/errors.ts'
@@ -10,7 +11,7 @@ import { Frames } from '../src/session/frames.ts'
 import { Lease } from '../src/session/lease.ts'
 import { wholeOptions } from '../src/session/options.ts'
 import { parseServers } from '../src/session/servers.ts'
-import type { SessionLog, SessionState, WatchListener } from '../src/session/session.ts'
+import type { CallOptions, SessionLog, SessionState, WatchListener } from '../src/session/session.ts'
 import { States, transitions } from '../src/session/states.ts'
 import { tell } from '../src/session/tell.ts'
 import { Watches } from '../src/session/watches.ts'
@@ -283,6 +284,38 @@ test('Following: a reconnect that was told before anybody listened does not stop
   expect(turns).toEqual(['suspended', 'connected'])
   expect(following.stale).toBe(false)
   await following.close()
+})
+
+describe('untilWritten', () => {
+  const beaten = () => Promise.resolve(undefined)
+
+  test('between two attempts it heeds the signal at once, and the deadline', async () => {
+    const clock = new FakeClock()
+    const session = { clock, random: realRandom }
+    const caller = new AbortController()
+    const aborted = ending(untilWritten(session, 'write', beaten, { signal: caller.signal }))
+    const late = ending(untilWritten(session, 'write', beaten, { timeoutMs: 700 }))
+    await clock.advance(100)
+    caller.abort()
+    expect(await aborted).toBe('aborted not-done')
+    await clock.advance(600)
+    expect(await late).toBe('timeout not-done')
+    expect(clock.pendingTimers).toBe(0)
+  })
+
+  test('attempts have what is left of the deadline, and end it when they have written', async () => {
+    const clock = new FakeClock()
+    const lefts: (number | undefined)[] = []
+    const attempt = async ({ timeoutMs }: CallOptions) => {
+      lefts.push(timeoutMs)
+      await sleep(clock, 50)
+      return lefts.length === 3 ? 'written' : undefined
+    }
+    const written = untilWritten({ clock, random: realRandom }, 'write', attempt, { timeoutMs: 5_000 })
+    await clock.advance(2_000)
+    expect(await written).toBe('written')
+    expect([lefts.length, lefts[0], (lefts[2] ?? 0) < (lefts[1] ?? 0)]).toEqual([3, 5_000, true])
+  })
 })
 
 test('releaseWithin: an explicit `timeoutMs: undefined` keeps the default, twice the session timeout', async () => {

@@ -1,6 +1,6 @@
-import { sleep } from '@catchment/runtime'
+import { sleep, type Clock } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
-import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { isCode, ZooKeeperError, type Outcome } from '../session/errors.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
@@ -32,16 +32,21 @@ export async function untilAnswered<T>(
       if (!(thrown instanceof ZooKeeperError)) throw thrown
       unknown ||= thrown.outcome === 'unknown'
       if (!passes(thrown, options.generation) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
-      await pause(session, backoff.nextMs(), unknown, options.signal)
+      await pause(clock, backoff.nextMs(), unknown ? 'unknown' : 'not-done', options.signal)
     }
   }
 }
 
-async function pause(session: ZooKeeperSession, ms: number, unknown: boolean, signal?: AbortSignal): Promise<void> {
+/** Rejects with `aborted` and `outcome`, that of the attempts before, as soon as the caller aborts. */
+export async function pause(
+  clock: Clock,
+  ms: number,
+  outcome: Outcome,
+  signal: AbortSignal | undefined,
+): Promise<void> {
   try {
-    await sleep(session.clock, ms, signal)
+    await sleep(clock, ms, signal)
   } catch (thrown) {
-    const outcome = unknown ? 'unknown' : 'not-done'
     throw new ZooKeeperError('aborted', 'aborted by the caller between two attempts', { outcome, cause: thrown })
   }
 }

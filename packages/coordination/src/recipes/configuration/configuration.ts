@@ -1,13 +1,12 @@
-import { asError, sleep } from '@catchment/runtime'
-import { Backoff } from '../../session/backoff.ts'
+import { asError } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { tell } from '../../session/tell.ts'
 import { publishAt, readCurrent, readHistory, readVersion, type Published } from './configuration-versions.ts'
 import { Following } from '../../following/following.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
+import { untilWritten } from '../../calls/until-written.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
-const conflictBackoff = { baseMs: 10, maxMs: 500 }
 const historyMaxDefault = 10
 
 export interface ConfigurationOptions<T> {
@@ -85,16 +84,8 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
 
   async function publish(value: unknown, { expectedVersion, ...call }: PublishOptions = {}): Promise<number> {
     const json = checkedJson(options, value)
-    const endMs = session.clock.monotonicMs() + (call.timeoutMs ?? Infinity)
-    const backoff = new Backoff(session.random, conflictBackoff)
-    for (;;) {
-      const left = { ...call, timeoutMs: Math.max(1, endMs - session.clock.monotonicMs()) }
-      const published = await publishAt(session, { path, id, json, historyMax, expectedVersion }, left)
-      if (published !== undefined) return published
-      if (session.clock.monotonicMs() >= endMs)
-        throw new ZooKeeperError('timeout', `publish ${path}: others were faster, for ${String(call.timeoutMs)} ms`)
-      await sleep(session.clock, backoff.nextMs())
-    }
+    const publication = { path, id, json, historyMax, expectedVersion }
+    return untilWritten(session, `publish ${path}`, (left) => publishAt(session, publication, left), call)
   }
 
   async function current(call: CallOptions = {}): Promise<Published | undefined> {

@@ -1,10 +1,8 @@
-import { sleep } from '@catchment/runtime'
-import { Backoff } from '../../session/backoff.ts'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
+import { untilWritten } from '../../calls/until-written.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
-const conflictBackoff = { baseMs: 5, maxMs: 500 }
 /** The writes that a counter remembers, by a token each: so many others may come between a lost answer and the look at it. */
 const tokensMax = 32
 const valueMax = 2n ** 63n - 1n
@@ -74,19 +72,15 @@ async function write(
   next: (now: CounterValue) => bigint,
   call: CallOptions,
 ): Promise<CounterValue> {
-  const endMs = session.clock.monotonicMs() + (call.timeoutMs ?? Infinity)
   const token = Buffer.from(session.random.bytes(8)).toString('hex')
-  const backoff = new Backoff(session.random, conflictBackoff)
-  for (;;) {
-    const left = { ...call, timeoutMs: Math.max(1, endMs - session.clock.monotonicMs()) }
+  const attempt = async (left: CallOptions): Promise<CounterValue | undefined> => {
     const now = await read(session, path, left)
     const value = next(now)
     assertValue(path, value)
-    if (await writeAt(session, path, { now, value, token }, left)) return { value, version: now.version + 1 }
-    if (session.clock.monotonicMs() >= endMs)
-      throw new ZooKeeperError('timeout', `write counter ${path}: others were faster, for ${String(call.timeoutMs)} ms`)
-    await sleep(session.clock, backoff.nextMs())
+    const written = await writeAt(session, path, { now, value, token }, left)
+    return written ? { value, version: now.version + 1 } : undefined
   }
+  return await untilWritten(session, `write counter ${path}`, attempt, call)
 }
 
 /** Whether it was written; false if another was faster. */
