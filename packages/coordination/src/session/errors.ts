@@ -121,6 +121,15 @@ export function serverError(number: number, attempt: string, hints?: Hints): Zoo
 
 export type Hints = Readonly<Partial<Record<ZooKeeperErrorCode, string>>>
 
+/** The error of one operation of a transaction: its place among those that `of` names stands in place of an earlier one. */
+export function atOperation(error: ZooKeeperError, operationIndex: number, of = 'the transaction'): ZooKeeperError {
+  const { code, outcome, cause } = error
+  const message = error.message.replace(placePattern, '')
+  const where = ` (operation ${operationIndex} of ${of}, from 0)`
+  return new ZooKeeperError(code, message + where, { outcome, operationIndex, cause })
+}
+const placePattern = / \(operation \d+ of [^()]+, from 0\)$/
+
 /** The caller's signal has aborted: its reason is the cause, and what that says is told. */
 export function aborted(attempt: string, reason: unknown, outcome: Outcome = 'not-done'): ZooKeeperError {
   return new ZooKeeperError('aborted', `${attempt}: aborted by the caller${whyOf(reason)}`, { outcome, cause: reason })

@@ -34,8 +34,12 @@ function hasMethod(value: unknown, name: string): boolean {
   return typeof value === 'object' && value !== null && name in value && typeof Reflect.get(value, name) === 'function'
 }
 
-const wholeNumber = (min: number, max: number): Rule =>
-  number(`is a whole number from ${min} to ${max}`, (value) => Number.isInteger(value) && value >= min && value <= max)
+const wholeNumber = (min: number, max = Infinity): Rule =>
+  number(
+    `is a whole number from ${min}${max === Infinity ? '' : ` to ${max}`}`,
+    (value) => Number.isSafeInteger(value) && value >= min && value <= max,
+  )
+const timeout = that('is a number of milliseconds', isTime)
 const signal = that('is an AbortSignal', (value) => hasMethod(value, 'addEventListener'))
 
 /** What is not text but reads as such (a number as `id`) is refused too: it would be written as something else. */
@@ -53,6 +57,8 @@ export const is = {
   bytes: that('is bytes, a Uint8Array (text: Buffer.from(text))', isUint8Array),
   flag: that('is true or false', (value) => typeof value === 'boolean'),
   signal,
+  /** A deadline that is over is no mistake: the call ends with `timeout`. */
+  timeout,
   wholeNumber,
   /** A limit; none is Infinity. */
   numberFrom: (min: number) => number(`is a number from ${min}`, (value) => value >= min),
@@ -66,7 +72,6 @@ export const is = {
   options: <T>(rules: Rules<T>) => z.object(rules, { error: `is an object with ${Object.keys(rules).join(', ')}` }),
 } as const
 
-/** A deadline that is over is no mistake: the call ends with `timeout`. */
 function isTime(value: unknown): boolean {
   return typeof value === 'number' && !Number.isNaN(value)
 }
@@ -74,7 +79,7 @@ function isTime(value: unknown): boolean {
 export const callOptions = is
   .options<CallOptions>({
     signal: is.optional(signal),
-    timeoutMs: is.optional(that('is a number of milliseconds', isTime)),
+    timeoutMs: is.optional(timeout),
     generation: is.optional(that('is a whole number', Number.isInteger)),
   })
   .optional()

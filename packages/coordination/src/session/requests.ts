@@ -3,7 +3,7 @@
 // not know in the midst of an answer (#36).
 
 import { aclRule } from './acls.ts'
-import { serverError, ZooKeeperError, type Hints } from './errors.ts'
+import { atOperation, serverError, ZooKeeperError, type Hints } from './errors.ts'
 import { assertGiven, assertPath } from './given.ts'
 import { requestPacket, type JuteReader, type JuteWriter, type WriteBody } from './jute.ts'
 import type {
@@ -304,7 +304,7 @@ function each<T>(operations: readonly T[], write: (operation: T) => void): void 
     try {
       write(operation)
     } catch (thrown) {
-      throw thrown instanceof ZooKeeperError ? placed(thrown, index) : thrown
+      throw thrown instanceof ZooKeeperError ? atOperation(thrown, index) : thrown
     }
 }
 
@@ -316,10 +316,5 @@ function operationError(
   const operation = operations[index]
   if (operation === undefined) throw new RangeError(`a result ${index} of ${operations.length}`)
   const hints = operation.op === 'create' ? records.creationHints : undefined
-  return placed(serverError(errorNumber, records.attemptOf(operation), hints), index)
-}
-
-function placed({ code, message, outcome }: ZooKeeperError, operationIndex: number): ZooKeeperError {
-  const where = ` (operation ${operationIndex} of the transaction, from 0)`
-  return new ZooKeeperError(code, message + where, { outcome, operationIndex })
+  return atOperation(serverError(errorNumber, records.attemptOf(operation), hints), index)
 }
