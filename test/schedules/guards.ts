@@ -276,8 +276,8 @@ export const guards: readonly Guard[] = [
     recipe: 'partitioner',
     name: 'an awaited item is watched',
     file: 'packages/coordination/src/recipes/partitioner/item-claims.ts',
-    text: 'await this.#session.get(this.#node(item), { watch, signal, generation })',
-    without: 'await this.#session.get(this.#node(item), { signal, generation })',
+    text: 'getOrUndefined(this.#session, this.#node(item), { watch, signal, generation })',
+    without: 'getOrUndefined(this.#session, this.#node(item), { signal, generation })',
   },
   {
     recipe: 'partitioner',

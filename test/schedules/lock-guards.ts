@@ -174,7 +174,7 @@ export const lockGuards: readonly Guard[] = [
     recipe: 'semaphore, resized',
     name: 'the number is watched',
     file: 'packages/coordination/src/recipes/lock/agreed-leases.ts',
-    text: 'const { data, stat } = await session.get(path, turn)',
-    without: 'const { data, stat } = await session.get(path, { signal: turn.signal, generation: turn.generation })',
+    text: 'const found = await getOrUndefined(session, path, turn)',
+    without: 'const found = await getOrUndefined(session, path, { signal: turn.signal, generation: turn.generation })',
   },
 ]

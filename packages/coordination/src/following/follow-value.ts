@@ -1,4 +1,4 @@
-import { isCode } from '../session/errors.ts'
+import { getOrUndefined } from '../calls/get-or-undefined.ts'
 import { assertGiven, is } from '../session/given.ts'
 import { tell } from '../session/tell.ts'
 import { Following, type Turn } from './following.ts'
@@ -73,11 +73,8 @@ export function followValue(session: ZooKeeperSession, path: string, options: Fo
 /** Reads a node that may be absent, and leaves a watch in either case. */
 export async function readValue(session: ZooKeeperSession, path: string, turn: Turn): Promise<Value> {
   for (;;) {
-    try {
-      return await session.get(path, turn)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
+    const found = await getOrUndefined(session, path, turn)
+    if (found !== undefined) return found
     if ((await session.exists(path, turn)) === undefined) return { data: undefined, stat: undefined }
   }
 }

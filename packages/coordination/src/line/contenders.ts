@@ -1,4 +1,4 @@
-import { isCode } from '../session/errors.ts'
+import { getOrUndefined } from '../calls/get-or-undefined.ts'
 import { readLine } from './line.ts'
 import { tokenOf } from './hold.ts'
 import type { Stat } from '../session/nodes.ts'
@@ -37,14 +37,11 @@ export async function listContenders(
   const line = await readLine(session, path, call)
   const read = async (name: string): Promise<Contender[]> => {
     const node = `${path}/${name}`
-    try {
-      const { data, stat } = await session.get(node, call)
-      const id = data.toString('utf8')
-      return [{ id, node, sinceMs: stat.ctimeMs, token: tokenOf(stat), holds: holds({ name, stat, line }) }]
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return []
-      throw thrown
-    }
+    const found = await getOrUndefined(session, node, call)
+    if (found === undefined) return []
+    const { data, stat } = found
+    const id = data.toString('utf8')
+    return [{ id, node, sinceMs: stat.ctimeMs, token: tokenOf(stat), holds: holds({ name, stat, line }) }]
   }
   return (await Promise.all(line.slice(0, contendersMax).map(read))).flat()
 }

@@ -1,6 +1,7 @@
 // What a configuration is in the tree: its versions, and the one transaction that adds one.
 
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
 import type { Operation } from '../../session/nodes.ts'
 import type { CallOptions, WatchListener, ZooKeeperSession } from '../../session/session.ts'
@@ -82,13 +83,8 @@ function refused(path: string, version: number, cause: ZooKeeperError): ZooKeepe
 
 /** Who published at `node`; undefined if it is not kept any more. */
 async function tokenAt(session: ZooKeeperSession, node: string, call: CallOptions): Promise<string | undefined> {
-  try {
-    const { data } = await untilAnswered(session, (each) => session.get(node, each), call)
-    return data.toString('latin1', 0, data.indexOf(' '))
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
-    throw thrown
-  }
+  const found = await untilAnswered(session, (each) => getOrUndefined(session, node, each), call)
+  return found?.data.toString('latin1', 0, found.data.indexOf(' '))
 }
 
 /** Makes what is missing. */
@@ -142,14 +138,11 @@ async function readByHand(
   path: string,
   call: CallOptions,
 ): Promise<(Published & { readonly text: string }) | undefined> {
-  try {
-    const { data, stat } = await session.get(path, call)
-    const text = data.toString()
-    return { version: stat.version, by: '', atMs: stat.mtimeMs, text, json: () => JSON.parse(text) as unknown }
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
-    throw thrown
-  }
+  const found = await getOrUndefined(session, path, call)
+  if (found === undefined) return undefined
+  const { version, mtimeMs } = found.stat
+  const text = found.data.toString()
+  return { version, by: '', atMs: mtimeMs, text, json: () => JSON.parse(text) as unknown }
 }
 
 export async function readVersion(

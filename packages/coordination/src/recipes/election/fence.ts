@@ -1,7 +1,8 @@
 import { fullJitter, retry } from '@catchment/runtime'
 import { isCode } from '../../session/errors.ts'
 import { assertGiven, callOptions, is } from '../../session/given.ts'
-import type { Operation, Version } from '../../session/nodes.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
+import type { Operation } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 const attempts = { baseMs: 20, maxMs: 500, attemptsMax: 10 }
@@ -54,29 +55,15 @@ async function claimOnce(
   claim: (previous: Uint8Array | undefined) => Uint8Array,
   options: CallOptions,
 ): Promise<Fence> {
-  const previous = await read(session, path, options)
+  const previous = await getOrUndefined(session, path, options)
   const data = claim(previous?.data)
   const version =
-    previous === undefined ? await create() : (await session.set(path, data, previous.version, options)).version
+    previous === undefined ? await create() : (await session.set(path, data, previous.stat.version, options)).version
   await session.sync(path, options)
   return { version, data, check: { op: 'check', path, version } }
 
   async function create(): Promise<number> {
     await session.create(path, data, 'persistent', options)
     return 0
-  }
-}
-
-async function read(
-  session: ZooKeeperSession,
-  path: string,
-  options: CallOptions,
-): Promise<{ data: Uint8Array; version: Exclude<Version, 'any'> } | undefined> {
-  try {
-    const { data, stat } = await session.get(path, options)
-    return { data, version: stat.version }
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
-    throw thrown
   }
 }

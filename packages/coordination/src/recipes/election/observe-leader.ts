@@ -1,4 +1,4 @@
-import { isCode } from '../../session/errors.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { assertGiven, is } from '../../session/given.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { tell } from '../../session/tell.ts'
@@ -92,19 +92,10 @@ async function readLeader(session: ZooKeeperSession, path: string, turn: Turn): 
   for (;;) {
     const [first] = await readLine(session, path, { signal, generation })
     if (first !== undefined) {
-      const leader = await readCandidate(session, `${path}/${first}`, turn)
-      if (leader !== undefined) return leader
+      const node = `${path}/${first}`
+      const found = await getOrUndefined(session, node, turn)
+      if (found !== undefined) return { id: found.data.toString('utf8'), node, token: tokenOf(found.stat) }
     } else if (await isEmpty(session, path, turn)) return undefined
-  }
-}
-
-async function readCandidate(session: ZooKeeperSession, node: string, turn: Turn): Promise<Leader | undefined> {
-  try {
-    const { data, stat } = await session.get(node, turn)
-    return { id: data.toString('utf8'), node, token: tokenOf(stat) }
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
-    throw thrown
   }
 }
 

@@ -1,5 +1,6 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { assertGiven, is } from '../../session/given.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import type { Turn } from '../../following/following.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -29,26 +30,18 @@ export function agreedLeases(
 
   return async (turn) => {
     for (;;) {
-      const found = await read(turn)
+      const found = await getOrUndefined(session, path, turn)
       if (found === undefined) return undefined
-      if (found.text !== '' || expected === undefined) {
-        const leases = parse(found.text)
+      const { version } = found.stat
+      const text = found.data.toString('utf8')
+      if (text !== '' || expected === undefined) {
+        const leases = parse(text)
         if (!agreed && expected !== undefined && leases !== expected)
           throw refused(`has ${leases} leases, this contender was told ${expected}; agree, or resizeSemaphore()`)
         agreed = true
-        return { leases, version: found.version }
+        return { leases, version }
       }
-      await propose(expected, found.version, turn)
-    }
-  }
-
-  async function read(turn: Turn): Promise<{ readonly text: string; readonly version: number } | undefined> {
-    try {
-      const { data, stat } = await session.get(path, turn)
-      return { text: data.toString('utf8'), version: stat.version }
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return undefined
-      throw thrown
+      await propose(expected, version, turn)
     }
   }
 

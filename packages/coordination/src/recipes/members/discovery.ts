@@ -3,6 +3,7 @@ import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { followMembers } from '../../following/follow-members.ts'
 import { joinMembership, type Membership } from './membership.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -146,7 +147,10 @@ export async function resolveService(
   const service = `${path}/${name}`
   await untilAnswered(session, (each) => session.sync(path, each), call)
   const ids = await childrenOf(session, service, call)
-  const read = ids.map(async (id) => [id, await dataOf(session, `${service}/${id}`, call)] as const)
+  const read = ids.map(async (id) => {
+    const found = await untilAnswered(session, (each) => getOrUndefined(session, `${service}/${id}`, each), call)
+    return [id, found?.data] as const
+  })
   return presentOf(new Map(await Promise.all(read)))
 }
 
@@ -167,15 +171,6 @@ async function childrenOf(session: ZooKeeperSession, path: string, call: CallOpt
     return (await untilAnswered(session, (each) => session.children(path, each), call)).names
   } catch (thrown) {
     if (isCode(thrown, 'no-node')) return []
-    throw thrown
-  }
-}
-
-async function dataOf(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Buffer | undefined> {
-  try {
-    return (await untilAnswered(session, (each) => session.get(path, each), call)).data
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return undefined
     throw thrown
   }
 }

@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
 import { untilWritten } from '../../calls/until-written.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -106,18 +107,18 @@ async function writeAt(
 
 async function read(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Read> {
   for (;;) {
-    try {
-      const { data, stat } = await untilAnswered(session, (each) => session.get(path, each), call)
-      const text = data.length === 0 ? '0' : data.toString('latin1')
-      const [, value, tokens] = shape.exec(text) ?? []
-      if (value === undefined || tokens === undefined)
-        throw new ZooKeeperError('refused', `read counter ${path}: its data is no counter`, { existing: data })
-      return { value: BigInt(value), version: stat.version, tokens: tokens.split(' ').filter((one) => one !== '') }
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
+    const found = await untilAnswered(session, (each) => getOrUndefined(session, path, each), call)
+    if (found !== undefined) return parse(path, found.data, found.stat.version)
     await untilAnswered(session, (each) => session.ensurePath(path, each), call)
   }
+}
+
+function parse(path: string, data: Buffer, version: number): Read {
+  const text = data.length === 0 ? '0' : data.toString('latin1')
+  const [, value, tokens] = shape.exec(text) ?? []
+  if (value === undefined || tokens === undefined)
+    throw new ZooKeeperError('refused', `read counter ${path}: its data is no counter`, { existing: data })
+  return { value: BigInt(value), version, tokens: tokens.split(' ').filter((one) => one !== '') }
 }
 
 function assertValue(path: string, value: bigint): void {

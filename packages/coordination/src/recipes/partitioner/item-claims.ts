@@ -4,6 +4,7 @@ import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
 import type { WatchListener, ZooKeeperSession } from '../../session/session.ts'
 import type { Turn } from '../../following/following.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 
 const operationsPerTransaction = 256
@@ -48,14 +49,11 @@ export class ItemClaims {
 
   /** Leaves the watch behind if there is a claim. */
   async look(item: string, watch: WatchListener, { signal, generation }: Turn): Promise<Sight> {
-    try {
-      const { data, stat } = await this.#session.get(this.#node(item), { watch, signal, generation })
-      const ours = data.equals(this.#stamp) && stat.ephemeralOwner === this.#session.sessionId
-      return { claim: ours ? 'ours' : 'theirs', stat }
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return { claim: 'absent' }
-      throw thrown
-    }
+    const found = await getOrUndefined(this.#session, this.#node(item), { watch, signal, generation })
+    if (found === undefined) return { claim: 'absent' }
+    const { data, stat } = found
+    const ours = data.equals(this.#stamp) && stat.ephemeralOwner === this.#session.sessionId
+    return { claim: ours ? 'ours' : 'theirs', stat }
   }
 
   /**

@@ -6,6 +6,7 @@ import { followUntil } from '../../following/follow-until.ts'
 import type { Turn } from '../../following/following.ts'
 import { inOrder, itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
 import { lockItem, type QueuedItem } from './queued-item.ts'
+import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { within } from '../../calls/within.ts'
 import { Receipts } from './queue-receipts.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
@@ -150,13 +151,8 @@ export class Queue {
 
   /** Undefined when it has been taken meanwhile. */
   async #read(name: string, call: CallOptions): Promise<WaitingItem | undefined> {
-    try {
-      const { data } = await this.#session.get(`${this.#items}/${name}`, call)
-      return { id: itemId(name) ?? name, data }
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return undefined
-      throw thrown
-    }
+    const found = await getOrUndefined(this.#session, `${this.#items}/${name}`, call)
+    return found && { id: itemId(name) ?? name, data: found.data }
   }
 
   /** From what was seen, listing anew when that is used up or old; undefined when a new listing shows nothing to take. */
