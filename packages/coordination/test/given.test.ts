@@ -220,6 +220,7 @@ const calls: readonly Row[] = [
     'multiRead: operations[0].op is one of "get", "children", not "set"; correct it',
   ],
   ['addWatch', [path], 'add a watch to /p: listener is a function, not undefined; correct it'],
+  ['addWatch', [path, run, { recursive: 1, timeoutMs: NaN }], 'recursive is true or false, not 1'],
   ['unwatch', [path, 'me'], 'take a watch back: listener is a function, not "me"; correct it'],
   ['addAuth', ['ann:secret'], 'show credentials: credentials is an object with scheme, proof, not "ann:secret"'],
   ['ensurePath', ['p'], `ensure p: ${pathRule}, not "p"; correct it`],

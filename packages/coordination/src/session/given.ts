@@ -34,14 +34,6 @@ function hasMethod(value: unknown, name: string): boolean {
   return typeof value === 'object' && value !== null && name in value && typeof Reflect.get(value, name) === 'function'
 }
 
-const wholeNumber = (min: number, max = Infinity): Rule =>
-  number(
-    `is a whole number from ${min}${max === Infinity ? '' : ` to ${max}`}`,
-    (value) => Number.isSafeInteger(value) && value >= min && value <= max,
-  )
-const timeout = that('is a number of milliseconds', isTime)
-const signal = that('is an AbortSignal', (value) => hasMethod(value, 'addEventListener'))
-
 /** What is not text but reads as such (a number as `id`) is refused too: it would be written as something else. */
 export const is = {
   that,
@@ -56,10 +48,14 @@ export const is = {
   callback: that('is a function', (value) => typeof value === 'function'),
   bytes: that('is bytes, a Uint8Array (text: Buffer.from(text))', isUint8Array),
   flag: that('is true or false', (value) => typeof value === 'boolean'),
-  signal,
+  signal: that('is an AbortSignal', (value) => hasMethod(value, 'addEventListener')),
   /** A deadline that is over is no mistake: the call ends with `timeout`. */
-  timeout,
-  wholeNumber,
+  timeout: that('is a number of milliseconds', isTime),
+  wholeNumber: (min: number, max = Infinity) =>
+    number(
+      `is a whole number from ${min}${max === Infinity ? '' : ` to ${max}`}`,
+      (value) => Number.isSafeInteger(value) && value >= min && value <= max,
+    ),
   /** A limit; none is Infinity. */
   numberFrom: (min: number) => number(`is a number from ${min}`, (value) => value >= min),
   /** An interval; never is Infinity. */
@@ -76,13 +72,13 @@ function isTime(value: unknown): boolean {
   return typeof value === 'number' && !Number.isNaN(value)
 }
 
-export const callOptions = is
-  .options<CallOptions>({
-    signal: is.optional(signal),
-    timeoutMs: is.optional(timeout),
-    generation: is.optional(that('is a whole number', Number.isInteger)),
-  })
-  .optional()
+/** Of the options of a call, for those that have more. */
+export const callRules: Rules<CallOptions> = {
+  signal: is.optional(is.signal),
+  timeoutMs: is.optional(is.timeout),
+  generation: is.optional(that('is a whole number', Number.isInteger)),
+}
+export const callOptions = is.optional(is.options(callRules))
 
 /**
  * Throws `bad-arguments`, naming all that is wrong, unless every value keeps its rule; a `session` needs none beside it.

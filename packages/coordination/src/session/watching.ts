@@ -4,7 +4,7 @@
 import { asError } from '@catchment/runtime'
 import type { CallHooks, Calls } from './calls.ts'
 import { isCode, ZooKeeperError } from './errors.ts'
-import { assertGiven, is } from './given.ts'
+import { assertGiven, callRules, is } from './given.ts'
 import { withMode, withWatch, withWatcherType, type Request, type Requests, type WatchMode } from './requests.ts'
 import type { CallOptions, PersistentWatch, SessionLog, WatchEvent, WatchListener, WatchOptions } from './session.ts'
 import { tell } from './tell.ts'
@@ -21,6 +21,8 @@ export interface WatchingOptions {
   /** Gives up the connection for another, on which all watches are set anew. */
   readonly reconnect: (reason: string) => void
 }
+
+const watchOptions = is.options<WatchOptions>({ ...callRules, recursive: is.optional(is.flag) })
 
 export class Watching {
   readonly #options: WatchingOptions
@@ -51,9 +53,9 @@ export class Watching {
   }
 
   async add(path: string, listener: WatchListener, options: WatchOptions): Promise<PersistentWatch> {
+    const attempt = `add a watch to ${path}`
+    assertGiven(attempt, { listener, options }, { listener: is.callback, options: watchOptions })
     const { recursive = false, ...callOptions } = options
-    const rules = { listener: is.callback, recursive: is.flag }
-    assertGiven(`add a watch to ${path}`, { listener, recursive }, rules)
     const mode = recursive ? 'recursive' : 'persistent'
     const request = this.#options.requests.addWatch(path)
     this.#assertRoom(request.attempt)
