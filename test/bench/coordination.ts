@@ -1,5 +1,5 @@
-// What coordination costs, on our ZooKeeper server and on the real one: operations, hand-over of an election, ten thousand
-// watches and children, memory. One client; kazoo (python3-kazoo) beside it where it is
+// What coordination costs, on our ZooKeeper server and on the real one: operations, a lock that nobody else wants, hand-over
+// of an election, ten thousand watches and children, memory. One client; kazoo (python3-kazoo) beside it where it is
 // installed.
 //
 //   npm run -s bench:coordination [-- --quick] [-- --json]
@@ -9,7 +9,7 @@ import { spawnSync } from 'node:child_process'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { joinElection, openSession, type ZooKeeperSession } from '@catchment/coordination'
+import { exclusiveLock, joinElection, openSession, type ZooKeeperSession } from '@catchment/coordination'
 import { realClock, realRandom } from '@catchment/runtime'
 import { finish, median, progress, quantile, quick, report, type Figure } from './figures.ts'
 import { residentMb, startServers, type MeasuredServer } from './zookeeper-servers.ts'
@@ -66,19 +66,27 @@ async function operations(server: MeasuredServer, session: ZooKeeperSession): Pr
     'multi of 4 sets': () => session.multi(four),
   }
   for (const [name, one] of Object.entries(cases)) {
-    for (const [how, inFlight, count] of [
-      ['pipelined', window, rounds],
-      ['one by one', 1, rounds / 10],
-    ] as const) {
-      await inWindow(Math.min(count, 1_000), inFlight, one) // warms up
-      const rates: number[] = []
-      for (let repeat = 0; repeat < repeats; repeat += 1) {
-        const seconds = await timed(() => inWindow(count, inFlight, one))
-        rates.push(count / seconds)
-      }
-      show(server, { case: `${name}, ${how}`, metric: 'operations, median', value: median(rates), unit: '1/s' })
-    }
+    await rate(server, { name: `${name}, pipelined`, inFlight: window, count: rounds }, one)
+    await rate(server, { name: `${name}, one by one`, inFlight: 1, count: rounds / 10 }, one)
   }
+  const lock = exclusiveLock(session, { path: '/bench/lock', id: 'bench' })
+  await rate(server, { name: 'lock taken and given back', inFlight: 1, count: rounds / 10 }, async () => {
+    await (await lock.acquire()).release()
+  })
+}
+
+async function rate(
+  server: MeasuredServer,
+  { name, inFlight, count }: { name: string; inFlight: number; count: number },
+  one: (number: number) => Promise<unknown>,
+): Promise<void> {
+  await inWindow(Math.min(count, 1_000), inFlight, one) // warms up
+  const rates: number[] = []
+  for (let repeat = 0; repeat < repeats; repeat += 1) {
+    const seconds = await timed(() => inWindow(count, inFlight, one))
+    rates.push(count / seconds)
+  }
+  show(server, { case: name, metric: 'operations, median', value: median(rates), unit: '1/s' })
 }
 
 /** Calls `one` `count` times, at most `inFlight` at once. */

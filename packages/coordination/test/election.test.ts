@@ -113,9 +113,9 @@ test(
     const observer = await world.session()
     await session.ensurePath(path)
     const told = new Told<string>()
-    const create = session.create.bind(session)
+    const create = session.createWithStat.bind(session)
     let muted = false
-    session.create = (...call) => {
+    session.createWithStat = (...call) => {
       if (!muted && call[0].startsWith(path)) network.weather = 'mute'
       muted = true
       return create(...call)

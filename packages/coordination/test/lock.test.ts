@@ -231,9 +231,9 @@ describe('exclusiveLock', () => {
       const path = `${root}/lock`
       await session.ensurePath(path)
       const lock = exclusiveLock(session, { path, id: 'a' })
-      const create = session.create.bind(session)
+      const create = session.createWithStat.bind(session)
       let muted = false
-      session.create = (...call) => {
+      session.createWithStat = (...call) => {
         if (!muted) network.weather = 'mute'
         muted = true
         return create(...call)

@@ -1,6 +1,7 @@
 import { realClock, realRandom } from '@catchment/runtime'
 import { opcode } from '../../embedded-zookeeper/src/wire.ts'
 import { RawClient, type Handshake } from '../../embedded-zookeeper/test/raw-client.ts'
+import { untilAnswered } from '../src/calls/until-answered.ts'
 import { openSession } from '../src/session/live-session.ts'
 import type { SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
 import { Proxy } from './proxy.ts'
@@ -79,7 +80,8 @@ async function inWorldOf(ports: readonly number[], story: (world: World) => Prom
       session: async (options = {}) => {
         const client = await openClient(ports, options)
         opened.push(client)
-        if (options.chroot === undefined) await client.session.ensurePath(root)
+        const { session } = client
+        if (options.chroot === undefined) await untilAnswered(session, (call) => session.ensurePath(root, call))
         return client
       },
       raw: (handshake = {}, server = 0) => openRaw(handshake, server),

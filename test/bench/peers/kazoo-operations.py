@@ -44,5 +44,13 @@ operations = {
 for name, one in operations.items():
     measure(name + ", pipelined", one, rounds, window)
     measure(name + ", one by one", one, max(rounds // 10, 1), 1)
+
+lock = client.Lock(root + "/lock", "bench")
+locks = max(rounds // 10, 1)
+started = time.perf_counter()
+for _ in range(locks):
+    with lock:
+        pass
+print(json.dumps({"case": "lock taken and given back", "value": locks / (time.perf_counter() - started)}), flush=True)
 client.stop()
 client.close()

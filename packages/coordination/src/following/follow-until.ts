@@ -8,12 +8,14 @@ export interface UntilOptions<T> {
   /** What is waited for, for errors and the log: "wait for barrier /b". */
   readonly name: string
   readonly path: string
+  /** Whether the first turn has to see everything that was committed before; it has unless given. */
+  readonly sync?: boolean
   /** Looks, leaving watches behind; undefined: not yet. Hands `signal` to each of its calls. */
   readonly turn: (turn: Turn) => Promise<T | undefined>
 }
 
 /**
- * Follows until a turn finds what is waited for. The first turn sees everything that was committed before this call.
+ * Follows until a turn finds what is waited for.
  *
  * What passes (a lost connection, a lost session) is tried again; any other error of a turn rejects at once. Ends early with
  * `aborted` by the signal, `timeout` after `timeoutMs` (without it there is no limit), `closed` with the session. When it
@@ -58,7 +60,7 @@ export function followUntil<T>(
       if (state === 'closed') closed()
     })
     signal?.addEventListener('abort', abort, { once: true })
-    let synced = false
+    let synced = options.sync === false
     const following = new Following<void>(session, {
       name,
       path,

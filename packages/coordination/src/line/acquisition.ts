@@ -1,6 +1,6 @@
 import { ZooKeeperError } from '../session/errors.ts'
 import { followUntil } from '../following/follow-until.ts'
-import { NodeHold, tokenOf } from './hold.ts'
+import { NodeHold } from './hold.ts'
 import { Place, readLine } from './line.ts'
 import type { Turn } from '../following/following.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
@@ -67,6 +67,7 @@ export class Acquisition {
     const options = {
       name: `stand in line ${path} for ${kind}`,
       path,
+      sync: false, // each turn begins with a write, or behind one
       turn: async (turn: Turn) => {
         this.#current = await this.#stand(turn)
         onLook(this.#current)
@@ -81,13 +82,13 @@ export class Acquisition {
     for (;;) {
       const place = this.#placeIn(turn.generation)
       const own = await place.enter(turn)
-      const node = `${path}/${own}`
-      const stat = await this.#session.exists(node, turn)
-      const sight = stat === undefined ? 'absent' : await look(own, turn)
-      if (sight === 'waits') return undefined
-      if (sight === 'holds' && stat !== undefined) {
+      const node = `${path}/${own.name}`
+      const sight = await look(own.name, turn)
+      // Our own node is watched too, by the hold itself when we have it.
+      if (sight === 'waits' && (await this.#session.exists(node, turn)) !== undefined) return undefined
+      if (sight === 'holds') {
         const { generation } = place
-        return new NodeHold(this.#session, { node, generation, token: tokenOf(stat), leave: () => place.leave() })
+        return new NodeHold(this.#session, { node, generation, token: own.token, leave: () => place.leave() })
       }
       this.#place = undefined
     }

@@ -1,5 +1,6 @@
 import { fullJitter, retry } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { tokenOf } from './hold.ts'
 import type { CallOptions, ReadOptions, ZooKeeperSession } from '../session/session.ts'
 
 const leaveBackoff = { baseMs: 50, maxMs: 5_000 }
@@ -43,6 +44,13 @@ export interface PlaceOptions {
   readonly generation: number
 }
 
+/** The node of a place. */
+export interface Own {
+  readonly name: string
+  /** Fencing token: grows from each that enters the line to the next. */
+  readonly token: bigint
+}
+
 /**
  * One place in a line of ephemeral sequential nodes, from entering to leaving. Source: ZooKeeper recipes, "Locks" and
  * "Leader Election"; the random prefix is Curator's "protection".
@@ -56,7 +64,7 @@ export class Place {
   readonly #session: ZooKeeperSession
   readonly #options: PlaceOptions
   readonly #prefix: string
-  #name: string | undefined
+  #own: Own | undefined
   /** A create ended without an answer: what there is of ours is known by the prefix alone, from now on. */
   #inDoubt = false
   #leaving: Promise<void> | undefined
@@ -68,12 +76,12 @@ export class Place {
     this.#prefix = `${Buffer.from(session.random.bytes(8)).toString('hex')}-${options.kind}-`
   }
 
-  /** Resolves with the name of the node: as known, as found, or created. Rejects as calls do; then it may be tried again. */
-  async enter({ signal }: CallOptions = {}): Promise<string> {
+  /** Resolves with the node: as known, as found, or created. Rejects as calls do; then it may be tried again. */
+  async enter({ signal }: CallOptions = {}): Promise<Own> {
     const call = { generation: this.generation, ...(signal === undefined ? {} : { signal }) }
-    if (this.#name === undefined && this.#inDoubt) this.#name = (await this.#own(call))[0]
-    this.#name ??= await this.#create(call)
-    return this.#name
+    if (this.#own === undefined && this.#inDoubt) this.#own = await this.#find(call)
+    this.#own ??= await this.#create(call)
+    return this.#own
   }
 
   /**
@@ -92,12 +100,13 @@ export class Place {
     return this.#leaving
   }
 
-  async #create(call: CallOptions): Promise<string> {
+  async #create(call: CallOptions): Promise<Own> {
     const { path, data } = this.#options
     for (;;) {
       try {
-        const created = await this.#session.create(`${path}/${this.#prefix}`, data, 'ephemeral-sequential', call)
-        return created.slice(path.length + 1)
+        const prefix = `${path}/${this.#prefix}`
+        const created = await this.#session.createWithStat(prefix, data, 'ephemeral-sequential', call)
+        return { name: created.path.slice(path.length + 1), token: tokenOf(created.stat) }
       } catch (thrown) {
         if (!(thrown instanceof ZooKeeperError) || thrown.outcome === 'unknown') this.#inDoubt = true
         if (!isCode(thrown, 'no-node')) throw thrown
@@ -106,7 +115,15 @@ export class Place {
     }
   }
 
-  async #own(call: CallOptions): Promise<string[]> {
+  async #find(call: CallOptions): Promise<Own | undefined> {
+    for (const name of await this.#found(call)) {
+      const stat = await this.#session.exists(`${this.#options.path}/${name}`, call)
+      if (stat !== undefined) return { name, token: tokenOf(stat) }
+    }
+    return undefined
+  }
+
+  async #found(call: CallOptions): Promise<string[]> {
     await this.#session.sync(this.#options.path, call)
     const line = await readLine(this.#session, this.#options.path, call)
     return line.filter((name) => name.startsWith(this.#prefix))
@@ -115,8 +132,8 @@ export class Place {
   async #remove(): Promise<void> {
     const call = { generation: this.generation }
     try {
-      const own = this.#inDoubt ? await this.#own(call) : this.#name === undefined ? [] : [this.#name]
-      for (const name of own) await this.#delete(name, call)
+      const names = this.#inDoubt ? await this.#found(call) : this.#own === undefined ? [] : [this.#own.name]
+      for (const name of names) await this.#delete(name, call)
     } catch (thrown) {
       if (!isCode(thrown, 'session-lost', 'closed')) throw thrown
     }

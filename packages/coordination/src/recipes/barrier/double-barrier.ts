@@ -100,7 +100,7 @@ class Entry {
     const { generation } = turn
     for (;;) {
       const place = this.#placeIn(generation)
-      const own = await place.enter(turn)
+      const { name: own } = await place.enter(turn)
       const roster = await readRoster(this.#session, path, turn)
       const admitted = roster.members.includes(own)
       const stat = await this.#session.exists(`${path}/${own}`, turn)

@@ -116,7 +116,7 @@ class Candidacy implements Election {
     const { path } = this.#options
     const { signal, generation } = turn
     for (;;) {
-      const own = await this.#placeIn(generation).enter(turn)
+      const { name: own } = await this.#placeIn(generation).enter(turn)
       const line = await readLine(this.#session, path, { signal, generation })
       const place = line.indexOf(own)
       const watched = line[Math.max(0, place - 1)]
