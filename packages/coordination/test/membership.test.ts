@@ -52,14 +52,13 @@ describe('joinMembership', () => {
 
   test(
     'leave removes the ephemeral whose making anew lost its answer',
-    inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+    inWorld(async ({ session: open, root, expire }) => {
+      const client = await open()
+      const { session, network } = client
       const watcher = await open()
       const membership = await joinMembership(session, { ...place(root), data: bytes('here') })
-      network.weather = 'refusing'
-      await reaches('lost')
       const created = network.cutAfter('create')
-      network.weather = 'through'
+      await expire(client)
       await created
       await membership.leave()
       expect([session.generation, session.state]).toEqual([2, 'connected'])
