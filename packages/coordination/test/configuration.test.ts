@@ -102,7 +102,7 @@ describe('configuration', () => {
   test(
     'an answer that is lost: published once; a cut follower keeps its value and finds the change',
     inWorld(async ({ session: open, root }) => {
-      const [client, other] = [await open({ sessionTimeoutMs: 600 }), await open()]
+      const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const config = configuration(client.session, options(root))
       await config.publish({ max: 1 })
       const told = new Told<string>()

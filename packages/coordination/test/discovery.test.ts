@@ -43,7 +43,7 @@ describe('service discovery', () => {
   test(
     'a user that is cut off keeps its servers; an instance that lost its session announces itself again',
     inWorld(async ({ session: open, root }) => {
-      const [user, server] = [await open({ sessionTimeoutMs: 600 }), await open({ sessionTimeoutMs: 600 })]
+      const [user, server] = [await open({ sessionTimeoutMs: 1_500 }), await open({ sessionTimeoutMs: 1_500 })]
       const a = await announce(server, root, 'a')
       const told = new Told<string>()
       const followed = followService(user.session, {

@@ -67,7 +67,7 @@ test(
 test(
   'doubleBarrier: who waits to leave gives up by its deadline, and has left; who loses its session is told so',
   inWorld(async (world) => {
-    const [a, b, c] = [await world.session({ sessionTimeoutMs: 600 }), await world.session(), await world.session()]
+    const [a, b, c] = [await world.session({ sessionTimeoutMs: 1_500 }), await world.session(), await world.session()]
     const [ofA, ofB, ofC] = await Promise.all([enter(world, a, 'a'), enter(world, b, 'b'), enter(world, c, 'c')])
     expect(await ending(ofB.leave({ timeoutMs: 50 }))).toBe('timeout not-done')
     a.network.weather = 'refusing'

@@ -45,7 +45,7 @@ describe('acquireFence', () => {
   test(
     'an answer that is lost: claimed anew over its own claim',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       await session.create(`${root}/leader`, bytes('z 1'))
       const fence = acquireFence(session, `${root}/leader`, (previous) => {
         if (text(previous) === 'z 1') network.weather = 'mute'

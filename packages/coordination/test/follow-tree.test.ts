@@ -56,7 +56,7 @@ describe('followTree', () => {
   test(
     'stale while cut off; what changed meanwhile is found after the reconnect and in the next session',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const other = await open()
       await session.create(`${root}/t`, bytes('1'))
       const told = new Told<string>()

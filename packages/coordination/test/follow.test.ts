@@ -68,7 +68,7 @@ describe('followValue', () => {
   test(
     'stale while cut off, and across a lost session the change is found again',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const other = await open()
       await session.create(`${root}/v`, bytes('before'))
       const told = new Told<string>()

@@ -8,7 +8,7 @@ describe('joinMembership', () => {
   test(
     'after a lost session it is made anew with the latest data',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const watcher = await open()
       const membership = await joinMembership(session, { ...place(root), data: bytes('first') })
       await membership.update(bytes('second'))

@@ -57,7 +57,7 @@ describe('joinPartitioner', () => {
   test(
     'cut: nothing is held; reconnected in the same session: all of it again, without a call; lost: told, and joined again',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_000 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const one = await join(session, `${root}/division`, 'one')
       await has(one, items.length)
       network.cut()

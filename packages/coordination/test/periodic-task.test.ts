@@ -54,7 +54,7 @@ describe('joinPeriodicTask', () => {
   test(
     'a slot whose runner lost its session is run again by another; its operations are dropped',
     inWorld(async ({ session: open, root }) => {
-      const [one, two] = [await open({ sessionTimeoutMs: 1_000 }), await open()]
+      const [one, two] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const runs = new Told<[string, Slot]>()
       const join = (id: string, run: (slot: Slot) => Promise<Operation[]>) => {
         const { session } = id === 'one' ? one : two

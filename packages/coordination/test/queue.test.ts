@@ -144,7 +144,7 @@ describe('fifoQueue', () => {
   test(
     'a taker whose session is lost: the signal aborts, the item goes to the next, its complete is refused',
     inWorld(async ({ session: open, root }) => {
-      const [one, two] = [await open({ sessionTimeoutMs: 600 }), await open()]
+      const [one, two] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const [dying, other] = [fifoQueue(one.session, options(root)), fifoQueue(two.session, options(root))]
       await dying.put(bytes('a'))
       const held = await dying.takeLocked()
@@ -165,7 +165,7 @@ describe('fifoQueue', () => {
   test(
     'answers that are lost: put once, completed once',
     inWorld(async ({ session: open, root }) => {
-      const { session, network, reaches } = await open({ sessionTimeoutMs: 750 })
+      const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const queue = fifoQueue(session, options(root))
       await queue.put(bytes('a'))
       const multi = session.multi.bind(session)
@@ -194,7 +194,7 @@ describe('fifoQueue', () => {
   test(
     'a release whose answer was lost does not take the lock of the next taker when it is repeated',
     inWorld(async ({ session: open, root }) => {
-      const [client, other] = [await open({ sessionTimeoutMs: 750 }), await open()]
+      const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const [here, there] = [client, other].map(({ session }) => fifoQueue(session, options(root)))
       if (here === undefined || there === undefined) throw new Error('two queues')
       await here.put(bytes('a'))

@@ -224,8 +224,8 @@ describe('states', () => {
   test(
     'pings keep an idle session and one that only hears',
     inWorld(async ({ session: open, root }) => {
-      const idle = await open({ sessionTimeoutMs: 500 })
-      const { session, states } = await open({ sessionTimeoutMs: 500 })
+      const idle = await open({ sessionTimeoutMs: 1_000 })
+      const { session, states } = await open({ sessionTimeoutMs: 1_000 })
       const other = await open()
       const heard = new Told<number>()
       const startedMs = performance.now()
@@ -238,8 +238,8 @@ describe('states', () => {
         })
       }
       await listen()
-      while (performance.now() - startedMs < 1_000) await other.session.set(root, bytes('x'), 'any')
-      await heard.first((afterMs) => afterMs > 900)
+      while (performance.now() - startedMs < 2_000) await other.session.set(root, bytes('x'), 'any')
+      await heard.first((afterMs) => afterMs > 1_900)
       expect([states, idle.states]).toEqual([[], []])
     }),
   )
