@@ -73,7 +73,7 @@ test(
 test(
   'barrier: who waits through a lost session goes on when it is removed meanwhile',
   inWorld(async ({ session: open, root }) => {
-    const { session, network, reaches } = await open({ sessionTimeoutMs: 600 })
+    const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
     const other = await open()
     const path = `${root}/barrier`
     await other.session.create(path, bytes(''))
@@ -85,6 +85,21 @@ test(
     network.weather = 'through'
     await waiting
     expect(session.generation).toBe(2)
+  }),
+)
+
+test(
+  'barrier: a change that ends by its deadline while it is under way says that it may have been done',
+  inWorld(async ({ session: open, root }) => {
+    const { session, network } = await open()
+    const path = `${root}/barrier`
+    const gate = barrier(session, { path })
+    await gate.set()
+    network.weather = 'mute'
+    expect(await ending(gate.remove({ timeoutMs: 30 }))).toBe('timeout unknown')
+    network.weather = 'refusing'
+    network.weather = 'through'
+    await gate.wait()
   }),
 )
 

@@ -2,10 +2,11 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { realRandom, sleep } from '@catchment/runtime'
 import { FakeClock } from '@catchment/testing'
+import { untilAnswered } from '../src/calls/until-answered.ts'
 import { untilWritten } from '../src/calls/until-written.ts'
 import { Following } from '../src/following/following.ts'
 import { releaseWithin } from '../src/line/hold.ts'
-import { serverError } from '../src/session/errors.ts'
+import { serverError, ZooKeeperError } from '../src/session/errors.ts'
 import { Fifo } from '../src/session/fifo.ts'
 import { Frames } from '../src/session/frames.ts'
 import { Lease } from '../src/session/lease.ts'
@@ -284,6 +285,25 @@ test('Following: a reconnect that was told before anybody listened does not stop
   expect(turns).toEqual(['suspended', 'connected'])
   expect(following.stale).toBe(false)
   await following.close()
+})
+
+test('untilAnswered: the deadline is of all calls of all attempts, and of the pauses between them', async () => {
+  const clock = new FakeClock()
+  const session = { clock, random: realRandom, sessionTimeoutMs: 10_000 }
+  const lefts: (number | undefined)[] = []
+  const attempt = async (call: CallOptions): Promise<void> => {
+    for (let count = 0; count < 2; count += 1) {
+      lefts.push(call.timeoutMs)
+      await sleep(clock, 400)
+    }
+    throw new ZooKeeperError('connection-lost', 'no answer')
+  }
+  const ended = ending(untilAnswered(session, attempt, { timeoutMs: 820 }))
+  await clock.advance(820)
+  expect(lefts).toEqual([820, 420, expect.any(Number)])
+  await clock.advance(800)
+  expect(await ended).toBe('connection-lost not-done')
+  expect([lefts.length, clock.pendingTimers]).toEqual([4, 0])
 })
 
 describe('untilWritten', () => {

@@ -8,7 +8,8 @@ const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
 /**
  * Repeats `attempt` until a server has answered it: for writes that can happen once only, however often they are sent
  * (at a version, or creating a node of one's own name). A repeat is then no danger, and also bars an earlier attempt that
- * is still under way in the network.
+ * is still under way in the network. An attempt may be several calls, each given `call`: its `timeoutMs` is what is left
+ * then.
  *
  * An error that ends it has the outcome `unknown` if any attempt before was: `bad-version`, `node-exists` and `no-node`
  * may then be the work of that attempt, and the caller looks. Ends by `signal` (`aborted`), after `timeoutMs` (`timeout`;
@@ -16,23 +17,29 @@ const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
  * (`closed`).
  */
 export async function untilAnswered<T>(
-  session: ZooKeeperSession,
+  session: Pick<ZooKeeperSession, 'clock' | 'random' | 'sessionTimeoutMs'>,
   attempt: (call: CallOptions) => Promise<T>,
   options: CallOptions = {},
 ): Promise<T> {
   const { clock } = session
   const endMs = clock.monotonicMs() + (options.timeoutMs ?? Infinity)
+  const leftMs = (): number => Math.max(1, endMs - clock.monotonicMs())
   const backoff = new Backoff(session.random, repeatBackoff)
   let unknown = false
   for (;;) {
-    const leftMs = Math.max(1, Math.min(endMs - clock.monotonicMs(), 2 * session.sessionTimeoutMs))
+    const call = {
+      ...options,
+      get timeoutMs() {
+        return Math.min(leftMs(), 2 * session.sessionTimeoutMs)
+      },
+    }
     try {
-      return await attempt({ ...options, timeoutMs: leftMs })
+      return await attempt(call)
     } catch (thrown) {
       if (!(thrown instanceof ZooKeeperError)) throw thrown
       unknown ||= thrown.outcome === 'unknown'
       if (!passes(thrown, options.generation) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
-      await pause(clock, backoff.nextMs(), unknown ? 'unknown' : 'not-done', options.signal)
+      await pause(clock, Math.min(backoff.nextMs(), leftMs()), unknown ? 'unknown' : 'not-done', options.signal)
     }
   }
 }

@@ -1,5 +1,6 @@
 import { isCode } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -40,10 +41,12 @@ export function barrier(session: ZooKeeperSession, options: BarrierOptions): Bar
   const { path } = options
   return {
     async set(call) {
-      await followUntil(session, { name: `set barrier ${path}`, path, turn: ({ signal }) => create(signal) }, call)
+      assertCallOptions(`set barrier ${path}`, call)
+      await untilAnswered(session, create, call)
     },
     async remove(call) {
-      await followUntil(session, { name: `remove barrier ${path}`, path, turn: ({ signal }) => remove(signal) }, call)
+      assertCallOptions(`remove barrier ${path}`, call)
+      await untilAnswered(session, remove, call)
     },
     async wait(call) {
       let waitingAt: string | undefined
@@ -63,17 +66,16 @@ export function barrier(session: ZooKeeperSession, options: BarrierOptions): Bar
     },
   }
 
-  async function create(signal: AbortSignal): Promise<true> {
-    await session.ensurePath(path, { signal })
-    return true
+  async function create(call: CallOptions): Promise<void> {
+    await session.sync(path, call) // our server may not know yet that it was removed
+    await session.ensurePath(path, call)
   }
 
-  async function remove(signal: AbortSignal): Promise<true> {
+  async function remove(call: CallOptions): Promise<void> {
     try {
-      await session.delete(path, 'any', { signal })
+      await session.delete(path, 'any', call)
     } catch (thrown) {
       if (!isCode(thrown, 'no-node')) throw thrown
     }
-    return true
   }
 }

@@ -1,7 +1,7 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { followUntil } from '../../following/follow-until.ts'
+import { untilAnswered } from '../../calls/until-answered.ts'
 import type { Turn } from '../../following/following.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -74,13 +74,12 @@ export async function resizeSemaphore(
   options: { readonly path: string; readonly leases: number },
   call?: CallOptions,
 ): Promise<void> {
-  assertGiven('resize semaphore', { session, options }, { options: resizeRules })
+  assertGiven('resize semaphore', { session, options, call }, { options: resizeRules, call: callOptions })
   const { path, leases } = options
-  const name = `resize semaphore ${path}`
-  const turn = async ({ signal }: Turn): Promise<true> => {
-    await session.ensurePath(path, { signal })
-    await session.set(path, Buffer.from(String(leases)), 'any', { signal })
-    return true
+  const resize = async (each: CallOptions): Promise<void> => {
+    await session.sync(path, each) // our server may not know yet that the node is gone
+    await session.ensurePath(path, each)
+    await session.set(path, Buffer.from(String(leases)), 'any', each)
   }
-  await followUntil(session, { name, path, turn }, call)
+  await untilAnswered(session, resize, call)
 }

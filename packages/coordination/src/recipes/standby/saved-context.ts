@@ -1,6 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { followUntil } from '../../following/follow-until.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -34,20 +33,13 @@ export class SavedContext {
   /** To be called once nobody else can write: what it reads, after a sync, is the last there is. */
   static async read(session: ZooKeeperSession, options: ContextOptions, signal: AbortSignal): Promise<SavedContext> {
     const { path } = options
-    return followUntil(
-      session,
-      {
-        name: `read context ${path}`,
-        path,
-        turn: async (turn) => {
-          const call = { signal: turn.signal, generation: options.generation }
-          await session.ensurePath(path, call)
-          const { data, stat } = await session.get(path, call)
-          return new SavedContext(session, options, data, stat.version)
-        },
-      },
-      { signal },
-    )
+    const read = async (call: CallOptions): Promise<SavedContext> => {
+      await session.sync(path, call)
+      await session.ensurePath(path, call)
+      const { data, stat } = await session.get(path, call)
+      return new SavedContext(session, options, data, stat.version)
+    }
+    return untilAnswered(session, read, { signal, generation: options.generation })
   }
 
   async save(context: Uint8Array, call?: CallOptions): Promise<void> {
