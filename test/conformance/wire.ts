@@ -1,5 +1,6 @@
 // Every request of ZooKeeper 3.8 (zookeeper.jute, ZooDefs.OpCode), as bytes to a server and back, with nothing between:
 // what a library would hide (raw error codes, zxids, the order of packets) is what these suites look at.
+// Its numbers are written down a second time on purpose: those of the client and of the embedded server are on trial here.
 
 import type { JuteReader, JuteWriter } from '../../packages/embedded-zookeeper/src/jute.ts'
 import type { RawClient, Reply } from '../../packages/embedded-zookeeper/test/raw-client.ts'

@@ -1,11 +1,5 @@
-import {
-  followChildren,
-  followTree,
-  followValue,
-  ZooKeeperError,
-  type Tree,
-  type ZooKeeperSession,
-} from '@catchment/coordination'
+import { followChildren, followTree, followValue, type Tree, type ZooKeeperSession } from '@catchment/coordination'
+import { withoutAddWatch } from '../../packages/coordination/test/without-add-watch.ts'
 import type { Member } from './member.ts'
 import type { Story } from './story.ts'
 import { followedRoot as root, Writer } from './tree-writer.ts'
@@ -145,16 +139,4 @@ function describe(tree: Tree): string {
     .map(([path, { data }]) => `${path}=${data.toString()}`)
     .sort()
     .join(' ')
-}
-
-/** As a session to servers before 3.6. */
-function withoutAddWatch(session: ZooKeeperSession): ZooKeeperSession {
-  return new Proxy(session, {
-    get: (target, key): unknown => {
-      if (key === 'addWatch')
-        return () => Promise.reject(new ZooKeeperError('unimplemented', 'addWatch: unimplemented'))
-      const member: unknown = Reflect.get(target, key, target)
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
 }

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { followTree, ZooKeeperError, type Tree, type TreeUpdate, type ZooKeeperSession } from '../src/index.ts'
+import { followTree, type Tree, type TreeUpdate, type ZooKeeperSession } from '../src/index.ts'
+import { withoutAddWatch } from './without-add-watch.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 const shown = (tree: Tree): string =>
@@ -8,22 +9,10 @@ const shown = (tree: Tree): string =>
     .sort()
     .join(' ')
 
-/** As a session to servers before 3.6. */
-function old(session: ZooKeeperSession): ZooKeeperSession {
-  return new Proxy(session, {
-    get: (target, key): unknown => {
-      if (key === 'addWatch')
-        return () => Promise.reject(new ZooKeeperError('unimplemented', 'addWatch: unimplemented'))
-      const member: unknown = Reflect.get(target, key, target)
-      return typeof member === 'function' ? (member.bind(target) as unknown) : member
-    },
-  })
-}
-
 describe('followTree', () => {
   test.each([
     ['a persistent recursive watch', (session: ZooKeeperSession) => session],
-    ['watches of reads, where there is no addWatch', old],
+    ['watches of reads, where there is no addWatch', withoutAddWatch],
   ])('by %s: absence, creation, change and deletion at any depth', (_name, as) =>
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()

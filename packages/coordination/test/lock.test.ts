@@ -7,7 +7,7 @@ import { decideExclusive } from '../src/recipes/lock/exclusive-lock.ts'
 import { NodeHold } from '../src/line/hold.ts'
 import { inOrder, kindOf } from '../src/line/line.ts'
 import { Owners } from '../src/line/owners.ts'
-import { untilInLine } from './lines.ts'
+import { untilInLine, wokenOf } from './lines.ts'
 import { ending, inWorld, Told } from './world.ts'
 
 const aborted = (hold: Hold): Promise<unknown> =>
@@ -127,31 +127,20 @@ describe('exclusiveLock', () => {
         await untilInLine(session, path, index + 1)
       }
       await given[0]
-      const woken = new Set<number>()
-      const settle = async (): Promise<Set<number>> => {
-        for (let round = 0; round < 3; round += 1) for (const { session } of clients) await session.sync(path)
-        const seen = new Set(woken)
-        woken.clear()
-        return seen
-      }
-      await settle()
-      for (const [index, { session }] of clients.entries()) {
-        const children = session.children.bind(session)
-        session.children = (...call) => {
-          woken.add(index)
-          return children(...call)
-        }
-      }
+      const woken = await wokenOf(
+        clients.map(({ session }) => session),
+        path,
+      )
       leave.abort()
       expect(await ending(given[1] ?? Promise.resolve())).toBe('aborted not-done')
       await untilInLine(observer.session, path, 3)
-      expect(await settle()).toEqual(new Set([2]))
+      expect(await woken()).toEqual(new Set([2]))
       await (await given[0])?.release()
       const third = await given[2]
-      expect(await settle()).toEqual(new Set([2]))
+      expect(await woken()).toEqual(new Set([2]))
       await third?.release()
       await given[3]
-      expect(await settle()).toEqual(new Set([3]))
+      expect(await woken()).toEqual(new Set([3]))
     }),
   )
 

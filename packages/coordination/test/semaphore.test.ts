@@ -3,7 +3,7 @@ import fc from 'fast-check'
 import { resizeSemaphore, semaphore, type Hold } from '../src/index.ts'
 import { inOrder } from '../src/line/line.ts'
 import { decideLease } from '../src/recipes/lock/semaphore.ts'
-import { untilInLine } from './lines.ts'
+import { untilInLine, wokenOf } from './lines.ts'
 import { bytes, ending, inWorld, text, type Client } from './world.ts'
 
 /** Contenders one after the other, so that the order of the line is theirs. */
@@ -69,27 +69,16 @@ describe('semaphore', () => {
       const path = `${root}/semaphore`
       const clients = await Promise.all(Array.from({ length: 6 }, () => open()))
       const given = await arrive(clients, path, 2)
-      const woken = new Set<number>()
-      const settle = async (): Promise<Set<number>> => {
-        for (let round = 0; round < 4; round += 1) for (const { session } of clients) await session.sync(path)
-        const seen = new Set(woken)
-        woken.clear()
-        return seen
-      }
-      await settle()
-      for (const [index, { session }] of clients.entries()) {
-        const children = session.children.bind(session)
-        session.children = (...call) => {
-          woken.add(index)
-          return children(...call)
-        }
-      }
+      const woken = await wokenOf(
+        clients.map(({ session }) => session),
+        path,
+      )
       await (await given[0])?.release()
       await given[2]
-      expect(await settle()).toEqual(new Set([2, 3]))
+      expect(await woken()).toEqual(new Set([2, 3]))
       await (await given[1])?.release()
       await given[3]
-      expect(await settle()).toEqual(new Set([3, 4]))
+      expect(await woken()).toEqual(new Set([3, 4]))
     }),
   )
 
