@@ -68,7 +68,7 @@ export {
 export { divide, hashRing, type HashRing, type RingMember } from './recipes/partitioner/hash-ring.ts'
 export { fifoQueue, type FifoQueue } from './recipes/queue/fifo-queue.ts'
 export { priorityQueue, type PriorityQueue } from './recipes/queue/priority-queue.ts'
-export type { QueueOptions, WaitingItem } from './recipes/queue/queue.ts'
+export type { ItemsOptions, QueueOptions, WaitingItem } from './recipes/queue/queue.ts'
 export type { QueuedItem } from './recipes/queue/queued-item.ts'
 export {
   joinPeriodicTask,
@@ -115,4 +115,9 @@ export {
   type FollowServiceOptions,
 } from './recipes/members/discovery.ts'
 export { sequentialIds, type SequentialIds, type SequentialIdsOptions } from './recipes/numbers/naming.ts'
-export { sharedCounter, type CounterValue, type SharedCounter } from './recipes/numbers/counter.ts'
+export {
+  sharedCounter,
+  type CounterValue,
+  type SharedCounter,
+  type SharedCounterOptions,
+} from './recipes/numbers/counter.ts'

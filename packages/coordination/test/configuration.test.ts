@@ -176,7 +176,14 @@ describe('configuration', () => {
       await configuration(two.session, options(root, 'b')).publish({ max: 7 })
       expect(await config.get()).toEqual({ value: { max: 7 }, version: 1 })
       await two.session.set(`${root}/limits/versions/0000000001`, bytes('hello'), 'any')
-      await expect(config.get()).rejects.toThrow()
+      await expect(config.get()).rejects.toMatchObject({
+        code: 'refused',
+        message: expect.stringMatching(
+          /^read configuration \/\S+: version 1 does not parse: .*; publish another, or rollBack/s,
+        ),
+        cause: expect.any(SyntaxError),
+      })
+      await expect(config.rollBack(1)).rejects.toThrow('version 1 does not parse')
     }),
   )
 
@@ -184,7 +191,9 @@ describe('configuration', () => {
     'an id with a line break is refused: no version that it published could be read',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      expect(() => configuration(session, options(root, 'host\nline'))).toThrow('no line breaks')
+      expect(() => configuration(session, options(root, 'host\nline'))).toThrow(
+        'id is text without line breaks, not "host\\nline"',
+      )
     }),
   )
 })

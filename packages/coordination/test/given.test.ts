@@ -20,6 +20,11 @@ function called(owner: object, name: string, ...args: readonly unknown[]): unkno
   return Reflect.apply(named, owner, args)
 }
 
+/** A recipe on a session that can do nothing. */
+function made(name: string, options: object): object {
+  return Object(called(coordination, name, session, options)) as object
+}
+
 type Row = readonly [name: string, args: readonly unknown[], message: string]
 
 const atOnce: readonly Row[] = [
@@ -89,6 +94,22 @@ const atOnce: readonly Row[] = [
   ['exclusiveLock', [session, '/lock'], 'make exclusive lock: options is an object with path, id, not "/lock"'],
   ['sharedLock', [session, { path }], 'make shared lock: id is text, not undefined; correct it'],
   ['semaphore', [session, { path, id: 'a', leases: 0 }], 'leases is a whole number from 1 to 999999999, not 0'],
+  ['configuration', [session, { path, id: 'a' }], 'make configuration: parse is a function, not undefined; correct it'],
+  [
+    'configuration',
+    [session, { path, id: 'a\nb', parse: run, historyMax: 0 }],
+    'id is text without line breaks, not "a\\nb"; historyMax is a whole number from 1, not 0; correct them',
+  ],
+  ['sequentialIds', [session, { path }], 'make sequential ids: prefix is text, not undefined; correct it'],
+  ['sharedCounter', [session, { path: 'c' }], `make shared counter: ${pathRule}, not "c"; correct it`],
+  [
+    'joinPeriodicTask',
+    [session, { path, id: 'a', schedule: 1_000, attempts: 'twice', catchUpMax: 1_001 }],
+    'join periodic task: schedule is a schedule, as every(60_000) makes one, not 1000; run is a function, not undefined; ' +
+      'attempts is one of "until-done", "once", not "twice"; catchUpMax is a whole number from 1 to 1000, not 1001; correct them',
+  ],
+  ['every', [0.5], 'make schedule: intervalMs is a whole number from 1, not 0.5; correct it'],
+  ['fifoQueue', [session, { path }], 'make queue: itemsMax is a whole number from 1, not undefined; correct it'],
   ['digestAcl', ['ann', 'secret', ['reed']], 'permissions[0] is one of "read", "write", "create", "delete", "admin"'],
 ]
 
@@ -140,6 +161,25 @@ const later: readonly Row[] = [
   ['resizeSemaphore', [session, { path, leases: '3' }], 'resize semaphore: leases is a whole number from 1 to'],
 ]
 
+const lock = made('exclusiveLock', { path, id: 'a' })
+const config = made('configuration', { path, id: 'a', parse: run })
+const counter = made('sharedCounter', { path })
+const queue = made('priorityQueue', { path, itemsMax: 1 })
+
+const callsOfRecipes: readonly (readonly [owner: object, ...Row])[] = [
+  [lock, 'acquire', ['me'], 'acquire /p: options is an object with signal, timeoutMs, owner, not "me"; correct it'],
+  [lock, 'acquire', [{ owner: 1 }], 'acquire /p: owner is text, not 1; correct it'],
+  [lock, 'tryAcquire', [{ timeoutMs: '9' }], 'try to acquire /p: timeoutMs is a number of milliseconds, not "9"'],
+  [lock, 'run', [], 'run with a hold: work is a function, not undefined; correct it'],
+  [config, 'get', ['now'], 'read configuration /p: options is an object with signal, timeoutMs, generation, not "now"'],
+  [config, 'publish', [1, { expectedVersion: '3' }], 'publish /p: expectedVersion is a whole number from 0, not "3"'],
+  [config, 'rollBack', [0], 'roll back /p: version is a whole number from 1, not 0; correct it'],
+  [counter, 'add', [1], 'add to counter /p: amount is a bigint, as 5n, not 1; correct it'],
+  [counter, 'compareAndSet', [5n, '1'], 'set counter /p: version is a whole number from 0, not "1"; correct it'],
+  [queue, 'put', ['text', 1_000], `data ${bytesRule}, not "text"; priority is a whole number from 0 to 999, not 1000`],
+  [queue, 'items', [], 'list the items of /p: options is an object with'],
+]
+
 function titled(row: Row): [string, Row] {
   return [row[2], row]
 }
@@ -156,6 +196,20 @@ describe('arguments that are wrong', () => {
       code: 'bad-arguments',
       message: expect.stringContaining(message),
     })
+  })
+
+  test.each(callsOfRecipes.map(([owner, ...row]) => [row[2], owner, row] as const))(
+    'rejected by a recipe with: %s',
+    async (_title, owner, [name, args, message]) => {
+      await expect(called(owner, name, ...args)).rejects.toMatchObject({
+        code: 'bad-arguments',
+        message: expect.stringContaining(message),
+      })
+    },
+  )
+
+  test('configuration.follow throws', () => {
+    expect(() => called(config, 'follow', {})).toThrow('follow configuration /p: onValue is a function, not undefined')
   })
 
   test('a value is shown shortened', () => {

@@ -92,6 +92,7 @@ describe('fifoQueue', () => {
       const first = await queue.takeLocked()
       const failed = await first.complete([check, { ...check, version: 7 }, create]).catch((thrown: unknown) => thrown)
       expect(failed).toMatchObject({ code: 'bad-version', outcome: 'not-done', operationIndex: 1 })
+      expect(failed).toHaveProperty('message', expect.stringMatching(/ \(operation 1 of `also`, from 0\)$/))
       expect(await session.exists(create.path)).toBeUndefined()
       const again = await queue.takeLocked()
       expect([text(again.data), again.attempts]).toEqual(['a', 2])

@@ -1,6 +1,6 @@
 import { sleep, type Clock } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
-import { isCode, ZooKeeperError, type Outcome } from '../session/errors.ts'
+import { aborted, isCode, ZooKeeperError, type Outcome } from '../session/errors.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
@@ -54,7 +54,7 @@ export async function pause(
   try {
     await sleep(clock, ms, signal)
   } catch (thrown) {
-    throw new ZooKeeperError('aborted', 'aborted by the caller between two attempts', { outcome, cause: thrown })
+    throw aborted('wait for the next attempt', signal?.aborted === true ? signal.reason : thrown, outcome)
   }
 }
 

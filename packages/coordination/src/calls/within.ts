@@ -1,4 +1,5 @@
-import { ZooKeeperError, type Outcome } from '../session/errors.ts'
+import { aborted, ZooKeeperError, type Outcome } from '../session/errors.ts'
+import { assertCallOptions } from '../session/given.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** What is waited for: for errors, "release /locks/a"; and what its failure to come in time says of it. */
@@ -15,25 +16,29 @@ export function within<T>(
   session: Pick<ZooKeeperSession, 'clock'>,
   work: Promise<T>,
   awaited: Awaited,
-  { signal, timeoutMs }: CallOptions = {},
+  call: CallOptions = {},
 ): Promise<T> {
   return new Promise((resolve, reject) => {
+    work.catch(() => undefined) // it goes on when nobody waits for it any more
+    const { name, outcome } = awaited
+    assertCallOptions(name, call)
+    const { signal, timeoutMs } = call
     const end = (): void => {
       timer?.cancel()
       signal?.removeEventListener('abort', abort)
     }
-    const giveUp = (code: 'timeout' | 'aborted', why: string): void => {
+    const giveUp = (error: ZooKeeperError): void => {
       end()
-      reject(new ZooKeeperError(code, `${awaited.name}: ${why}`, { outcome: awaited.outcome, cause: signal?.reason }))
+      reject(error)
     }
     const abort = (): void => {
-      giveUp('aborted', 'aborted by the caller')
+      giveUp(aborted(name, signal?.reason, outcome))
     }
     const timer =
       timeoutMs === undefined
         ? undefined
         : session.clock.after(timeoutMs, () => {
-            giveUp('timeout', `not within ${timeoutMs} ms`)
+            giveUp(new ZooKeeperError('timeout', `${name}: not within ${timeoutMs} ms`, { outcome }))
           })
     signal?.addEventListener('abort', abort, { once: true })
     work.finally(end).then(resolve, reject)

@@ -1,4 +1,5 @@
 import { ZooKeeperError } from '../session/errors.ts'
+import { assertGiven, is } from '../session/given.ts'
 import { within } from '../calls/within.ts'
 import type { Acquisition } from './acquisition.ts'
 import { releaseWithin, type Hold } from './hold.ts'
@@ -11,6 +12,12 @@ export interface AcquireOptions extends Pick<CallOptions, 'signal' | 'timeoutMs'
    */
   readonly owner?: string
 }
+
+const acquireRules = is.options<AcquireOptions>({
+  signal: is.optional(is.signal),
+  timeoutMs: is.optional(is.timeout),
+  owner: is.optional(is.text),
+})
 
 interface Owned {
   readonly acquisition: Acquisition
@@ -39,7 +46,9 @@ export class Owners {
   }
 
   /** Waits without limit unless one is given. `name` is for errors: "acquire /locks/a". */
-  async acquire(name: string, { owner, ...call }: AcquireOptions): Promise<Hold> {
+  async acquire(name: string, options: AcquireOptions): Promise<Hold> {
+    assertGiven(name, { options }, { options: acquireRules })
+    const { owner, ...call } = options
     const key = owner ?? Symbol(name)
     const owned = this.#join(key)
     try {
@@ -52,7 +61,9 @@ export class Owners {
   }
 
   /** Waits for the servers alone, twice the session timeout unless a limit is given; never for other holders. */
-  async tryAcquire(name: string, { owner, signal, timeoutMs }: AcquireOptions): Promise<Hold | undefined> {
+  async tryAcquire(name: string, options: AcquireOptions): Promise<Hold | undefined> {
+    assertGiven(name, { options }, { options: acquireRules })
+    const { owner, signal, timeoutMs } = options
     const key = owner ?? Symbol(name)
     const limits = { signal, timeoutMs: timeoutMs ?? 2 * this.#session.sessionTimeoutMs }
     const owned = this.#join(key)

@@ -1,4 +1,5 @@
 import { asError } from '@catchment/runtime'
+import { assertGiven, is } from '../session/given.ts'
 import type { Hold } from './hold.ts'
 import type { ZooKeeperSession } from '../session/session.ts'
 
@@ -11,6 +12,7 @@ export async function working<T>(
   acquire: () => Promise<Hold>,
   work: (hold: Hold) => Promise<T>,
 ): Promise<T> {
+  assertGiven('run with a hold', { work }, { work: is.callback })
   const hold = await acquire()
   try {
     return await work(hold)

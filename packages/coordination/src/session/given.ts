@@ -37,7 +37,8 @@ function hasMethod(value: unknown, name: string): boolean {
 /** What is not text but reads as such (a number as `id`) is refused too: it would be written as something else. */
 export const is = {
   that,
-  having: (method: string) => that(`is an object with ${method}()`, (value) => hasMethod(value, method)),
+  having: (rule: string, ...methods: readonly string[]) =>
+    that(rule, (value) => methods.every((method) => hasMethod(value, method))),
   session: that('is a session: await openSession()', (value) => hasMethod(value, 'onState')),
   path: text(pathRule, isPath),
   /** Of a recipe that has nodes below it. */

@@ -1,5 +1,6 @@
 import { asError } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, callOptions, callRules, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { publishAt, readCurrent, readHistory, readVersion, type Published } from './configuration-versions.ts'
 import { Following } from '../../following/following.ts'
@@ -20,10 +21,21 @@ export interface ConfigurationOptions<T> {
   readonly historyMax?: number
 }
 
+const optionRules = is.options<ConfigurationOptions<unknown>>({
+  path: is.pathBelowRoot,
+  parse: is.callback,
+  id: is.that('is text without line breaks', (value) => typeof value === 'string' && !/[\r\n]/.test(value)),
+  historyMax: is.optional(is.wholeNumber(1)),
+})
+
 export interface PublishOptions extends CallOptions {
   /** Publishes only if this is the current version, 0 if there was none; rejects with `bad-version` otherwise. */
   readonly expectedVersion?: number
 }
+
+const publishOptions = is.optional(
+  is.options<PublishOptions>({ ...callRules, expectedVersion: is.optional(is.wholeNumber(0)) }),
+)
 
 export interface FollowConfigurationOptions<T> {
   /** Undefined and 0 while nothing was ever published; a value of version 0 was written by hand. */
@@ -33,6 +45,12 @@ export interface FollowConfigurationOptions<T> {
   readonly onStale?: (stale: boolean) => void
 }
 
+const followRules = is.options<FollowConfigurationOptions<unknown>>({
+  onValue: is.callback,
+  onInvalid: is.optional(is.callback),
+  onStale: is.optional(is.callback),
+})
+
 export interface FollowedConfiguration<T> {
   /** The last good one. */
   readonly current: { readonly value: T; readonly version: number } | undefined
@@ -41,16 +59,17 @@ export interface FollowedConfiguration<T> {
 }
 
 export interface Configuration<T> {
-  /** Undefined where nothing was ever published. Rejects with what `parse` throws. */
+  /** Undefined where nothing was ever published. Rejects with `refused` where `parse` throws, which is the `cause`. */
   get(options?: CallOptions): Promise<{ readonly value: T; readonly version: number } | undefined>
   /** The current version as it was published, whether it parses or not. */
   current(options?: CallOptions): Promise<Published | undefined>
   /** Resolves with the version that it has become: one more than the version before. */
   publish(value: unknown, options?: PublishOptions): Promise<number>
-  /** Publishes again what `version` was. Rejects with `no-node` if it is not kept any more. */
+  /** Publishes again what `version` was, from 1. Rejects with `no-node` if it is not kept any more. */
   rollBack(version: number, options?: PublishOptions): Promise<number>
   /** The versions that are kept, newest first. */
   history(options?: CallOptions): Promise<Published[]>
+  /** Throws `bad-arguments`. */
   follow(options: FollowConfigurationOptions<T>): FollowedConfiguration<T>
 }
 
@@ -70,25 +89,24 @@ export interface Configuration<T> {
  *
  * Suspended or lost: followers keep the last good value and are told that it is stale; calls go on when connected again,
  * without limit unless `timeoutMs` is given. A value of more than about 500 kB as JSON is refused with `too-large`.
+ *
+ * Throws `bad-arguments`.
  */
 export function configuration<T>(session: ZooKeeperSession, options: ConfigurationOptions<T>): Configuration<T> {
+  assertGiven('make configuration', { session, options }, { options: optionRules })
   const { path, parse, id } = options
   const historyMax = options.historyMax ?? historyMaxDefault
-  if (/[\r\n]/.test(id))
-    throw new ZooKeeperError(
-      'bad-arguments',
-      `configuration ${path}: an id has no line breaks, not ${JSON.stringify(id)}`,
-    )
-  if (!Number.isSafeInteger(historyMax) || historyMax < 1)
-    throw new ZooKeeperError('bad-arguments', `configuration ${path}: historyMax is a number from 1, not ${historyMax}`)
 
-  async function publish(value: unknown, { expectedVersion, ...call }: PublishOptions = {}): Promise<number> {
+  async function publish(value: unknown, publishing: PublishOptions = {}): Promise<number> {
+    assertGiven(`publish ${path}`, { options: publishing }, { options: publishOptions })
+    const { expectedVersion, ...call } = publishing
     const json = checkedJson(options, value)
     const publication = { path, id, json, historyMax, expectedVersion }
-    return untilWritten(session, `publish ${path}`, (left) => publishAt(session, publication, left), call)
+    return await untilWritten(session, `publish ${path}`, (left) => publishAt(session, publication, left), call)
   }
 
   async function current(call: CallOptions = {}): Promise<Published | undefined> {
+    assertGiven(`read configuration ${path}`, { options: call }, { options: callOptions })
     await untilAnswered(session, (each) => session.sync(path, each), call)
     return await untilAnswered(session, (each) => readCurrent(session, path, each), call)
   }
@@ -98,11 +116,27 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
     current,
     get: async (call) => {
       const published = await current(call)
-      return published === undefined ? undefined : { value: parse(published.json()), version: published.version }
+      return published === undefined
+        ? undefined
+        : { value: valueOf(path, published, parse), version: published.version }
     },
-    rollBack: async (version, call = {}) => publish((await readVersion(session, path, version, call)).json(), call),
-    history: (call = {}) => readHistory(session, path, call),
-    follow: (follow) => followConfiguration(session, options, follow),
+    rollBack: async (version, publishing = {}) => {
+      const rules = { version: is.wholeNumber(1), options: publishOptions }
+      assertGiven(`roll back ${path}`, { version, options: publishing }, rules)
+      const kept = await readKept(session, path, version, publishing)
+      return await publish(
+        valueOf(path, kept, (json) => json),
+        publishing,
+      )
+    },
+    history: async (call = {}) => {
+      assertGiven(`read the history of ${path}`, { options: call }, { options: callOptions })
+      return await readHistory(session, path, call)
+    },
+    follow: (following) => {
+      assertGiven(`follow configuration ${path}`, { options: following }, { options: followRules })
+      return followConfiguration(session, options, following)
+    },
   }
 }
 
@@ -146,6 +180,31 @@ function followConfiguration<T>(
       return following.stale
     },
     close: () => following.close(),
+  }
+}
+
+async function readKept(
+  session: ZooKeeperSession,
+  path: string,
+  version: number,
+  call: CallOptions,
+): Promise<Published> {
+  try {
+    return await readVersion(session, path, version, call)
+  } catch (thrown) {
+    if (!isCode(thrown, 'no-node')) throw thrown
+    const why = `roll back ${path}: version ${version} is not kept; history() has those that are`
+    throw new ZooKeeperError('no-node', why, { cause: thrown })
+  }
+}
+
+/** Throws `refused` where `parse` throws: that is in the tree, and no caller's fault. */
+function valueOf<T>(path: string, published: Published, parse: (json: unknown) => T): T {
+  try {
+    return parse(published.json())
+  } catch (thrown) {
+    const why = `read configuration ${path}: version ${published.version} does not parse: ${asError(thrown).message}`
+    throw new ZooKeeperError('refused', `${why}; publish another, or rollBack()`, { cause: thrown })
   }
 }
 

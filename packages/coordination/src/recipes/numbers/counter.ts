@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
 import { untilWritten } from '../../calls/until-written.ts'
@@ -14,6 +15,14 @@ export interface CounterValue {
   /** Grows by one with each write, from 0 for a counter that nobody wrote. */
   readonly version: number
 }
+
+export interface SharedCounterOptions {
+  /** The persistent node whose data is the number; made if it is missing. */
+  readonly path: string
+}
+
+const optionRules = is.options<SharedCounterOptions>({ path: is.path })
+const isInteger = is.that('is a bigint, as 5n', (value) => typeof value === 'bigint')
 
 export interface SharedCounter {
   get(options?: CallOptions): Promise<CounterValue>
@@ -41,17 +50,27 @@ interface Read extends CounterValue {
  *
  * Suspended or lost: calls go on when connected again, without limit unless `timeoutMs` is given; nothing here belongs to a
  * session. Writers of one counter take turns: some hundreds of additions a second, all together.
+ *
+ * Throws `bad-arguments`.
  */
-export function sharedCounter(session: ZooKeeperSession, { path }: { readonly path: string }): SharedCounter {
+export function sharedCounter(session: ZooKeeperSession, options: SharedCounterOptions): SharedCounter {
+  assertGiven('make shared counter', { session, options }, { options: optionRules })
+  const { path } = options
   return {
     get: async (call = {}) => {
+      assertGiven(`get counter ${path}`, { options: call }, { options: callOptions })
       await untilAnswered(session, (each) => session.sync(path, each), call)
       const { value, version } = await read(session, path, call)
       return { value, version }
     },
-    add: (amount, call = {}) => write(session, path, ({ value }) => value + amount, call),
-    compareAndSet: (value, version, call = {}) =>
-      write(
+    add: async (amount, call = {}) => {
+      assertGiven(`add to counter ${path}`, { amount, options: call }, { amount: isInteger, options: callOptions })
+      return await write(session, path, ({ value }) => value + amount, call)
+    },
+    compareAndSet: async (value, version, call = {}) => {
+      const rules = { value: isInteger, version: is.wholeNumber(0), options: callOptions }
+      assertGiven(`set counter ${path}`, { value, version, options: call }, rules)
+      return await write(
         session,
         path,
         (now) => {
@@ -63,7 +82,8 @@ export function sharedCounter(session: ZooKeeperSession, { path }: { readonly pa
           )
         },
         call,
-      ),
+      )
+    },
   }
 }
 

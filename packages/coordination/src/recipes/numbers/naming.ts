@@ -1,4 +1,5 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
@@ -8,6 +9,8 @@ export interface SequentialIdsOptions {
   /** In front of the ten digits. */
   readonly prefix: string
 }
+
+const optionRules = is.options<SequentialIdsOptions>({ path: is.path, prefix: is.text })
 
 export interface SequentialIds {
   /** An id that nobody else gets; it sorts, as text, after every id that was resolved before this call. */
@@ -22,10 +25,15 @@ export interface SequentialIds {
  * lost is repeated and wastes a number, as does one that ends early. Suspended or lost: goes on when connected again, without
  * limit unless `timeoutMs` is given.
  * Limit: 2^31 - 1 ids; the next is refused with `refused`: go on at another path, with a prefix that sorts after.
+ *
+ * Throws `bad-arguments`.
  */
-export function sequentialIds(session: ZooKeeperSession, { path, prefix }: SequentialIdsOptions): SequentialIds {
+export function sequentialIds(session: ZooKeeperSession, options: SequentialIdsOptions): SequentialIds {
+  assertGiven('make sequential ids', { session, options }, { options: optionRules })
+  const { path, prefix } = options
   return {
     next: async (call = {}) => {
+      assertGiven(`next id of ${path}`, { options: call }, { options: callOptions })
       for (;;) {
         try {
           const { version } = await untilAnswered(

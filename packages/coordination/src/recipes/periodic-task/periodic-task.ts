@@ -1,6 +1,7 @@
 import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../../session/backoff.ts'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 import { Following, type Turn } from '../../following/following.ts'
@@ -55,6 +56,17 @@ export interface PeriodicTaskOptions {
   readonly skewMsMax?: number
 }
 
+const optionRules = is.options<PeriodicTaskOptions>({
+  path: is.pathBelowRoot,
+  id: is.text,
+  schedule: is.having('is a schedule, as every(60_000) makes one', 'atOrBefore', 'after'),
+  run: is.callback,
+  attempts: is.optional(is.oneOf('until-done', 'once')),
+  catchUpMax: is.optional(is.wholeNumber(1, catchUpMaxMax)),
+  standbyMs: is.optional(is.numberFrom(0)),
+  skewMsMax: is.optional(is.numberFrom(0)),
+})
+
 export interface PeriodicTask {
   /** The slot that is being run here. */
   readonly running: Slot | undefined
@@ -86,14 +98,11 @@ export interface PeriodicTask {
  * Nothing is run for the time before the first member ever joined. Clocks of members may differ: a slot is run early by as
  * much as its runner's clock is ahead, at most `skewMsMax` by the server's clock, and never twice.
  * Suspended: a run goes on and is committed after the reconnect. Lost: its slot is for the next one who claims it.
+ *
+ * Throws `bad-arguments`.
  */
 export function joinPeriodicTask(session: ZooKeeperSession, options: PeriodicTaskOptions): PeriodicTask {
-  const { catchUpMax = 1 } = options
-  if (!(Number.isInteger(catchUpMax) && catchUpMax >= 1 && catchUpMax <= catchUpMaxMax))
-    throw new ZooKeeperError(
-      'bad-arguments',
-      `periodic task ${options.path}: catchUpMax is a whole number from 1 to ${catchUpMaxMax}, not ${catchUpMax}`,
-    )
+  assertGiven('join periodic task', { session, options }, { options: optionRules })
   return new Runner(session, options)
 }
 

@@ -1,4 +1,4 @@
-import { ZooKeeperError } from '../../session/errors.ts'
+import { assertGiven, is } from '../../session/given.ts'
 
 /** The moments at which something is to happen, the same for all who compute them: wall clock, ms since 1970. */
 export interface Schedule {
@@ -8,13 +8,10 @@ export interface Schedule {
   after(atMs: number): number
 }
 
-/** A slot every `intervalMs`, aligned to 1970 (a day's slots to midnight UTC), moved by `offsetMs`. Whole, at least 1 ms. */
+/** A slot every `intervalMs`, aligned to 1970 (a day's slots to midnight UTC), moved by `offsetMs`. Whole, at least 1 ms; throws `bad-arguments`. */
 export function every(intervalMs: number, offsetMs = 0): Schedule {
-  if (!(Number.isInteger(intervalMs) && intervalMs >= 1 && Number.isInteger(offsetMs)))
-    throw new ZooKeeperError(
-      'bad-arguments',
-      `every: an interval is a whole number of at least 1 ms, an offset a whole one, not ${intervalMs} and ${offsetMs}`,
-    )
+  const rules = { intervalMs: is.wholeNumber(1), offsetMs: is.that('is a whole number', Number.isInteger) }
+  assertGiven('make schedule', { intervalMs, offsetMs }, rules)
   const atOrBefore = (atMs: number): number => Math.floor((atMs - offsetMs) / intervalMs) * intervalMs + offsetMs
   return { atOrBefore, after: (atMs) => atOrBefore(atMs) + intervalMs }
 }

@@ -1,4 +1,4 @@
-import { Queue, type QueueOptions, type WaitingItem } from './queue.ts'
+import { Queue, type ItemsOptions, type QueueOptions, type WaitingItem } from './queue.ts'
 import type { QueuedItem } from './queued-item.ts'
 import type { Operation } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -15,7 +15,7 @@ export interface FifoQueue {
   /** How many wait, those that are locked included. */
   size(options?: CallOptions): Promise<number>
   /** The first `max` that wait, in their order, those that are locked included. */
-  items(options: CallOptions & { readonly max: number }): Promise<readonly WaitingItem[]>
+  items(options: ItemsOptions): Promise<readonly WaitingItem[]>
   /** What puts an item, for a transaction of somebody else's; once per transaction. The queue must have been used before. */
   putOperation(data: Uint8Array): Operation
 }
@@ -50,6 +50,8 @@ export interface FifoQueue {
  * Suspended: calls wait, as long as their `timeoutMs` and `signal` let them; an item in hand is not `held`. Lost: takes go on
  * in the next session; items in hand have gone back. A take that ends early leaves nothing locked; it may end later than its
  * deadline by the time it takes to know. Its nodes are made again where a new session finds none.
+ *
+ * Throws `bad-arguments`.
  */
 export function fifoQueue(session: ZooKeeperSession, options: QueueOptions): FifoQueue {
   const queue = new Queue(session, options)
@@ -59,7 +61,7 @@ export function fifoQueue(session: ZooKeeperSession, options: QueueOptions): Fif
     takeLocked: (call = {}) => queue.takeLocked(call),
     peek: (call = {}) => queue.peek(call),
     size: (call = {}) => queue.size(call),
-    items: ({ max, ...call }) => queue.items(max, call),
+    items: (listing) => queue.items(listing),
     putOperation: (data) => queue.putOperation(data, 0),
   }
 }

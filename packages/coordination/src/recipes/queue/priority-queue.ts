@@ -22,6 +22,6 @@ export function priorityQueue(session: ZooKeeperSession, options: QueueOptions):
     takeLocked: (call = {}) => queue.takeLocked(call),
     peek: (call = {}) => queue.peek(call),
     size: (call = {}) => queue.size(call),
-    items: ({ max, ...call }) => queue.items(max, call),
+    items: (listing) => queue.items(listing),
   }
 }

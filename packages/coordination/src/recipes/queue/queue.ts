@@ -1,5 +1,6 @@
 import { asError } from '@catchment/runtime'
 import { ZooKeeperError, isCode } from '../../session/errors.ts'
+import { assertGiven, callOptions, callRules, is } from '../../session/given.ts'
 import { Acquisition, lookAhead } from '../../line/acquisition.ts'
 import { decideExclusive } from '../lock/exclusive-lock.ts'
 import { followUntil } from '../../following/follow-until.ts'
@@ -30,6 +31,17 @@ export interface QueueOptions {
   readonly id?: string
 }
 
+const optionRules = is.options<QueueOptions>({
+  path: is.pathBelowRoot,
+  itemsMax: is.wholeNumber(1),
+  itemBytesMax: is.optional(is.numberFrom(0)),
+  id: is.optional(is.text),
+})
+const itemRules = { data: is.bytes, priority: is.wholeNumber(0, priorityMax) }
+
+export type ItemsOptions = CallOptions & { readonly max: number }
+const itemsOptions = is.options<ItemsOptions>({ ...callRules, max: is.numberFrom(0) })
+
 export interface WaitingItem {
   readonly id: string
   readonly data: Buffer
@@ -50,11 +62,7 @@ export class Queue {
   #made: { readonly generation: number; readonly done: Promise<void> } | undefined
 
   constructor(session: ZooKeeperSession, options: QueueOptions) {
-    if (!Number.isSafeInteger(options.itemsMax) || options.itemsMax < 1)
-      throw new ZooKeeperError(
-        'bad-arguments',
-        `queue ${options.path}: itemsMax is a number from 1, not ${options.itemsMax}`,
-      )
+    assertGiven('make queue', { session, options }, { options: optionRules })
     this.#session = session
     this.#options = options
     this.#items = `${options.path}/items`
@@ -64,6 +72,7 @@ export class Queue {
   }
 
   async put(data: Uint8Array, priority: number, call: CallOptions): Promise<string> {
+    assertGiven(`put into ${this.#options.path}`, { options: call }, { options: callOptions })
     this.#assertItem(data, priority)
     return this.#onNodes(call, async () => {
       const stat = await untilAnswered(this.#session, (each) => this.#session.exists(this.#items, each), call)
@@ -135,8 +144,10 @@ export class Queue {
     })
   }
 
-  items(max: number, call: CallOptions): Promise<readonly WaitingItem[]> {
-    return this.#onNodes(call, async () => {
+  async items(options: ItemsOptions): Promise<readonly WaitingItem[]> {
+    assertGiven(`list the items of ${this.#options.path}`, { options }, { options: itemsOptions })
+    const { max, ...call } = options
+    return await this.#onNodes(call, async () => {
       const { names } = await this.#session.children(this.#items, call)
       const first = inOrder(names).slice(0, max)
       return (await Promise.all(first.map((name) => this.#read(name, call)))).flatMap((item) => item ?? [])
@@ -266,16 +277,12 @@ export class Queue {
   }
 
   #assertItem(data: Uint8Array, priority: number): void {
+    assertGiven(`put into ${this.#options.path}`, { data, priority }, itemRules)
     const bytesMax = this.#options.itemBytesMax ?? itemBytesMaxDefault
     if (data.length > bytesMax)
       throw new ZooKeeperError(
         'too-large',
         `put into ${this.#options.path}: an item has at most ${bytesMax} bytes, this one ${data.length}; put a reference to it`,
-      )
-    if (!Number.isInteger(priority) || priority < 0 || priority > priorityMax)
-      throw new ZooKeeperError(
-        'bad-arguments',
-        `put into ${this.#options.path}: priorities are 0 to ${priorityMax}, not ${priority}`,
       )
   }
 }

@@ -1,4 +1,5 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { atOperation, isCode, ZooKeeperError } from '../../session/errors.ts'
+import { assertOperations, writeOps } from '../../session/records.ts'
 import { NodeHold, tokenOf, type Hold } from '../../line/hold.ts'
 import { afterLostAnswer, untilAnswered, untilGone } from '../../calls/until-answered.ts'
 import type { Operation } from '../../session/nodes.ts'
@@ -111,12 +112,14 @@ class LockedItem implements QueuedItem {
     return this.#hold.release(options)
   }
 
-  complete(also: readonly Operation[] = []): Promise<void> {
-    if (this.#completing !== undefined) return this.#completing
-    if (this.signal.aborted) return Promise.reject(this.#notDone())
-    this.#completing = this.#complete(also)
-    void this.#hold.release()
-    return this.#completing
+  async complete(also: readonly Operation[] = []): Promise<void> {
+    assertOperations(`complete ${this.#claim.item}`, also, writeOps)
+    if (this.#completing === undefined) {
+      if (this.signal.aborted) throw this.#notDone()
+      this.#completing = this.#complete(also)
+      void this.#hold.release()
+    }
+    await this.#completing
   }
 
   async #complete(also: readonly Operation[]): Promise<void> {
@@ -163,6 +166,5 @@ class LockedItem implements QueuedItem {
 /** An operation behind the item's own was refused, so these could be done, and have not been: not by an earlier attempt either. */
 function refuseOf(thrown: unknown, own: number): void {
   if (!(thrown instanceof ZooKeeperError) || thrown.operationIndex === undefined || thrown.operationIndex < own) return
-  const { code, message, operationIndex } = thrown
-  throw new ZooKeeperError(code, message, { operationIndex: operationIndex - own, cause: thrown })
+  throw atOperation(thrown, thrown.operationIndex - own, '`also`')
 }

@@ -43,7 +43,7 @@ export class SavedContext {
   }
 
   async save(context: Uint8Array, call?: CallOptions): Promise<void> {
-    assertGiven('save context', { context, call }, { context: is.bytes, call: callOptions })
+    assertGiven('save context', { context, options: call }, { context: is.bytes, options: callOptions })
     const copy = Uint8Array.from(context)
     const saved = this.#saving.then(() => this.#save(copy, call))
     this.#saving = saved.catch(() => undefined) // the next one is tried all the same
