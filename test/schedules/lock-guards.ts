@@ -95,13 +95,6 @@ export const lockGuards: readonly Guard[] = [
   },
   {
     recipe: 'exclusive lock, fenced',
-    name: 'who waits watches its node too',
-    file: 'packages/coordination/src/line/acquisition.ts',
-    text: '(await this.#session.exists(node, turn)) !== undefined',
-    without: 'true',
-  },
-  {
-    recipe: 'exclusive lock, fenced',
     name: 'who is not in line stands anew',
     file: 'packages/coordination/src/line/acquisition.ts',
     text: '      this.#place = undefined\n    }',
