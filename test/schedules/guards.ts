@@ -259,6 +259,13 @@ export const guards: readonly Guard[] = [
     without: 'return !lost.signal.aborted',
   },
   {
+    recipe: 'periodic task',
+    name: 'who leaves gives back what it claimed and did not begin',
+    file: 'packages/coordination/src/recipes/periodic-task/periodic-task.ts',
+    text: 'if (this.#tried !== undefined) await this.#giveUp(this.#tried)',
+    without: '',
+  },
+  {
     recipe: 'periodic task, 3 to 6 to 3',
     name: 'a slot is claimed at the version that was read',
     file: 'packages/coordination/src/recipes/periodic-task/slot-record.ts',
