@@ -329,6 +329,8 @@ test(
     await expect(session.set(root, bytes(''), 7)).rejects.toThrow(`set ${demanded}`)
     await expect(session.delete(root, 7)).rejects.toThrow(`delete ${demanded}`)
     await expect(session.multi([{ ...check, version: 7 }])).rejects.toThrow(`check ${demanded} (operation 0`)
+    const hold = await coordination.exclusiveLock(session, { path: `${root}/l`, id: 'a' }).acquire()
+    await expect(called(hold, 'release', 'now')).rejects.toThrow(/^release .*: options is an object with signal/)
     const barrier = coordination.barrier(session, { path: `${root}/b` })
     await barrier.set()
     for (const [reason, text] of [

@@ -1,4 +1,5 @@
 import { ZooKeeperError } from '../session/errors.ts'
+import { assertCallOptions } from '../session/given.ts'
 import { Following, type Turn } from '../following/following.ts'
 import { within } from '../calls/within.ts'
 import type { Stat } from '../session/nodes.ts'
@@ -30,11 +31,17 @@ export function releaseWithin(
   session: Pick<ZooKeeperSession, 'clock' | 'sessionTimeoutMs'>,
   name: string,
   leaving: Promise<void>,
-  { signal, timeoutMs = 2 * session.sessionTimeoutMs }: CallOptions = {},
+  options: CallOptions = {},
 ): Promise<void> {
-  const released = within(session, leaving, { name, outcome: 'unknown' }, { signal, timeoutMs })
+  const released = wait()
   released.catch(() => undefined)
   return released
+
+  async function wait(): Promise<void> {
+    assertCallOptions(name, options)
+    const { signal, timeoutMs = 2 * session.sessionTimeoutMs } = options
+    await within(session, leaving, { name, outcome: 'unknown' }, { signal, timeoutMs })
+  }
 }
 
 /** The ephemeral node that is the hold. */

@@ -117,6 +117,7 @@ export function assertCallOptions(attempt: string, options: unknown): void {
 }
 
 function isCallOptions(options: unknown): boolean {
+  if (options === undefined) return true
   if (typeof options !== 'object' || options === null) return false
   const { signal, timeoutMs, generation }: { readonly [Name in keyof CallOptions]?: unknown } = options
   return (
