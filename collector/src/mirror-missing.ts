@@ -105,12 +105,12 @@ function readLines(path: string): ByteRange[] {
   })
 }
 
-/** Replaces `.missing` durably, or removes it when nothing is missing. */
+/** Replaces `.missing` durably, or removes it when nothing is missing; with what a writer who died here left behind. */
 function writeMissing(path: string, ranges: readonly ByteRange[]): void {
+  const temporary = `${path}.tmp`
+  rmSync(temporary, { force: true })
   if (ranges.length === 0) rmSync(path, { force: true })
   else {
-    const temporary = `${path}.tmp`
-    rmSync(temporary, { force: true })
     const file = openFile(temporary, constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL)
     try {
       writeAll(file, ranges.map(({ from, to }) => `${JSON.stringify({ from, to })}\n`).join(''))

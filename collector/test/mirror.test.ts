@@ -1,4 +1,4 @@
-import { lstat, mkdir, readdir, readFile, rm, stat, symlink } from 'node:fs/promises'
+import { lstat, mkdir, readdir, readFile, rm, stat, symlink, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
@@ -42,6 +42,18 @@ describe('Mirror', () => {
     expect((await readFile(file())).equals(expected)).toBe(true)
     expect((await stat(file())).mode & 0o777).toBe(0o600)
     expect((await stat(join(folder.path, 'web'))).mode & 0o777).toBe(0o700)
+    await mirror.reset()
+  })
+
+  test('what a collector left behind that died as it wrote the list goes with the list', async () => {
+    const mirror = await Mirror.open(folder.path)
+    await mirror.write([delivery({ from: 50, to: 80 })])
+    await writeFile(`${file()}.missing.tmp`, '{"from":0,')
+    await mirror.write([delivery({ from: 0, to: 50 })])
+    await mirror.flush()
+    expect(
+      (await readdir(join(folder.path, 'web'), { recursive: true })).filter((name) => /missing/.test(name)),
+    ).toEqual([])
     await mirror.reset()
   })
 
