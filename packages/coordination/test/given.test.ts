@@ -110,6 +110,7 @@ const atOnce: readonly Row[] = [
   ],
   ['every', [0.5], 'make schedule: intervalMs is a whole number from 1, not 0.5; correct it'],
   ['fifoQueue', [session, { path }], 'make queue: itemsMax is a whole number from 1, not undefined; correct it'],
+  ['digestAcl', ['ann', 4_711], 'make a digest ACL: password is text, not a value of type number; correct it'],
   ['digestAcl', ['ann', 'secret', ['reed']], 'permissions[0] is one of "read", "write", "create", "delete", "admin"'],
 ]
 
@@ -123,7 +124,7 @@ const later: readonly Row[] = [
   [
     'openSession',
     [{ servers: 'a', sessionTimeoutMs: 1_000, auth: [{ scheme: 'digest' }], log: ['info'] }],
-    'open a session: log is a function, not an Array; auth[0].proof is text or bytes, not undefined; correct them',
+    'open a session: log is a function, not an Array; auth[0].proof is text or bytes, not a value of type undefined; correct them',
   ],
   ['acquireFence', [session, path, bytes('claim')], 'acquire fence: claim is a function, not a Uint8Array; correct it'],
   [

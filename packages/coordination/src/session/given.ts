@@ -15,6 +15,8 @@ export type Rule = z.ZodType
 export type Rules<T> = { readonly [Field in keyof T]-?: undefined extends T[Field] ? z.ZodOptional : Rule }
 
 const pathRule = 'starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
+/** Of which fields an error shows no value. */
+const isSecret = /(^|\.)(password|proof)$/
 /** How much of a value an error shows. */
 const shownMax = 60
 
@@ -93,7 +95,10 @@ export function assertGiven<const T extends Readonly<Record<string, unknown>>>(
   const all: Readonly<Record<string, Rule>> = { session: is.session, ...rules }
   const wrong = Object.entries(values).flatMap(([name, value]) => {
     const issues = all[name]?.safeParse(value, { reportInput: true }).error?.issues ?? []
-    return issues.map(({ path, message, input }) => `${place(name, path)} ${message}, not ${shown(input)}`)
+    return issues.map(({ path, message, input }) => {
+      const field = place(name, path)
+      return `${field} ${message}, not ${isSecret.test(field) ? `a value of type ${typeof input}` : shown(input)}`
+    })
   })
   if (wrong.length > 0)
     throw new ZooKeeperError(
