@@ -1,6 +1,7 @@
 import { sleep, type Clock } from '@catchment/runtime'
 import { Backoff } from '../session/backoff.ts'
 import { aborted, isCode, ZooKeeperError, type Outcome } from '../session/errors.ts'
+import { sharedDeadline } from '../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const repeatBackoff = { baseMs: 20, maxMs: 1_000 }
@@ -22,15 +23,15 @@ export async function untilAnswered<T>(
   options: CallOptions = {},
 ): Promise<T> {
   const { clock } = session
-  const endMs = clock.monotonicMs() + (options.timeoutMs ?? Infinity)
-  const leftMs = (): number => Math.max(1, endMs - clock.monotonicMs())
+  const { timeoutMs = Infinity } = options
+  const left = sharedDeadline(session, { ...options, timeoutMs })
   const backoff = new Backoff(session.random, repeatBackoff)
   let unknown = false
   for (;;) {
     const call = {
       ...options,
       get timeoutMs() {
-        return Math.min(leftMs(), 2 * session.sessionTimeoutMs)
+        return Math.min(left.timeoutMs, 2 * session.sessionTimeoutMs)
       },
     }
     try {
@@ -38,8 +39,8 @@ export async function untilAnswered<T>(
     } catch (thrown) {
       if (!(thrown instanceof ZooKeeperError)) throw thrown
       unknown ||= thrown.outcome === 'unknown'
-      if (!passes(thrown, options.generation) || clock.monotonicMs() >= endMs) throw unknown ? inDoubt(thrown) : thrown
-      await pause(clock, Math.min(backoff.nextMs(), leftMs()), unknown ? 'unknown' : 'not-done', options.signal)
+      if (!passes(thrown, options.generation) || left.timeoutMs === 0) throw unknown ? inDoubt(thrown) : thrown
+      await pause(clock, Math.min(backoff.nextMs(), left.timeoutMs), unknown ? 'unknown' : 'not-done', options.signal)
     }
   }
 }

@@ -1,6 +1,7 @@
 import { Backoff } from '../session/backoff.ts'
 import { ZooKeeperError } from '../session/errors.ts'
 import { pause } from './until-answered.ts'
+import { sharedDeadline } from '../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 const conflictBackoff = { baseMs: 5, maxMs: 500 }
@@ -17,14 +18,13 @@ export async function untilWritten<T>(
   attempt: (left: CallOptions) => Promise<T | undefined>,
   call: CallOptions,
 ): Promise<T> {
-  const endMs = clock.monotonicMs() + (call.timeoutMs ?? Infinity)
-  const leftMs = (): number => endMs - clock.monotonicMs()
+  const { timeoutMs = Infinity } = call
+  const left = sharedDeadline({ clock }, { ...call, timeoutMs })
   const backoff = new Backoff(random, conflictBackoff)
   for (;;) {
-    const written = await attempt({ ...call, timeoutMs: Math.max(1, leftMs()) })
+    const written = await attempt(left)
     if (written !== undefined) return written
-    if (leftMs() <= 0)
-      throw new ZooKeeperError('timeout', `${name}: others were faster, for ${String(call.timeoutMs)} ms`)
-    await pause(clock, Math.min(backoff.nextMs(), leftMs()), 'not-done', call.signal)
+    if (left.timeoutMs <= 0) throw new ZooKeeperError('timeout', `${name}: others were faster, for ${timeoutMs} ms`)
+    await pause(clock, Math.min(backoff.nextMs(), left.timeoutMs), 'not-done', call.signal)
   }
 }

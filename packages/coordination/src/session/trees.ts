@@ -1,9 +1,9 @@
 // Operations on more than one node, made of single ones.
 
-import type { Clock } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from './errors.ts'
 import { assertCallOptions, assertPath } from './given.ts'
 import type { CallOptions, ZooKeeperSession } from './session.ts'
+import { sharedDeadline } from './shared-deadline.ts'
 
 type Making = Pick<ZooKeeperSession, 'clock' | 'create' | 'exists'>
 type Deleting = Pick<ZooKeeperSession, 'clock' | 'children' | 'delete'>
@@ -18,13 +18,13 @@ export async function ensurePath(session: Making, path: string, options: CallOpt
   const attempt = `ensure ${path}`
   assertPath(attempt, path)
   assertCallOptions(attempt, options)
-  const left = within(session.clock, options)
+  const left = sharedDeadline(session, options)
   const missing: string[] = []
-  for (let above = path; above !== '' && (await session.exists(above, left())) === undefined; above = parentOf(above))
+  for (let above = path; above !== '' && (await session.exists(above, left)) === undefined; above = parentOf(above))
     missing.push(above)
   for (const absent of missing.toReversed())
     try {
-      await session.create(absent, new Uint8Array(), 'persistent', left())
+      await session.create(absent, new Uint8Array(), 'persistent', left)
     } catch (thrown) {
       if (!isCode(thrown, 'node-exists')) throw thrown
     }
@@ -37,16 +37,16 @@ export async function deleteTree(session: Deleting, path: string, options: CallO
   assertCallOptions(attempt, options)
   if (path === '/')
     throw new ZooKeeperError('bad-arguments', `${attempt}: the root cannot be deleted; name what is below it`)
-  const left = within(session.clock, options)
+  const left = sharedDeadline(session, options)
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const { names } = await session.children(path, left())
+      const { names } = await session.children(path, left)
       for (let first = 0; first < names.length; first += deletesAtOnce) {
         const some = names.slice(first, first + deletesAtOnce).map((name) => `${path}/${name}`)
-        const trees = await Promise.all(some.map((child) => deletesLeaf(session, child, left())))
-        for (const tree of trees) if (tree !== undefined) await deleteTree(session, tree, left())
+        const trees = await Promise.all(some.map((child) => deletesLeaf(session, child, left)))
+        for (const tree of trees) if (tree !== undefined) await deleteTree(session, tree, left)
       }
-      await session.delete(path, 'any', left())
+      await session.delete(path, 'any', left)
       return
     } catch (thrown) {
       if (isCode(thrown, 'no-node')) return
@@ -64,14 +64,6 @@ async function deletesLeaf(session: Deleting, path: string, options: CallOptions
     if (!isCode(thrown, 'no-node')) throw thrown
   }
   return undefined
-}
-
-/** The options for each next step: `timeoutMs` bounds them all together, and becomes what is left of it. */
-function within(clock: Clock, options: CallOptions): () => CallOptions {
-  const { timeoutMs } = options
-  if (timeoutMs === undefined) return () => options
-  const endMs = clock.monotonicMs() + timeoutMs
-  return () => ({ ...options, timeoutMs: Math.max(0, endMs - clock.monotonicMs()) })
 }
 
 function parentOf(path: string): string {

@@ -6,6 +6,7 @@ import { publishAt, readCurrent, readHistory, readVersion, type Published } from
 import { Following } from '../../following/following.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import { untilWritten } from '../../calls/until-written.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 const historyMaxDefault = 10
@@ -107,8 +108,11 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
 
   async function current(call: CallOptions = {}): Promise<Published | undefined> {
     assertGiven(`read configuration ${path}`, { options: call }, { options: callOptions })
-    await untilAnswered(session, (each) => session.sync(path, each), call)
-    return await untilAnswered(session, (each) => readCurrent(session, path, each), call)
+    const read = async (each: CallOptions): Promise<Published | undefined> => {
+      await session.sync(path, each)
+      return await readCurrent(session, path, each)
+    }
+    return await untilAnswered(session, read, call)
   }
 
   return {
@@ -123,15 +127,16 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
     rollBack: async (version, publishing = {}) => {
       const rules = { version: is.wholeNumber(1), options: publishOptions }
       assertGiven(`roll back ${path}`, { version, options: publishing }, rules)
-      const kept = await readKept(session, path, version, publishing)
+      const left = sharedDeadline(session, publishing)
+      const kept = await readKept(session, path, version, left)
       return await publish(
         valueOf(path, kept, (json) => json),
-        publishing,
+        left,
       )
     },
     history: async (call = {}) => {
       assertGiven(`read the history of ${path}`, { options: call }, { options: callOptions })
-      return await readHistory(session, path, call)
+      return await readHistory(session, path, sharedDeadline(session, call))
     },
     follow: (following) => {
       assertGiven(`follow configuration ${path}`, { options: following }, { options: followRules })

@@ -5,6 +5,7 @@ import { followMembers } from '../../following/follow-members.ts'
 import { joinMembership, type Membership } from './membership.ts'
 import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 /** One instance of a service: who, and what its users need to reach it, as it wrote it. */
@@ -145,10 +146,11 @@ export async function resolveService(
   assertGiven('resolve service', { session, options, call }, { options: serviceRules, call: callOptions })
   const { path, name } = options
   const service = `${path}/${name}`
-  await untilAnswered(session, (each) => session.sync(path, each), call)
-  const ids = await childrenOf(session, service, call)
+  const left = sharedDeadline(session, call)
+  await untilAnswered(session, (each) => session.sync(path, each), left)
+  const ids = await childrenOf(session, service, left)
   const read = ids.map(async (id) => {
-    const found = await untilAnswered(session, (each) => getOrUndefined(session, `${service}/${id}`, each), call)
+    const found = await untilAnswered(session, (each) => getOrUndefined(session, `${service}/${id}`, each), left)
     return [id, found?.data] as const
   })
   return presentOf(new Map(await Promise.all(read)))
@@ -162,8 +164,9 @@ export async function listServices(
 ): Promise<readonly string[]> {
   assertGiven('list services', { session, options, call }, { options: servicesRules, call: callOptions })
   const { path } = options
-  await untilAnswered(session, (each) => session.sync(path, each), call)
-  return (await childrenOf(session, path, call)).sort()
+  const left = sharedDeadline(session, call)
+  await untilAnswered(session, (each) => session.sync(path, each), left)
+  return (await childrenOf(session, path, left)).sort()
 }
 
 async function childrenOf(session: ZooKeeperSession, path: string, call: CallOptions): Promise<string[]> {

@@ -3,6 +3,7 @@ import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
 import { untilWritten } from '../../calls/until-written.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 /** The writes that a counter remembers, by a token each: so many others may come between a lost answer and the look at it. */
@@ -59,8 +60,9 @@ export function sharedCounter(session: ZooKeeperSession, options: SharedCounterO
   return {
     get: async (call = {}) => {
       assertGiven(`get counter ${path}`, { options: call }, { options: callOptions })
-      await untilAnswered(session, (each) => session.sync(path, each), call)
-      const { value, version } = await read(session, path, call)
+      const left = sharedDeadline(session, call)
+      await untilAnswered(session, (each) => session.sync(path, each), left)
+      const { value, version } = await read(session, path, left)
       return { value, version }
     },
     add: async (amount, call = {}) => {

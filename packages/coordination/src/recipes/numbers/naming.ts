@@ -1,6 +1,8 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { assertGiven, callOptions, is } from '../../session/given.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
+import type { Stat } from '../../session/nodes.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 export interface SequentialIdsOptions {
@@ -34,18 +36,16 @@ export function sequentialIds(session: ZooKeeperSession, options: SequentialIdsO
   return {
     next: async (call = {}) => {
       assertGiven(`next id of ${path}`, { options: call }, { options: callOptions })
+      const left = sharedDeadline(session, call)
+      const count = (each: CallOptions): Promise<Stat> => session.set(path, new Uint8Array(), 'any', each)
       for (;;) {
         try {
-          const { version } = await untilAnswered(
-            session,
-            (each) => session.set(path, new Uint8Array(), 'any', each),
-            call,
-          )
+          const { version } = await untilAnswered(session, count, left)
           return sequentialId(path, prefix, version)
         } catch (thrown) {
           if (!isCode(thrown, 'no-node')) throw thrown
         }
-        await untilAnswered(session, (each) => session.ensurePath(path, each), call)
+        await untilAnswered(session, (each) => session.ensurePath(path, each), left)
       }
     },
   }

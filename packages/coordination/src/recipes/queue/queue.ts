@@ -12,6 +12,7 @@ import { within } from '../../calls/within.ts'
 import { Receipts } from './queue-receipts.ts'
 import { untilAnswered } from '../../calls/until-answered.ts'
 import type { Operation } from '../../session/nodes.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/session.ts'
 
 const itemBytesMaxDefault = 512 << 10
@@ -74,13 +75,13 @@ export class Queue {
   async put(data: Uint8Array, priority: number, call: CallOptions): Promise<string> {
     assertGiven(`put into ${this.#options.path}`, { options: call }, { options: callOptions })
     this.#assertItem(data, priority)
-    return this.#onNodes(call, async () => {
-      const stat = await untilAnswered(this.#session, (each) => this.#session.exists(this.#items, each), call)
+    return this.#onNodes(call, async (left) => {
+      const stat = await untilAnswered(this.#session, (each) => this.#session.exists(this.#items, each), left)
       this.#assertRoom((stat?.numChildren ?? 0) + this.#putting)
       this.#putting += 1
       try {
         const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
-        await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, call)
+        await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, left)
         return id
       } finally {
         this.#putting -= 1
@@ -90,8 +91,9 @@ export class Queue {
 
   /** Locks and completes. What went back to the queue before it was completed is taken again. */
   async takeOut(call: CallOptions): Promise<Buffer> {
+    const left = sharedDeadline(this.#session, call)
     for (;;) {
-      const item = await this.takeLocked(call)
+      const item = await this.takeLocked(left)
       try {
         await item.complete()
         return item.data
@@ -130,14 +132,14 @@ export class Queue {
   }
 
   size(call: CallOptions): Promise<number> {
-    return this.#onNodes(call, async () => (await this.#session.exists(this.#items, call))?.numChildren ?? 0)
+    return this.#onNodes(call, async (left) => (await this.#session.exists(this.#items, left))?.numChildren ?? 0)
   }
 
   peek(call: CallOptions): Promise<WaitingItem | undefined> {
-    return this.#onNodes(call, async () => {
-      const seen = await this.#refresh(call, new SeenItems())
+    return this.#onNodes(call, async (left) => {
+      const seen = await this.#refresh(left, new SeenItems())
       for (let name = seen.shift(); name !== undefined; name = seen.shift()) {
-        const item = await this.#read(name, call)
+        const item = await this.#read(name, left)
         if (item !== undefined) return item
       }
       return undefined
@@ -147,10 +149,10 @@ export class Queue {
   async items(options: ItemsOptions): Promise<readonly WaitingItem[]> {
     assertGiven(`list the items of ${this.#options.path}`, { options }, { options: itemsOptions })
     const { max, ...call } = options
-    return await this.#onNodes(call, async () => {
-      const { names } = await this.#session.children(this.#items, call)
+    return await this.#onNodes(call, async (left) => {
+      const { names } = await this.#session.children(this.#items, left)
       const first = inOrder(names).slice(0, max)
-      return (await Promise.all(first.map((name) => this.#read(name, call)))).flatMap((item) => item ?? [])
+      return (await Promise.all(first.map((name) => this.#read(name, left)))).flatMap((item) => item ?? [])
     })
   }
 
@@ -237,11 +239,12 @@ export class Queue {
   }
 
   /** Makes the nodes before the first use, in every session, and whenever they are found missing: servers may lose data. */
-  async #onNodes<T>(call: CallOptions, work: () => Promise<T>): Promise<T> {
+  async #onNodes<T>(call: CallOptions, work: (left: CallOptions) => Promise<T>): Promise<T> {
+    const left = sharedDeadline(this.#session, call)
     for (let missing = 0; ; missing += 1) {
-      await this.#make(call)
+      await this.#make(left)
       try {
-        return await work()
+        return await work(left)
       } catch (thrown) {
         if (!isCode(thrown, 'no-node') || thrown.outcome === 'unknown' || missing === missingMax) throw thrown
         this.#made = undefined
