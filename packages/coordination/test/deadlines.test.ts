@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals'
 import { realClock, sleep } from '@catchment/runtime'
 import {
   announceService,
+  barrier,
   configuration,
   fifoQueue,
   listServices,
@@ -9,6 +10,7 @@ import {
   sequentialIds,
   sharedCounter,
 } from '../src/index.ts'
+import { within } from '../src/calls/within.ts'
 import { bytes, ending, inWorld } from './world.ts'
 
 /** Each request takes this long, so that a second one begins in time and a third does not. */
@@ -52,5 +54,38 @@ test(
     }
     const ends = await Promise.all(Object.entries(calls).map(async ([name, call]) => [name, await ending(call)]))
     expect(ends).toEqual(Object.keys(calls).map((name) => [name, 'timeout not-done']))
+  }),
+)
+
+test(
+  'a deadline is told in whole milliseconds; one that is over already asks no timer for a negative time',
+  inWorld(async ({ session: open, root }) => {
+    const delays: number[] = []
+    const { session } = await open()
+    const { clock } = session
+    const after = clock.after.bind(clock)
+    Reflect.set(session, 'clock', {
+      ...clock,
+      after: (delayMs: number, fire: () => void) => {
+        delays.push(delayMs)
+        return after(delayMs, fire)
+      },
+    })
+    const gate = barrier(session, { path: `${root}/barrier` })
+    await gate.set()
+    const message = (text: string): unknown => expect.objectContaining({ code: 'timeout', message: text })
+    const never = new Promise<never>(() => undefined)
+    const calls: [string, (timeoutMs: number) => Promise<unknown>][] = [
+      [`wait at barrier ${root}/barrier: not within`, (timeoutMs) => gate.wait({ timeoutMs })],
+      ['wait: not within', (timeoutMs) => within(session, never, { name: 'wait', outcome: 'not-done' }, { timeoutMs })],
+    ]
+    for (const [text, call] of calls) {
+      await expect(call(1.7)).rejects.toEqual(message(`${text} 2 ms`))
+      await expect(call(-1)).rejects.toEqual(message(`${text} -1 ms`))
+    }
+    await expect(session.get(root, { timeoutMs: -0.7 })).rejects.toEqual(
+      message(`get ${root}: its time is over: -1 ms`),
+    )
+    expect([delays.length > 3, Math.min(...delays)]).toEqual([true, 0])
   }),
 )

@@ -24,7 +24,8 @@ export async function untilWritten<T>(
   for (;;) {
     const written = await attempt(left)
     if (written !== undefined) return written
-    if (left.timeoutMs <= 0) throw new ZooKeeperError('timeout', `${name}: others were faster, for ${timeoutMs} ms`)
+    if (left.timeoutMs <= 0)
+      throw new ZooKeeperError('timeout', `${name}: others were faster, for ${Math.round(timeoutMs)} ms`)
     await pause(clock, Math.min(backoff.nextMs(), left.timeoutMs), 'not-done', call.signal)
   }
 }

@@ -37,8 +37,8 @@ export function within<T>(
     const timer =
       timeoutMs === undefined
         ? undefined
-        : session.clock.after(timeoutMs, () => {
-            giveUp(new ZooKeeperError('timeout', `${name}: not within ${timeoutMs} ms`, { outcome }))
+        : session.clock.after(Math.max(0, timeoutMs), () => {
+            giveUp(new ZooKeeperError('timeout', `${name}: not within ${Math.round(timeoutMs)} ms`, { outcome }))
           })
     signal?.addEventListener('abort', abort, { once: true })
     work.finally(end).then(resolve, reject)

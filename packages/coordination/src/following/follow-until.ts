@@ -53,8 +53,8 @@ export function followUntil<T>(
     const timer =
       timeoutMs === undefined
         ? undefined
-        : session.clock.after(timeoutMs, () => {
-            giveUp(new ZooKeeperError('timeout', `${name}: not within ${timeoutMs} ms`))
+        : session.clock.after(Math.max(0, timeoutMs), () => {
+            giveUp(new ZooKeeperError('timeout', `${name}: not within ${Math.round(timeoutMs)} ms`))
           })
     const unsubscribe = session.onState((state) => {
       if (state === 'closed') closed()

@@ -82,7 +82,8 @@ export class Calls {
 
   #refusal(request: Request<unknown>, { signal, timeoutMs }: Limits): ZooKeeperError | undefined {
     if (signal?.aborted === true) return aborted(request.attempt, signal.reason)
-    if (!(timeoutMs > 0)) return new ZooKeeperError('timeout', `${request.attempt}: its time is over: ${timeoutMs} ms`)
+    if (!(timeoutMs > 0))
+      return new ZooKeeperError('timeout', `${request.attempt}: its time is over: ${Math.round(timeoutMs)} ms`)
     if (this.#waiting.size < waitingMax && this.#waitingBytes + request.packet.length <= waitingBytesMax)
       return undefined
     const waits = `${this.#waiting.size} calls of ${this.#waitingBytes} bytes wait already`
@@ -132,7 +133,7 @@ class Call<T> {
   /** Ends it by deadline or signal. */
   limit(clock: Clock, { timeoutMs, signal }: Limits): void {
     const timer: Timer = clock.after(timeoutMs, () => {
-      const why = `${this.#request.attempt}: no answer within ${timeoutMs} ms`
+      const why = `${this.#request.attempt}: no answer within ${Math.round(timeoutMs)} ms`
       this.#end({ error: new ZooKeeperError('timeout', why, { outcome: this.#outcome() }) })
     })
     const abort = (): void => {

@@ -292,7 +292,7 @@ export class Keeper {
       const abort = (): void => {
         end(false)
       }
-      const timer = this.#clock.after(timeoutMs, abort)
+      const timer = this.#clock.after(Math.max(0, timeoutMs), abort)
       signal?.addEventListener('abort', abort, { once: true })
       connection.send(requests.closeSession(), (answer) => {
         end('value' in answer)
