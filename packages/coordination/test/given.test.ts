@@ -223,7 +223,16 @@ const calls: readonly Row[] = [
   ['get', ['p'], `get p: ${pathRule}, not "p"; correct it`],
   ['get', ['/p\u{1f600}'], 'has a character that servers refuse'],
   ['get', [path, { watch: true }], 'get /p: watch is a function, not true; correct it'],
-  ['get', [path, 'now'], 'get /p: options is an object with signal, timeoutMs, generation, not "now"; correct it'],
+  [
+    'get',
+    [path, 'now'],
+    'get /p: options is an object with signal, timeoutMs, generation, watch, not "now"; correct it',
+  ],
+  [
+    'children',
+    [path, run],
+    'children /p: options is an object with signal, timeoutMs, generation, watch, not a function',
+  ],
   ['get', [path, { timeoutMs: '5' }], 'get /p: timeoutMs is a number of milliseconds, not "5"; correct it'],
   ['get', [path, { timeoutMs: NaN }], 'get /p: timeoutMs is a number of milliseconds, not NaN; correct it'],
   ['get', [path, { signal: 'stop' }], 'get /p: signal is an AbortSignal, not "stop"; correct it'],

@@ -7,7 +7,7 @@ import { isUint8Array } from 'node:util/types'
 import { z } from 'zod'
 import { ZooKeeperError } from './errors.ts'
 import { isName, isPath } from './paths.ts'
-import type { CallOptions } from './session.ts'
+import type { CallOptions, ReadOptions } from './session.ts'
 
 /** What a value is, as the rest of a sentence: "is a function". */
 export type Rule = z.ZodType
@@ -82,6 +82,7 @@ export const callRules: Rules<CallOptions> = {
   generation: is.optional(that('is a whole number', Number.isInteger)),
 }
 export const callOptions = is.optional(is.options(callRules))
+const readOptions = is.optional(is.options<ReadOptions>({ ...callRules, watch: is.optional(is.callback) }))
 
 /**
  * Throws `bad-arguments`, naming all that is wrong, unless every value keeps its rule; a `session` needs none beside it.
@@ -119,6 +120,11 @@ function place(name: string, path: readonly PropertyKey[]): string {
 /** By hand, as most calls of the session have them. */
 export function assertCallOptions(attempt: string, options: unknown): void {
   if (!isCallOptions(options)) assertGiven(attempt, { options }, { options: callOptions })
+}
+
+/** Likewise, of reads; their watch is checked where it is left. */
+export function assertReadOptions(attempt: string, options: unknown): void {
+  if (!isCallOptions(options)) assertGiven(attempt, { options }, { options: readOptions })
 }
 
 function isCallOptions(options: unknown): boolean {

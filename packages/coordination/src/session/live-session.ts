@@ -4,7 +4,7 @@
 import { asError, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
 import { isCode, ZooKeeperError } from './errors.ts'
-import { assertCallOptions, assertGiven, is } from './given.ts'
+import { assertCallOptions, assertGiven, assertReadOptions, is } from './given.ts'
 import { Keeper } from './keeper.ts'
 import type * as nodes from './nodes.ts'
 import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
@@ -315,7 +315,12 @@ class LiveSession implements ZooKeeperSession {
     make: () => Request<T>,
     options: ReadOptions = {},
   ): Promise<T> {
-    return this.#call(make, options, (request) =>
+    const checked = (): Request<T> => {
+      const request = make()
+      assertReadOptions(request.attempt, options)
+      return request
+    }
+    return this.#call(checked, options, (request) =>
       options.watch === undefined ? undefined : this.#watching.hooks(kind, path, request, options.watch),
     )
   }
