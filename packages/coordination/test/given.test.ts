@@ -335,10 +335,16 @@ test(
       message: `create ${root}/a/b: ${hint} (operation 1 of the transaction, from 0)`,
       operationIndex: 1,
     })
-    const demanded = `${root} at version 7: ZooKeeper answered bad-version [-103]`
+    const meanwhile = 'it changed meanwhile: read it and decide again'
+    const demanded = `${root} at version 7: ZooKeeper answered bad-version [-103]: ${meanwhile}`
     await expect(session.set(root, bytes(''), 7)).rejects.toThrow(`set ${demanded}`)
     await expect(session.delete(root, 7)).rejects.toThrow(`delete ${demanded}`)
     await expect(session.multi([{ ...check, version: 7 }])).rejects.toThrow(`check ${demanded} (operation 0`)
+    await session.create(`${root}/one`, bytes(''), 'ephemeral')
+    await expect(session.delete(root, 'any')).rejects.toThrow('[-111]: deleteTree() deletes what is below too')
+    await expect(session.create(`${root}/one/two`, bytes(''))).rejects.toThrow(
+      'no-children-for-ephemerals [-108]: its parent is ephemeral: create it elsewhere',
+    )
     const hold = await coordination.exclusiveLock(session, { path: `${root}/l`, id: 'a' }).acquire()
     await expect(called(hold, 'release', 'now')).rejects.toThrow(/^release .*: options is an object with signal/)
     const barrier = coordination.barrier(session, { path: `${root}/b` })
@@ -355,5 +361,9 @@ test(
       const message = `wait at barrier ${root}/b: ${text}`
       await expect(barrier.wait({ signal })).rejects.toMatchObject({ ...aborted, message })
     }
+    const closed = 'the session is closed; open another with openSession()'
+    const [waited] = await Promise.allSettled([barrier.wait(), session.close()])
+    expect(waited).toMatchObject({ reason: { code: 'closed', message: `wait at barrier ${root}/b: ${closed}` } })
+    await expect(session.get(root)).rejects.toMatchObject({ code: 'closed', message: `get ${root}: ${closed}` })
   }),
 )

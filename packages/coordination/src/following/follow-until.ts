@@ -1,5 +1,5 @@
 import { asError } from '@catchment/runtime'
-import { aborted, ZooKeeperError } from '../session/errors.ts'
+import { aborted, sessionClosed, ZooKeeperError } from '../session/errors.ts'
 import { assertCallOptions } from '../session/given.ts'
 import { Following, type Turn } from './following.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
@@ -45,7 +45,7 @@ export function followUntil<T>(
       })
     }
     const closed = (): void => {
-      giveUp(new ZooKeeperError('closed', `${name}: the session is closed`))
+      giveUp(new ZooKeeperError('closed', `${name}: ${sessionClosed}`))
     }
     const abort = (): void => {
       giveUp(aborted(name, signal?.reason))

@@ -107,6 +107,19 @@ const serverCodes = new Map<number, ZooKeeperErrorCode>([
   [-127, 'throttled'],
 ])
 
+export type Hints = Readonly<Partial<Record<ZooKeeperErrorCode, string>>>
+
+/** What to do next, whatever was attempted. */
+const hintsOfAll: Hints = {
+  'bad-version': 'it changed meanwhile: read it and decide again',
+  'not-empty': 'deleteTree() deletes what is below too',
+  'no-children-for-ephemerals': 'its parent is ephemeral: create it elsewhere',
+}
+/** What a server's answer to a creation means. */
+export const creationHints: Hints = { 'no-node': 'the node above it is missing; ensurePath() makes it' }
+/** Why nothing is done any more, as the rest of a sentence. */
+export const sessionClosed = 'the session is closed; open another with openSession()'
+
 /**
  * The error that a server answered with, by its number. `attempt` says what was attempted: "create /a"; `hints` what a code
  * means there and what to do.
@@ -114,12 +127,10 @@ const serverCodes = new Map<number, ZooKeeperErrorCode>([
 export function serverError(number: number, attempt: string, hints?: Hints): ZooKeeperError {
   const code = serverCodes.get(number) ?? 'server-error'
   const outcome = code === 'connection-lost' || code === 'timeout' || code === 'server-error' ? 'unknown' : 'not-done'
-  const hint = hints?.[code]
+  const hint = hints?.[code] ?? hintsOfAll[code]
   const message = `${attempt}: ZooKeeper answered ${code} [${number}]${hint === undefined ? '' : `: ${hint}`}`
   return new ZooKeeperError(code, message, { outcome })
 }
-
-export type Hints = Readonly<Partial<Record<ZooKeeperErrorCode, string>>>
 
 /** The error of one operation of a transaction: its place among those that `of` names stands in place of an earlier one. */
 export function atOperation(error: ZooKeeperError, operationIndex: number, of = 'the transaction'): ZooKeeperError {

@@ -3,7 +3,7 @@
 
 import { asError, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
-import { isCode, ZooKeeperError } from './errors.ts'
+import { isCode, sessionClosed, ZooKeeperError } from './errors.ts'
 import { assertCallOptions, assertGiven, assertReadOptions, is } from './given.ts'
 import { Keeper } from './keeper.ts'
 import type * as nodes from './nodes.ts'
@@ -276,7 +276,7 @@ class LiveSession implements ZooKeeperSession {
   }
 
   close(options: Pick<CallOptions, 'signal' | 'timeoutMs'> = {}): Promise<void> {
-    return this.#finish({ code: 'closed', why: 'the session is closed' }, options)
+    return this.#finish({ code: 'closed', why: sessionClosed }, options)
   }
 
   #finish(end: End, options: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void> {
@@ -326,7 +326,7 @@ class LiveSession implements ZooKeeperSession {
   }
 
   #refused(attempt: string): ZooKeeperError {
-    const { code, why } = this.#end ?? { code: 'closed', why: 'the session is closed' }
+    const { code, why } = this.#end ?? { code: 'closed', why: sessionClosed }
     return new ZooKeeperError(code, `${attempt}: ${why}`)
   }
 

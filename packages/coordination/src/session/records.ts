@@ -2,7 +2,7 @@
 
 import { isUint8Array } from 'node:util/types'
 import { aclRule, openAcl } from './acls.ts'
-import { ZooKeeperError, type Hints } from './errors.ts'
+import { ZooKeeperError } from './errors.ts'
 import { assertGiven, is } from './given.ts'
 import type { JuteReader, JuteWriter } from './jute.ts'
 import type { Acl, CreateMode, Operation, OperationResult, Permission, ReadOperation, Version, Stat } from './nodes.ts'
@@ -54,9 +54,6 @@ export function creationType(mode: CreateMode = 'persistent'): number {
   if (mode === 'container') return opcode.createContainer
   return needsTtl(mode) ? opcode.createTtl : opcode.create
 }
-
-/** What a server's answer to a creation means. */
-export const creationHints: Hints = { 'no-node': 'the node above it is missing; ensurePath() makes it' }
 
 const creationRules = {
   data: is.bytes,

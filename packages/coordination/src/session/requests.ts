@@ -3,7 +3,7 @@
 // not know in the midst of an answer (#36).
 
 import { aclRule } from './acls.ts'
-import { atOperation, serverError, ZooKeeperError, type Hints } from './errors.ts'
+import { atOperation, creationHints, serverError, ZooKeeperError, type Hints } from './errors.ts'
 import { assertGiven, assertPath } from './given.ts'
 import { requestPacket, type JuteReader, type JuteWriter, type WriteBody } from './jute.ts'
 import type {
@@ -262,7 +262,7 @@ export class Requests {
       records.writeCreation(writer, operation, wirePath)
     }
     const packet = requestPacket(type, write, 256 + data.length)
-    return { attempt, writes: true, type, packet, read, hints: records.creationHints }
+    return { attempt, writes: true, type, packet, read, hints: creationHints }
   }
 
   #read<T>(
@@ -315,6 +315,6 @@ function operationError(
 ): ZooKeeperError {
   const operation = operations[index]
   if (operation === undefined) throw new RangeError(`a result ${index} of ${operations.length}`)
-  const hints = operation.op === 'create' ? records.creationHints : undefined
+  const hints = operation.op === 'create' ? creationHints : undefined
   return atOperation(serverError(errorNumber, records.attemptOf(operation), hints), index)
 }
