@@ -261,3 +261,28 @@ test(
     expect(told.all).toEqual(['a leads', 'a stops', 'b leads'])
   }),
 )
+
+test(
+  'joinElection: the signal of an election aborts when it is over, before onDeposed; the next one has its own',
+  inWorld(async (world) => {
+    const { session, network } = await world.session()
+    const terms = new Told<AbortSignal>()
+    const over = new Told<boolean>()
+    const election = joinElection(session, {
+      path: `${world.root}/candidates`,
+      id: 'a',
+      onElected: (_, signal) => {
+        terms.tell(signal)
+      },
+      onDeposed: () => {
+        over.tell(terms.last?.aborted === true)
+      },
+    })
+    const first = await terms.first(() => true)
+    network.cut()
+    const second = await terms.first((signal) => signal !== first)
+    expect([first.aborted, second.aborted, over.all]).toEqual([true, false, [true]])
+    await election.resign()
+    expect([second.aborted, over.all]).toEqual([true, [true, true]])
+  }),
+)

@@ -357,6 +357,21 @@ describe('exclusiveLock', () => {
   )
 
   test(
+    'wrong options of a release: it still holds; `await using` releases',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const lock = exclusiveLock(session, { path: `${root}/lock`, id: 'a' })
+      {
+        await using hold = await lock.acquire()
+        const wrong = JSON.parse('{"timeoutMs":"2000"}') as { timeoutMs: number }
+        expect(await ending(hold.release(wrong))).toBe('bad-arguments not-done')
+        expect([hold.held, hold.signal.aborted]).toEqual([true, false])
+      }
+      expect(await lock.contenders()).toEqual([])
+    }),
+  )
+
+  test(
     'errors that do not pass reject at once, and leave no one in line',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()

@@ -341,7 +341,9 @@ describe('untilWritten', () => {
 test('releaseWithin: an explicit `timeoutMs: undefined` keeps the default, twice the session timeout', async () => {
   const clock = new FakeClock()
   const never = new Promise<void>(() => undefined)
-  const released = ending(releaseWithin({ clock, sessionTimeoutMs: 500 }, 'release', never, { timeoutMs: undefined }))
+  const released = ending(
+    releaseWithin({ clock, sessionTimeoutMs: 500 }, 'release', () => never, { timeoutMs: undefined }),
+  )
   await clock.advance(1_000)
   expect(await released).toBe('timeout unknown')
 })

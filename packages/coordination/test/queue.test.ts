@@ -17,6 +17,15 @@ const all = async (queue: Pick<FifoQueue, 'take' | 'size'>): Promise<(string | u
   return taken
 }
 
+/** An attempt that was never sent, for all that anybody knows: its answer is lost. */
+function loseNextMulti(session: ZooKeeperSession): void {
+  const multi = session.multi.bind(session)
+  session.multi = () => {
+    session.multi = multi
+    return Promise.reject(new ZooKeeperError('connection-lost', 'cut', { outcome: 'unknown' }))
+  }
+}
+
 /** Until it is gone: who still uses it may put something there meanwhile. */
 async function deleteAll(session: ZooKeeperSession, path: string): Promise<void> {
   const { names } = await session.children(path)
@@ -30,6 +39,35 @@ async function deleteAll(session: ZooKeeperSession, path: string): Promise<void>
 }
 
 describe('fifoQueue', () => {
+  test(
+    'what is refused of a completion was not done, also when an attempt before had no answer',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      await queue.put(bytes('a'))
+      const item = await queue.takeLocked()
+      loseNextMulti(session)
+      const also = [{ op: 'set', path: `${root}/absent`, data: bytes(''), version: 'any' }] as const
+      expect(await ending(item.complete(also))).toBe('no-node not-done')
+      expect(await queue.size()).toBe(1)
+    }),
+  )
+
+  test(
+    'an operation that puts is refused by a queue that was never used; limits that are none are refused',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const queue = fifoQueue(session, options(root))
+      expect(() => queue.putOperation(bytes('a'))).toThrow('await size() of it first')
+      await queue.size()
+      await session.multi([queue.putOperation(bytes('a'))])
+      expect(await queue.size()).toBe(1)
+      const wrong = JSON.parse('{"timeoutMs":"soon"}') as { timeoutMs: number }
+      const calls = [queue.take(wrong), queue.takeLocked(wrong), queue.size(wrong), queue.peek(wrong)]
+      expect(new Set(await Promise.all(calls.map(ending)))).toEqual(new Set(['bad-arguments not-done']))
+    }),
+  )
+
   test(
     'first in, first out, from several putters; size and peek see it',
     inWorld(async ({ session: open, root }) => {

@@ -1,6 +1,8 @@
 import { getOrUndefined } from '../calls/get-or-undefined.ts'
 import { readLine } from './line.ts'
 import { tokenOf } from './hold.ts'
+import { assertCallOptions } from '../session/given.ts'
+import { sharedDeadline } from '../session/shared-deadline.ts'
 import type { Stat } from '../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
@@ -31,13 +33,15 @@ export async function listContenders(
   session: ZooKeeperSession,
   path: string,
   holds: (standing: Standing) => boolean,
-  call?: CallOptions,
+  call: CallOptions = {},
 ): Promise<Contender[]> {
-  await session.sync(path, call)
-  const line = await readLine(session, path, call)
+  assertCallOptions(`list the contenders of ${path}`, call)
+  const left = sharedDeadline(session, call)
+  await session.sync(path, left)
+  const line = await readLine(session, path, left)
   const read = async (name: string): Promise<Contender[]> => {
     const node = `${path}/${name}`
-    const found = await getOrUndefined(session, node, call)
+    const found = await getOrUndefined(session, node, left)
     if (found === undefined) return []
     const { data, stat } = found
     const id = data.toString('utf8')

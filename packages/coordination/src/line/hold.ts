@@ -6,7 +6,7 @@ import type { Stat } from '../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 /** A thing that is held: a lock, a lease, a leadership. */
-export interface Hold {
+export interface Hold extends AsyncDisposable {
   /**
    * True only at an instant at which the session is connected within its lease and the place is ours. Suspended: false; the
    * same session connected again: true again, once the node has been seen. Look at it before each act on the outside.
@@ -22,15 +22,19 @@ export interface Hold {
   /**
    * Gives it back; a second call waits for the same. Resolves when the node is gone or its session over. Rejects with
    * `timeout` (twice the session timeout unless given) or `aborted`, and goes on removing the node until it is gone.
+   * `await using` calls it.
    */
   release(options?: CallOptions): Promise<void>
 }
 
-/** Waits for a release under way as `Hold.release` says. A rejection that nobody waits for is no unhandled one. */
+/**
+ * Begins to leave, unless the options are wrong, and waits for it as `Hold.release` says. A rejection that nobody waits for
+ * is no unhandled one.
+ */
 export function releaseWithin(
   session: Pick<ZooKeeperSession, 'clock' | 'sessionTimeoutMs'>,
   name: string,
-  leaving: Promise<void>,
+  leave: () => Promise<void>,
   options: CallOptions = {},
 ): Promise<void> {
   const released = wait()
@@ -40,7 +44,7 @@ export function releaseWithin(
   async function wait(): Promise<void> {
     assertCallOptions(name, options)
     const { signal, timeoutMs = 2 * session.sessionTimeoutMs } = options
-    await within(session, leaving, { name, outcome: 'unknown' }, { signal, timeoutMs })
+    await within(session, leave(), { name, outcome: 'unknown' }, { signal, timeoutMs })
   }
 }
 
@@ -103,7 +107,11 @@ export class NodeHold implements Hold {
   }
 
   release(options?: CallOptions): Promise<void> {
-    return releaseWithin(this.#session, `release ${this.#held.node}`, this.letGo(), options)
+    return releaseWithin(this.#session, `release ${this.#held.node}`, () => this.letGo(), options)
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
   }
 
   /** As release(), whatever it takes: never rejects. */

@@ -3,6 +3,7 @@ import { assertGiven, is } from '../session/given.ts'
 import { within } from '../calls/within.ts'
 import type { Acquisition } from './acquisition.ts'
 import { releaseWithin, type Hold } from './hold.ts'
+import { sharedDeadline } from '../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
 
 export interface AcquireOptions extends Pick<CallOptions, 'signal' | 'timeoutMs'> {
@@ -13,7 +14,7 @@ export interface AcquireOptions extends Pick<CallOptions, 'signal' | 'timeoutMs'
   readonly owner?: string
 }
 
-const acquireRules = is.options<AcquireOptions>({
+export const acquireRules = is.options<AcquireOptions>({
   signal: is.optional(is.signal),
   timeoutMs: is.optional(is.timeout),
   owner: is.optional(is.text),
@@ -48,11 +49,12 @@ export class Owners {
   /** Waits without limit unless one is given. `name` is for errors: "acquire /locks/a". */
   async acquire(name: string, options: AcquireOptions): Promise<Hold> {
     assertGiven(name, { options }, { options: acquireRules })
-    const { owner, ...call } = options
+    const { owner, signal, timeoutMs } = options
     const key = owner ?? Symbol(name)
     const owned = this.#join(key)
     try {
-      const hold = await within(this.#session, owned.acquisition.hold, { name, outcome: 'not-done' }, call)
+      const limits = { signal, timeoutMs }
+      const hold = await within(this.#session, owned.acquisition.hold, { name, outcome: 'not-done' }, limits)
       return this.#share(key, owned, hold)
     } catch (thrown) {
       void this.#leave(key, owned)
@@ -65,7 +67,7 @@ export class Owners {
     assertGiven(name, { options }, { options: acquireRules })
     const { owner, signal, timeoutMs } = options
     const key = owner ?? Symbol(name)
-    const limits = { signal, timeoutMs: timeoutMs ?? 2 * this.#session.sessionTimeoutMs }
+    const limits = sharedDeadline(this.#session, { signal, timeoutMs: timeoutMs ?? 2 * this.#session.sessionTimeoutMs })
     const owned = this.#join(key)
     const { acquisition } = owned
     try {
@@ -121,18 +123,20 @@ export class Owners {
       given.abort(hold.signal.reason)
     })
     let left: Promise<void> | undefined
+    const release = (): Promise<void> => {
+      unsubscribe()
+      left ??= this.#leave(key, owned)
+      given.abort(new ZooKeeperError('closed', `${name}: released by its holder`))
+      return left
+    }
     return {
       token: hold.token,
       signal: given.signal,
       get held() {
         return !given.signal.aborted && hold.held
       },
-      release: (options) => {
-        unsubscribe()
-        left ??= this.#leave(key, owned)
-        given.abort(new ZooKeeperError('closed', `${name}: released by its holder`))
-        return releaseWithin(this.#session, name, left, options)
-      },
+      release: (options) => releaseWithin(this.#session, name, release, options),
+      [Symbol.asyncDispose]: () => releaseWithin(this.#session, name, release),
     }
   }
 }

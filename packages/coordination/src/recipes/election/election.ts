@@ -1,4 +1,5 @@
 import { assertGiven, is } from '../../session/given.ts'
+import { ZooKeeperError } from '../../session/errors.ts'
 import { tell } from '../../session/tell.ts'
 import { Following, type Turn } from '../../following/following.ts'
 import { releaseWithin, tokenOf } from '../../line/hold.ts'
@@ -12,10 +13,11 @@ export interface ElectionOptions {
   readonly id: string
   /**
    * It leads: a hint, no permission to write. Hand the token to what you write to, or take the fence (acquireFence) and
-   * check it in every write to the tree. One that throws is logged and leads all the same: the election cannot know what it
+   * check it in every write to the tree. `signal` aborts when it is deposed: hand it to what the leader does; the next time
+   * there is another. One that throws is logged and leads all the same: the election cannot know what it
    * had begun; to let another lead, resign.
    */
-  readonly onElected: (token: bigint) => void
+  readonly onElected: (token: bigint, signal: AbortSignal) => void
   /** It does not lead any more: stop at once. */
   readonly onDeposed: () => void
 }
@@ -72,7 +74,7 @@ class Candidacy implements Election {
   readonly #following: Following<void>
   readonly #unsubscribe: () => void
   #place: Place | undefined
-  #elected: { readonly token: bigint; readonly node: string } | undefined
+  #elected: { readonly token: bigint; readonly node: string; readonly term: AbortController } | undefined
   #resigned: Promise<void> | undefined
 
   constructor(session: ZooKeeperSession, options: ElectionOptions) {
@@ -101,8 +103,8 @@ class Candidacy implements Election {
   }
 
   resign(options?: CallOptions): Promise<void> {
-    this.#resigned ??= this.#resign()
-    return releaseWithin(this.#session, `resign from ${this.#options.path}`, this.#resigned, options)
+    const resign = (): Promise<void> => (this.#resigned ??= this.#resign())
+    return releaseWithin(this.#session, `resign from ${this.#options.path}`, resign, options)
   }
 
   async #resign(): Promise<void> {
@@ -143,13 +145,19 @@ class Candidacy implements Election {
 
   #elect(token: bigint, node: string): void {
     if (this.#elected !== undefined) return
-    this.#elected = { token, node }
-    tell(this.#session.log, `onElected of ${this.#options.path}`, this.#options.onElected.bind(this.#options), token)
+    const term = new AbortController()
+    this.#elected = { token, node, term }
+    const onElected = (token: bigint): void => {
+      this.#options.onElected(token, term.signal)
+    }
+    tell(this.#session.log, `onElected of ${this.#options.path}`, onElected, token)
   }
 
   #depose(): void {
     if (this.#elected === undefined) return
+    const { term } = this.#elected
     this.#elected = undefined
+    term.abort(new ZooKeeperError('aborted', `lead ${this.#options.path}: deposed`))
     tell(this.#session.log, `onDeposed of ${this.#options.path}`, this.#options.onDeposed.bind(this.#options))
   }
 }

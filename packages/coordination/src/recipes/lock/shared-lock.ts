@@ -3,7 +3,7 @@ import { assertGiven, is } from '../../session/given.ts'
 import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { kindOf } from '../../line/line.ts'
-import { Owners, type AcquireOptions } from '../../line/owners.ts'
+import { acquireRules, Owners, type AcquireOptions } from '../../line/owners.ts'
 import { working } from '../../line/working.ts'
 import type { Hold } from '../../line/hold.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -70,13 +70,13 @@ export function sharedLock(session: ZooKeeperSession, options: SharedLockOptions
   const side = (mode: 'read' | 'write', here: Owners, there: Owners): SharedLockSide => {
     const name = `acquire ${path} to ${mode}`
     const acquire = async (call: AcquireOptions = {}): Promise<Hold> => {
-      refuseChange(name, call.owner, there)
+      refuseChange(name, call, there)
       return here.acquire(name, call)
     }
     return {
       acquire,
       tryAcquire: async (call = {}) => {
-        refuseChange(name, call.owner, there)
+        refuseChange(name, call, there)
         return here.tryAcquire(name, call)
       },
       run: (work, call) => working(session, () => acquire(call), work),
@@ -105,7 +105,9 @@ function isWriter(name: string): boolean {
   return kindOf(name) === 'write'
 }
 
-function refuseChange(name: string, owner: string | undefined, there: Owners): void {
+function refuseChange(name: string, options: AcquireOptions, there: Owners): void {
+  assertGiven(name, { options }, { options: acquireRules })
+  const { owner } = options
   if (owner === undefined || !there.has(owner)) return
   throw new ZooKeeperError(
     'bad-arguments',

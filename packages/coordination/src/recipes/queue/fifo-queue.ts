@@ -16,7 +16,10 @@ export interface FifoQueue {
   size(options?: CallOptions): Promise<number>
   /** The first `max` that wait, in their order, those that are locked included. */
   items(options: ItemsOptions): Promise<readonly WaitingItem[]>
-  /** What puts an item, for a transaction of somebody else's; once per transaction. The queue must have been used before. */
+  /**
+   * What puts an item, for a transaction of somebody else's; once per transaction. Does not count against `itemsMax`. Throws
+   * `refused` unless this object was used before, if by size() only, because that makes the nodes.
+   */
   putOperation(data: Uint8Array): Operation
 }
 

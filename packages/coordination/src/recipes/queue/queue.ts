@@ -1,6 +1,6 @@
 import { asError } from '@catchment/runtime'
 import { ZooKeeperError, isCode } from '../../session/errors.ts'
-import { assertGiven, callOptions, callRules, is } from '../../session/given.ts'
+import { assertCallOptions, assertGiven, callOptions, callRules, is } from '../../session/given.ts'
 import { Acquisition, lookAhead } from '../../line/acquisition.ts'
 import { decideExclusive } from '../lock/exclusive-lock.ts'
 import { followUntil } from '../../following/follow-until.ts'
@@ -59,6 +59,8 @@ export class Queue {
   readonly #receipts: Receipts
   /** Puts that found room and are under way: counted on top of what is there, at worst twice for an instant. */
   #putting = 0
+  /** Its nodes have been made, or were there. */
+  #used = false
   /** Anew in every session: the servers may have lost their data between two. */
   #made: { readonly generation: number; readonly done: Promise<void> } | undefined
 
@@ -91,6 +93,7 @@ export class Queue {
 
   /** Locks and completes. What went back to the queue before it was completed is taken again. */
   async takeOut(call: CallOptions): Promise<Buffer> {
+    assertCallOptions(`take from ${this.#options.path}`, call)
     const left = sharedDeadline(this.#session, call)
     for (;;) {
       const item = await this.takeLocked(left)
@@ -158,6 +161,11 @@ export class Queue {
 
   putOperation(data: Uint8Array, priority: number): Operation {
     this.#assertItem(data, priority)
+    if (!this.#used)
+      throw new ZooKeeperError(
+        'refused',
+        `put into ${this.#options.path}: this queue was not used yet, so its nodes may be missing; await size() of it first`,
+      )
     const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
     return { op: 'create', path: `${this.#items}/${itemPrefix(priority, id)}`, data, mode: 'persistent-sequential' }
   }
@@ -240,6 +248,7 @@ export class Queue {
 
   /** Makes the nodes before the first use, in every session, and whenever they are found missing: servers may lose data. */
   async #onNodes<T>(call: CallOptions, work: (left: CallOptions) => Promise<T>): Promise<T> {
+    assertCallOptions(`use queue ${this.#options.path}`, call)
     const left = sharedDeadline(this.#session, call)
     for (let missing = 0; ; missing += 1) {
       await this.#make(left)
@@ -263,6 +272,7 @@ export class Queue {
     }
     const name = `make the nodes of queue ${this.#options.path}`
     await within(this.#session, this.#made.done, { name, outcome: 'not-done' }, call)
+    this.#used = true
   }
 
   async #makeAll(): Promise<void> {

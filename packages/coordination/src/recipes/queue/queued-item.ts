@@ -112,6 +112,10 @@ class LockedItem implements QueuedItem {
     return this.#hold.release(options)
   }
 
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.release()
+  }
+
   async complete(also: readonly Operation[] = []): Promise<void> {
     assertOperations(`complete ${this.#claim.item}`, also, writeOps)
     if (this.#completing === undefined) {
@@ -166,5 +170,6 @@ class LockedItem implements QueuedItem {
 /** An operation behind the item's own was refused, so these could be done, and have not been: not by an earlier attempt either. */
 function refuseOf(thrown: unknown, own: number): void {
   if (!(thrown instanceof ZooKeeperError) || thrown.operationIndex === undefined || thrown.operationIndex < own) return
-  throw atOperation(thrown, thrown.operationIndex - own, '`also`')
+  const { code, message, operationIndex, cause } = atOperation(thrown, thrown.operationIndex - own, '`also`')
+  throw new ZooKeeperError(code, message, { outcome: 'not-done', operationIndex, cause })
 }
