@@ -87,8 +87,8 @@ export const guards: readonly Guard[] = [
     recipe: 'election',
     name: 'the token is of the leader',
     file: 'packages/coordination/src/recipes/election/election.ts',
-    text: 'this.#elected = { token, node }',
-    without: 'this.#elected = { token: 1n, node }',
+    text: 'this.#elected = { token, node, term }',
+    without: 'this.#elected = { token: 1n, node, term }',
   },
   {
     recipe: 'hot standby',
