@@ -110,6 +110,16 @@ const atOnce: readonly Row[] = [
   ],
   ['every', [0.5], 'make schedule: intervalMs is a whole number from 1, not 0.5; correct it'],
   ['fifoQueue', [session, { path }], 'make queue: itemsMax is a whole number from 1, not undefined; correct it'],
+  [
+    'divide',
+    ['abc', ['a', 'b']],
+    'divide keys: keys is a list or a set, not "abc"; members[0] is an object with id, weight, not "a"; ' +
+      'members[1] is an object with id, weight, not "b"; correct them',
+  ],
+  ['divide', [new Set(['a', 1]), [{ id: 'a' }]], 'divide keys: keys[1] is text, not 1; correct it'],
+  ['divide', [['a'], [{ id: 'a', weight: NaN }]], 'members[0].weight is a finite number above 0, not NaN; correct it'],
+  ['hashRing', [['a']], 'make a hash ring: members[0] is an object with id, weight, not "a"; correct it'],
+  ['hashRing', [[{ id: 1 }]], 'make a hash ring: members[0].id is text, not 1; correct it'],
   ['digestAcl', ['ann', 4_711], 'make a digest ACL: password is text, not a value of type number; correct it'],
   ['digestAcl', ['ann', 'secret', ['reed']], 'permissions[0] is one of "read", "write", "create", "delete", "admin"'],
 ]

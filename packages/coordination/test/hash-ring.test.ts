@@ -49,7 +49,7 @@ describe('divide', () => {
       ['five', 5],
     ] as const)
       expect(Math.abs((counted.get(id) ?? 0) / ((weight / 8) * 10_000) - 1)).toBeLessThan(0.051)
-    expect(() => divide([], [{ id: 'none', weight: 0 }])).toThrow('weighs more than 0')
+    expect(() => divide([], [{ id: 'none', weight: 0 }])).toThrow('members[0].weight is a finite number above 0, not 0')
   })
 
   test('depends on the sets alone; every key has an owner, none more than its quota', () => {

@@ -1,11 +1,24 @@
 // Who owns which key, computed by everyone alone and by all alike.
 
+import { assertGiven, is } from '../../session/given.ts'
+
 /** A member of the ring. The share of keys that it gets is proportional to its weight; 1 unless given. */
 export interface RingMember {
   readonly id: string
   /** More than 0 and finite. */
   readonly weight?: number | undefined
 }
+
+const membersRule = is.list(
+  is.options<RingMember>({
+    id: is.text,
+    weight: is.optional(is.that('is a finite number above 0', (value) => Number.isFinite(value) && Number(value) > 0)),
+  }),
+)
+const keysRule = is.that(
+  'is a list or a set',
+  (value) => typeof value === 'object' && value !== null && Symbol.iterator in value,
+)
 
 export interface HashRing {
   /** The id of the key's owner; undefined if the ring has no members. */
@@ -19,7 +32,7 @@ const slots = 16_384
 /**
  * Divides `keys` among `members`: a map of every key, each once, to the id of its owner; empty if there are no members.
  * Depends on the two sets alone, not on their order nor on the past: all who know the same sets compute the same.
- * Throws a RangeError at a weight that is none.
+ * Throws `bad-arguments`.
  *
  * Source: rendezvous hashing (Thaler and Ravishankar 1998; weights: Schindelhauer and Schomaker 2005), its loads bounded
  * (Mirrokni, Thorup and Zadimoghaddam 2016) by deferred acceptance (Gale and Shapley 1962): each key asks the members from
@@ -32,7 +45,10 @@ const slots = 16_384
  * keys steps (1,000 members with ten keys each) up to a twelfth of all. Time: 60 ns × keys × members at worst.
  */
 export function divide(keys: Iterable<string>, members: readonly RingMember[]): Map<string, string> {
-  const distinct = [...new Set(keys)].sort()
+  assertGiven('divide keys', { keys, members }, { keys: keysRule, members: membersRule })
+  const distinct = [...new Set(keys)]
+  assertGiven('divide keys', { keys: distinct }, { keys: is.list(is.text) })
+  distinct.sort()
   const owners = assign(distinct.map(hash32), candidatesOf(members))
   const division = new Map<string, string>()
   for (const [at, owner] of owners.entries()) division.set(distinct[at] ?? '', owner)
@@ -43,9 +59,10 @@ export function divide(keys: Iterable<string>, members: readonly RingMember[]): 
  * A ring for keys that nobody can list: a table of 16,384 slots, divided as divide() does; a key is in the slot of its
  * hash. Of the slots 1.05 × the mean at most belong to one member (1.04 at 1,000), and a look-up takes 0.1 µs however many
  * members there are; building the table takes 0.05 s at 100 members, 0.3 s at 1,000.
- * Throws a RangeError at a weight that is none.
+ * Throws `bad-arguments`.
  */
 export function hashRing(members: readonly RingMember[]): HashRing {
+  assertGiven('make a hash ring', { members }, { members: membersRule })
   const table = assign(
     Array.from({ length: slots }, (_, slot) => mix32(slot + 1)),
     candidatesOf(members),
@@ -74,11 +91,7 @@ interface Suit {
 
 function candidatesOf(members: readonly RingMember[]): Candidate[] {
   const weights = new Map<string, number>()
-  for (const { id, weight = 1 } of members) {
-    if (!(weight > 0 && Number.isFinite(weight)))
-      throw new RangeError(`a member of a ring weighs more than 0 and is finite: ${id} weighs ${weight}`)
-    weights.set(id, Math.max(weight, weights.get(id) ?? 0))
-  }
+  for (const { id, weight = 1 } of members) weights.set(id, Math.max(weight, weights.get(id) ?? 0))
   const plain = new Set(weights.values()).size === 1
   return [...weights]
     .sort(([one], [other]) => (one < other ? -1 : 1))
