@@ -95,7 +95,14 @@ describe('configuration', () => {
       await config.publish({ max: 3 })
       await told.first((line) => line === '3: 3')
       await followed.close()
-      expect(await ending(newer.publish('x'.repeat(600_000)))).toBe('too-large not-done')
+      await expect(newer.publish('x'.repeat(599_998))).rejects.toMatchObject({
+        ...{ code: 'too-large', outcome: 'not-done' },
+        message: `publish ${root}/limits: a value has at most about 500 kB as JSON, this one 600 kB; publish a reference to it`,
+      })
+      await expect(config.rollBack(2)).rejects.toMatchObject({
+        code: 'bad-arguments',
+        message: `roll back ${root}/limits to version 2: the value does not parse: max is a number`,
+      })
     }),
   )
 
@@ -183,7 +190,43 @@ describe('configuration', () => {
         ),
         cause: expect.any(SyntaxError),
       })
-      await expect(config.rollBack(1)).rejects.toThrow('version 1 does not parse')
+      await expect(config.rollBack(1)).rejects.toThrow(
+        `roll back ${root}/limits to version 1: version 1 does not parse`,
+      )
+    }),
+  )
+
+  test(
+    'an async parse is refused wherever it is called, and its rejection goes no further; so is what JSON cannot hold',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const path = `${root}/limits`
+      const config = configuration(session, { ...options(root), parse: () => Promise.reject(new Error('async')) })
+      const refusal = (attempt: string): unknown =>
+        expect.objectContaining({
+          code: 'bad-arguments',
+          message: `${attempt} ${path}: parse returned a Promise; it returns the value or throws`,
+        })
+      await expect(config.publish(1)).rejects.toEqual(refusal('publish'))
+      expect(await config.get()).toBeUndefined()
+      const plain = configuration(session, { ...options(root), parse: String })
+      await plain.publish(1)
+      await expect(config.get()).rejects.toEqual(refusal('read configuration'))
+      const told = new Told<Error>()
+      const followed = config.follow({ onValue: () => undefined, onInvalid: told.tell.bind(told) })
+      expect(await told.first(() => true)).toEqual(refusal('follow configuration'))
+      await followed.close()
+      const circular: Record<string, unknown> = {}
+      circular.self = circular
+      for (const [value, why] of [
+        [undefined, 'JSON.stringify() gives undefined'],
+        [{ a: 1n }, 'Do not know how to serialize a BigInt'],
+        [circular, 'Converting circular structure to JSON'],
+      ] as const)
+        await expect(plain.publish(value)).rejects.toMatchObject({
+          code: 'bad-arguments',
+          message: expect.stringContaining(`publish ${path}: the value is nothing that JSON can hold: ${why}`),
+        })
     }),
   )
 

@@ -16,7 +16,12 @@ export interface Published {
   json(): unknown
 }
 
+/** Each stands twice in the transaction that publishes it. */
+const valueBytesMax = 500_000
+
 interface Publication {
+  /** For errors: "publish /colour". */
+  readonly attempt: string
   readonly path: string
   readonly id: string
   readonly json: string
@@ -42,12 +47,12 @@ export async function publishAt(
   publication: Publication,
   call: CallOptions,
 ): Promise<number | undefined> {
-  const { path, id, json, historyMax, expectedVersion } = publication
+  const { attempt, path, id, json, historyMax, expectedVersion } = publication
   const { version, kept } = await readExpected(session, publication, call)
   if (expectedVersion !== undefined && expectedVersion !== version)
     throw new ZooKeeperError(
       'bad-version',
-      `publish ${path}: version ${version} is current, not ${expectedVersion}; read it and decide again`,
+      `${attempt}: version ${version} is current, not ${expectedVersion}; read it and decide again`,
       { currentVersion: version },
     )
   const token = Buffer.from(session.random.bytes(8)).toString('hex')
@@ -63,8 +68,9 @@ export async function publishAt(
     await untilAnswered(session, (each) => session.multi(operations, each), call)
     return version + 1
   } catch (thrown) {
+    if (isCode(thrown, 'too-large')) throw tooLarge(publication, thrown)
     if (!isCode(thrown, 'bad-version', 'node-exists', 'no-node')) throw thrown
-    if (thrown.code === 'node-exists') throw refused(path, version + 1, thrown)
+    if (thrown.code === 'node-exists') throw refused(publication, version + 1, thrown)
     if (thrown.outcome === 'not-done') return undefined
     const found = await afterLostAnswer(() => tokenAt(session, next, call))
     if (found === undefined) throw thrown
@@ -72,11 +78,20 @@ export async function publishAt(
   }
 }
 
+/** Where it is not for the value, it is for what falls out of the history, or for a long id. */
+function tooLarge({ attempt, json }: Publication, cause: ZooKeeperError): ZooKeeperError {
+  const bytes = Buffer.byteLength(json)
+  if (bytes <= valueBytesMax) return cause
+  const kilobytes = (count: number): string => `${Math.round(count / 1_000)} kB`
+  const rule = `a value has at most about ${kilobytes(valueBytesMax)} as JSON, this one ${kilobytes(bytes)}`
+  return new ZooKeeperError('too-large', `${attempt}: ${rule}; publish a reference to it`, { cause })
+}
+
 /** The version of `path` was right, so nobody published that one: somebody else wrote there. */
-function refused(path: string, version: number, cause: ZooKeeperError): ZooKeeperError {
+function refused({ attempt, path }: Publication, version: number, cause: ZooKeeperError): ZooKeeperError {
   return new ZooKeeperError(
     'refused',
-    `publish ${path}: version ${version} exists before it was published; somebody wrote below ${path}/versions: remove it`,
+    `${attempt}: version ${version} exists before it was published; somebody wrote below ${path}/versions: remove it`,
     { cause },
   )
 }

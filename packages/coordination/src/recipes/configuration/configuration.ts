@@ -14,7 +14,10 @@ const historyMaxDefault = 10
 export interface ConfigurationOptions<T> {
   /** The persistent node of the configuration; made if it is missing. */
   readonly path: string
-  /** Makes a value of what JSON gave, or throws: a function of one's own, or the `parse` of a schema. */
+  /**
+   * Makes a value of what JSON gave, or throws: a function of one's own, or the `parse` of a schema. Not an async one: a
+   * Promise is refused with `bad-arguments`.
+   */
   readonly parse: (json: unknown) => T
   /** Who publishes, for the history. */
   readonly id: string
@@ -99,11 +102,16 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
   const historyMax = options.historyMax ?? historyMaxDefault
 
   async function publish(value: unknown, publishing: PublishOptions = {}): Promise<number> {
-    assertGiven(`publish ${path}`, { options: publishing }, { options: publishOptions })
+    const attempt = `publish ${path}`
+    assertGiven(attempt, { options: publishing }, { options: publishOptions })
+    return await write(attempt, value, publishing)
+  }
+
+  async function write(attempt: string, value: unknown, publishing: PublishOptions): Promise<number> {
     const { expectedVersion, ...call } = publishing
-    const json = checkedJson(options, value)
-    const publication = { path, id, json, historyMax, expectedVersion }
-    return await untilWritten(session, `publish ${path}`, (left) => publishAt(session, publication, left), call)
+    const json = checkedJson(attempt, value, parse)
+    const publication = { attempt, path, id, json, historyMax, expectedVersion }
+    return await untilWritten(session, attempt, (left) => publishAt(session, publication, left), call)
   }
 
   async function current(call: CallOptions = {}): Promise<Published | undefined> {
@@ -122,17 +130,16 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
       const published = await current(call)
       return published === undefined
         ? undefined
-        : { value: valueOf(path, published, parse), version: published.version }
+        : { value: valueOf(`read configuration ${path}`, published, parse), version: published.version }
     },
     rollBack: async (version, publishing = {}) => {
       const rules = { version: is.wholeNumber(1), options: publishOptions }
       assertGiven(`roll back ${path}`, { version, options: publishing }, rules)
       const left = sharedDeadline(session, publishing)
       const kept = await readKept(session, path, version, left)
-      return await publish(
-        valueOf(path, kept, (json) => json),
-        left,
-      )
+      const attempt = `roll back ${path} to version ${version}`
+      const value = valueOf(attempt, kept, (json) => json)
+      return await write(attempt, value, left)
     },
     history: async (call = {}) => {
       assertGiven(`read the history of ${path}`, { options: call }, { options: callOptions })
@@ -169,7 +176,7 @@ function followConfiguration<T>(
         return
       }
       try {
-        current = { value: parse(published.json()), version }
+        current = { value: noPromise(`follow configuration ${path}`, parse(published.json())), version }
       } catch (thrown) {
         tell(session.log, name, (error) => follow.onInvalid?.(error, version), asError(thrown))
         return
@@ -204,26 +211,47 @@ async function readKept(
 }
 
 /** Throws `refused` where `parse` throws: that is in the tree, and no caller's fault. */
-function valueOf<T>(path: string, published: Published, parse: (json: unknown) => T): T {
+function valueOf<T>(attempt: string, published: Published, parse: (json: unknown) => T): T {
+  let value: T
   try {
-    return parse(published.json())
+    value = parse(published.json())
   } catch (thrown) {
-    const why = `read configuration ${path}: version ${published.version} does not parse: ${asError(thrown).message}`
+    const why = `${attempt}: version ${published.version} does not parse: ${asError(thrown).message}`
     throw new ZooKeeperError('refused', `${why}; publish another, or rollBack()`, { cause: thrown })
   }
+  return noPromise(attempt, value)
 }
 
-function checkedJson<T>({ path, parse }: ConfigurationOptions<T>, value: unknown): string {
-  const json: unknown = JSON.stringify(value)
+function checkedJson(attempt: string, value: unknown, parse: (json: unknown) => unknown): string {
+  const json = jsonOf(attempt, value)
+  let parsed: unknown
   try {
-    if (typeof json !== 'string') throw new Error('it is nothing that JSON knows')
-    parse(JSON.parse(json))
-    return json
+    parsed = parse(JSON.parse(json))
   } catch (thrown) {
-    if (isCode(thrown, 'bad-arguments')) throw thrown
-    const { message } = asError(thrown)
-    throw new ZooKeeperError('bad-arguments', `publish ${path}: the value does not parse: ${message}`, {
+    const why = `${attempt}: the value does not parse: ${asError(thrown).message}`
+    throw new ZooKeeperError('bad-arguments', why, { cause: thrown })
+  }
+  noPromise(attempt, parsed)
+  return json
+}
+
+function jsonOf(attempt: string, value: unknown): string {
+  try {
+    const json: unknown = JSON.stringify(value)
+    if (typeof json === 'string') return json
+    throw new TypeError(`JSON.stringify() gives ${String(json)}`)
+  } catch (thrown) {
+    const why = asError(thrown).message.replaceAll(/\s+/g, ' ')
+    throw new ZooKeeperError('bad-arguments', `${attempt}: the value is nothing that JSON can hold: ${why}`, {
       cause: thrown,
     })
   }
+}
+
+/** What `parse` has returned. A Promise would check nothing, and nobody would hear of its rejection. */
+function noPromise<T>(attempt: string, value: T): T {
+  if (typeof value !== 'object' || value === null || !('then' in value) || typeof value.then !== 'function')
+    return value
+  Promise.resolve(value).catch(() => undefined)
+  throw new ZooKeeperError('bad-arguments', `${attempt}: parse returned a Promise; it returns the value or throws`)
 }
