@@ -147,10 +147,8 @@ class Candidacy implements Election {
     if (this.#elected !== undefined) return
     const term = new AbortController()
     this.#elected = { token, node, term }
-    const onElected = (token: bigint): void => {
-      this.#options.onElected(token, term.signal)
-    }
-    tell(this.#session.log, `onElected of ${this.#options.path}`, onElected, token)
+    const onElected = this.#options.onElected.bind(this.#options)
+    tell(this.#session.log, `onElected of ${this.#options.path}`, onElected, token, term.signal)
   }
 
   #depose(): void {
