@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { acquireFence, type Operation } from '../src/index.ts'
+import { realClock, sleep } from '@catchment/runtime'
+import { acquireFence, ZooKeeperError, type Operation } from '../src/index.ts'
 import { bytes, ending, inWorld, text } from './world.ts'
 
 describe('acquireFence', () => {
@@ -56,6 +57,37 @@ describe('acquireFence', () => {
       network.weather = 'through'
       expect(text((await fence).data)).toBe('a 3')
       expect(await ending(session.multi([(await fence).check]))).toBe('done')
+    }),
+  )
+
+  test(
+    'aborted and timeout are unknown once a claim may have been written, and one deadline bounds all requests',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      const path = `${root}/leader`
+      const lost = new ZooKeeperError('connection-lost', 'the test lost it')
+      const get = session.get.bind(session)
+      const leaving = new AbortController()
+      session.get = () => {
+        setImmediate(() => {
+          leaving.abort('why')
+        })
+        return Promise.reject(lost)
+      }
+      const left = acquireFence(session, path, claim('a'), { signal: leaving.signal })
+      await expect(left).rejects.toMatchObject({ code: 'aborted', outcome: 'not-done', cause: 'why' })
+      session.get = async (...call) => {
+        await sleep(realClock, 60)
+        return get(...call)
+      }
+      expect(await ending(acquireFence(session, path, claim('a'), { timeoutMs: 50 }))).toBe('timeout not-done')
+      expect(await session.exists(path)).toBeUndefined()
+      session.get = get
+      session.sync = () => Promise.reject(lost)
+      const startedMs = realClock.monotonicMs()
+      expect(await ending(acquireFence(session, path, claim('a'), { timeoutMs: 100 }))).toMatch(/ unknown$/)
+      expect(realClock.monotonicMs() - startedMs).toBeLessThan(1_000)
+      expect(text((await get(path)).data)).toMatch(/^a /)
     }),
   )
 })
