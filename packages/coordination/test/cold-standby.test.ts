@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   joinColdStandby,
+  type CallOptions,
   type ColdStandby,
   type ColdStandbyOptions,
   type RunningTask,
@@ -162,6 +163,19 @@ describe('joinColdStandby', () => {
       await a.client.session.close()
       expect((await operator.exists(claim))?.ephemeralOwner).toBe(b.client.session.sessionId)
       await b.group.leave()
+    }),
+  )
+
+  test(
+    'leave with a wrong option has left nothing',
+    inWorld(async (world) => {
+      await addTasks(world, ['t'])
+      const a = await join(world, 'a')
+      const { task } = await a.runs.first(() => true)
+      const wrong = { timeoutMs: '2000' } as unknown as CallOptions
+      expect(await ending(a.group.leave(wrong))).toBe('bad-arguments not-done')
+      expect({ running: a.group.running, aborted: task.signal.aborted }).toEqual({ running: ['t'], aborted: false })
+      await a.group.leave()
     }),
   )
 })

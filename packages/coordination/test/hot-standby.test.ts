@@ -1,5 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
-import { joinHotStandby, type Active, type HotStandby, type HotStandbyState } from '../src/index.ts'
+import {
+  joinHotStandby,
+  ZooKeeperError,
+  type Active,
+  type CallOptions,
+  type HotStandby,
+  type HotStandbyState,
+} from '../src/index.ts'
 import { hotStandbyTransitions } from '../src/recipes/standby/hot-standby.ts'
 import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
 
@@ -163,4 +170,64 @@ describe('joinHotStandby', () => {
     const reached = new Set(Object.values(hotStandbyTransitions).flat())
     expect([...reached].sort()).toEqual(Object.keys(hotStandbyTransitions).sort())
   })
+
+  test(
+    'leave with a wrong option has left nothing',
+    inWorld(async (world) => {
+      const a = await join(world, 'a')
+      const { active } = await run(a)
+      const wrong = { timeoutMs: '2000' } as unknown as CallOptions
+      expect(await ending(a.standby.leave(wrong))).toBe('bad-arguments not-done')
+      expect({ state: a.standby.state, aborted: active.signal.aborted }).toEqual({ state: 'running', aborted: false })
+      await a.standby.leave()
+    }),
+  )
+
+  test(
+    'save: whatever ends the look after a lost answer is unknown',
+    inWorld(async (world) => {
+      const a = await join(world, 'a')
+      const { active } = await run(a)
+      const { session } = a.client
+      const leaving = new AbortController()
+      const [multi, sync] = [session.multi.bind(session), session.sync.bind(session)]
+      session.multi = async (...call) => {
+        session.multi = multi
+        await multi(...call)
+        throw new ZooKeeperError('connection-lost', 'the test lost the answer', { outcome: 'unknown' })
+      }
+      session.sync = (...call) => {
+        leaving.abort()
+        return sync(...call)
+      }
+      expect(await ending(active.save(bytes('new'), { signal: leaving.signal }))).toBe('aborted unknown')
+      expect(text((await session.get(`${world.root}/service/context`)).data)).toBe('new')
+      await a.standby.leave()
+    }),
+  )
+
+  test(
+    'save: its limit bounds the wait for the save before, too; who gives up there is never written',
+    inWorld(async (world) => {
+      const a = await join(world, 'a')
+      const { active } = await run(a)
+      const { session } = a.client
+      const multi = session.multi.bind(session)
+      const gate = Promise.withResolvers<undefined>()
+      session.multi = async (...call) => {
+        session.multi = multi
+        await gate.promise
+        return multi(...call)
+      }
+      const first = active.save(bytes('1'))
+      const second = ending(active.save(bytes('2'), { timeoutMs: 20 }))
+      const third = active.save(bytes('3'))
+      expect(await second).toBe('timeout not-done')
+      gate.resolve(undefined)
+      await Promise.all([first, third])
+      const { data, stat } = await session.get(`${world.root}/service/context`)
+      expect([text(data), stat.version]).toEqual(['3', 2])
+      await a.standby.leave()
+    }),
+  )
 })

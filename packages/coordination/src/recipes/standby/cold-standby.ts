@@ -1,6 +1,6 @@
 import { asError, sleep } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
 import { Claim, type RunningTask, type TaskEnd } from './claim.ts'
 import { Following, type Turn } from '../../following/following.ts'
 import { within } from '../../calls/within.ts'
@@ -99,6 +99,7 @@ class Member implements ColdStandby {
 
   async leave(options?: CallOptions): Promise<void> {
     const name = `leave ${this.#options.path}`
+    assertCallOptions(name, options)
     this.#leaving.abort(new ZooKeeperError('closed', name))
     await within(this.#session, this.#left(), { name, outcome: 'unknown' }, options)
   }

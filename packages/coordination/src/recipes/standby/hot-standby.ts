@@ -1,7 +1,7 @@
 import { asError, sleep } from '@catchment/runtime'
 import { Backoff } from '../../session/backoff.ts'
 import { ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
 import { tell } from '../../session/tell.ts'
 import { joinElection, type Election } from '../election/election.ts'
 import { SavedContext } from './saved-context.ts'
@@ -55,6 +55,7 @@ export interface Active {
   /**
    * Resolves when the context is in the tree for the next one. Saves are written one after the other, in order. Rejects
    * with `session-lost` or `no-node` when deposed: then nothing was overwritten. At most 1 MB, less a little (`too-large`).
+   * `timeoutMs` bounds the whole, also the wait for the saves before; one that gives up in that wait is never written.
    */
   save(context: Uint8Array, options?: CallOptions): Promise<void>
 }
@@ -116,6 +117,7 @@ class Member implements HotStandby {
 
   async leave(options?: CallOptions): Promise<void> {
     const name = `leave ${this.#options.path}`
+    assertCallOptions(name, options)
     this.#leaving.abort(new ZooKeeperError('closed', name))
     try {
       await within(this.#session, this.#done, { name, outcome: 'unknown' }, options)

@@ -1,6 +1,8 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
+import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
+import { within } from '../../calls/within.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
 interface ContextOptions {
@@ -45,18 +47,22 @@ export class SavedContext {
   async save(context: Uint8Array, call?: CallOptions): Promise<void> {
     assertGiven('save context', { context, options: call }, { context: is.bytes, options: callOptions })
     const copy = Uint8Array.from(context)
-    const saved = this.#saving.then(() => this.#save(copy, call))
-    this.#saving = saved.catch(() => undefined) // the next one is tried all the same
+    const left = sharedDeadline(this.#session, { signal: call?.signal, timeoutMs: call?.timeoutMs })
+    const before = this.#saving
+    const turn = within(this.#session, before, { name: 'save context', outcome: 'not-done' }, left)
+    const saved = turn.then(() => this.#save(copy, left))
+    // The next one is tried all the same, and not before those that this one waited for.
+    this.#saving = Promise.allSettled([before, saved]).then(() => undefined)
     await saved
   }
 
-  async #save(data: Uint8Array, call?: CallOptions): Promise<void> {
+  async #save(data: Uint8Array, left: CallOptions): Promise<void> {
     const { path, node, generation } = this.#options
     const fence = { op: 'check', path: node, version: 'any' } as const
     for (;;) {
       const write = { op: 'set', path, data, version: this.#version } as const
       try {
-        const limits = { ...call, generation }
+        const limits = { ...left, generation }
         await untilAnswered(this.#session, (each) => this.#session.multi([fence, write], each), limits)
         this.#version += 1
         return
@@ -65,7 +71,9 @@ export class SavedContext {
         this.#inDoubt ||= unknown
         if (!isCode(thrown, 'bad-version') || !this.#inDoubt) throw thrown
         // While the fence stands nobody else writes: what is there is of an earlier attempt whose answer was lost.
-        if ((await this.#readAgain({ ...call, generation })).equals(data) && unknown) return
+        const look = (): Promise<Buffer> => this.#readAgain({ ...left, generation })
+        const found = await (unknown ? afterLostAnswer(look) : look())
+        if (unknown && found.equals(data)) return
       }
     }
   }
