@@ -69,7 +69,7 @@ test(
   inWorld(async (world) => {
     const [a, b, c] = [await world.session({ sessionTimeoutMs: 1_500 }), await world.session(), await world.session()]
     const [ofA, ofB, ofC] = await Promise.all([enter(world, a, 'a'), enter(world, b, 'b'), enter(world, c, 'c')])
-    expect(await ending(ofB.leave({ timeoutMs: 50 }))).toBe('timeout not-done')
+    expect(await ending(ofB.leave({ timeoutMs: 50 }))).toBe('timeout unknown')
     a.network.weather = 'refusing'
     const left = ofC.leave()
     await a.reaches('lost')
@@ -148,5 +148,17 @@ test(
       if (text((await c.session.get(`${path}/${name}`)).data) === 'b') await c.session.delete(`${path}/${name}`, 'any')
     const rounds = await Promise.all([first, second, enter(world, c, 'c', { timeoutMs: 3_000 })])
     expect(rounds.map(({ number }) => number)).toEqual([1, 1, 1])
+  }),
+)
+
+test(
+  'doubleBarrier: leave with a wrong option has left nothing',
+  inWorld(async (world) => {
+    const [a, b, c] = [await world.session(), await world.session(), await world.session()]
+    const [round, ...others] = await Promise.all([enter(world, a, 'a'), enter(world, b, 'b'), enter(world, c, 'c')])
+    const wrong = { timeoutMs: '2000' } as unknown as CallOptions
+    expect(await ending(round.leave(wrong))).toBe('bad-arguments not-done')
+    expect(round.signal.aborted).toBe(false)
+    await Promise.all([round, ...others].map((each) => each.leave()))
   }),
 )

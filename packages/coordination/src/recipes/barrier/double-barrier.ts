@@ -1,5 +1,7 @@
 import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
+import { sharedDeadline } from '../../session/shared-deadline.ts'
+import { afterLostAnswer } from '../../calls/until-answered.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import { NodeHold, tokenOf } from '../../line/hold.ts'
 import { Place, readLine } from '../../line/line.ts'
@@ -38,7 +40,8 @@ export interface Round {
   readonly signal: AbortSignal
   /**
    * To be called once. Resolves when all of the round have left or died. Rejects with `session-lost` if this member was
-   * not in until it left: then the others may have gone on without it.
+   * not in until it left: then the others may have gone on without it. One that gives up (`timeout`, `aborted`) has left
+   * all the same: its outcome is `unknown`. `timeoutMs` bounds the whole.
    */
   leave(options?: CallOptions): Promise<void>
 }
@@ -174,16 +177,17 @@ class MemberOfRound implements Round {
 
   async leave(call: CallOptions = {}): Promise<void> {
     const { path, generation } = this.#options
-    const { clock } = this.#session
-    this.signal.throwIfAborted()
-    const startedMs = clock.monotonicMs()
-    await this.#hold.release(call)
-    if (this.#session.generation !== generation || this.#session.state === 'lost')
-      throw new ZooKeeperError('session-lost', `leave round ${this.number} of ${path}: the session was lost before`)
-    const { timeoutMs } = call
-    const left = timeoutMs === undefined ? {} : { timeoutMs: timeoutMs - (clock.monotonicMs() - startedMs) }
     const name = `leave round ${this.number} of ${path}`
-    await followUntil(this.#session, { name, path, turn: (turn) => this.#othersLeft(turn) }, { ...call, ...left })
+    assertCallOptions(name, call)
+    this.signal.throwIfAborted()
+    const left = sharedDeadline(this.#session, call)
+    await this.#hold.release(left)
+    if (this.#session.generation !== generation || this.#session.state === 'lost')
+      throw new ZooKeeperError('session-lost', `${name}: the session was lost before`)
+    // Our own node is gone, whatever becomes of the wait for the others.
+    await afterLostAnswer(() =>
+      followUntil(this.#session, { name, path, turn: (turn) => this.#othersLeft(turn) }, left),
+    )
   }
 
   withdraw(): Promise<void> {
