@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { announceService, followService, listServices, resolveService, type Endpoint } from '../src/index.ts'
-import { bytes, ending, inWorld, Told, type Client } from './world.ts'
+import { bytes, ending, inWorld, text, Told, type Client } from './world.ts'
 
 const show = (endpoints: readonly Endpoint[]): string =>
   endpoints.map(({ id, data }) => `${id}=${data.toString()}`).join(' ')
@@ -84,6 +84,25 @@ describe('service discovery', () => {
         replaces: (existing) => existing.toString() !== 'newer',
       })
       expect(newer.held).toBe(true)
+    }),
+  )
+
+  test(
+    'options that are an instance of a class: replaces is a method of it',
+    inWorld(async ({ session: open, root }) => {
+      const [one, two] = [await open(), await open()]
+      await announce(one, root, 'a')
+      class Options {
+        readonly path = `${root}/services`
+        readonly name = 'search'
+        readonly id = 'a'
+        readonly endpoint = bytes('a:81')
+        readonly older = 'a:80'
+        replaces(existing: Uint8Array): boolean {
+          return text(existing) === this.older
+        }
+      }
+      expect((await announceService(two.session, new Options())).held).toBe(true)
     }),
   )
 })

@@ -140,4 +140,27 @@ describe('followTree', () => {
       await followed.close()
     }),
   )
+
+  test(
+    'options that are an instance of a class: their callbacks are methods of it',
+    inWorld(async ({ session: open, root }) => {
+      const { session } = await open()
+      for (const name of ['hidden', 'shown']) await session.ensurePath(`${root}/t/${name}`)
+      class Options {
+        readonly seen: string[] = []
+        readonly hidden = `${root}/t/hidden`
+        includes(path: string): boolean {
+          return path !== this.hidden
+        }
+        onTree({ tree }: TreeUpdate): void {
+          this.seen.push(shown(tree))
+        }
+      }
+      const options = new Options()
+      const followed = followTree(session, `${root}/t`, options)
+      await followed.refresh()
+      expect(options.seen).toEqual(['shown= t='])
+      await followed.close()
+    }),
+  )
 })

@@ -115,7 +115,7 @@ class TreeFollower implements FollowedTree {
 
   constructor(session: ZooKeeperSession, path: string, options: FollowTreeOptions) {
     const { nodesMax = nodesMaxDefault, bytesMax = bytesMaxDefault, rereadMs = rereadMsDefault } = options
-    const { includes = () => true } = options
+    const includes = (below: string): boolean => options.includes === undefined || options.includes(below)
     this.#session = session
     this.#path = path
     this.#options = options

@@ -80,13 +80,13 @@ export async function announceService(
   options: AnnounceServiceOptions,
 ): Promise<Announcement> {
   assertGiven('announce service', { session, options }, { options: announceRules })
-  const { path, name, id, endpoint, replaces } = options
+  const { path, name, id, endpoint } = options
   const membership: Membership = await joinMembership(session, {
     path: `${path}/${name}`,
     pathMode: 'container',
     name: id,
     data: endpoint,
-    ...(replaces === undefined ? {} : { replaces }),
+    replaces: (existing) => options.replaces?.(existing) === true,
   })
   return {
     get held() {
