@@ -17,6 +17,7 @@ import {
   sequentialIds,
   sharedCounter,
   sharedLock,
+  type CallOptions,
 } from '../src/index.ts'
 import { bytes, ending, inWorld } from './world.ts'
 
@@ -75,5 +76,27 @@ test(
       joinHotStandby(session, { path, id: 'late', run: () => Promise.resolve(), onState: resolve })
     })
     expect(left).toBe('left')
+  }),
+)
+
+test(
+  'close: with wrong limits it closes all the same',
+  inWorld(async ({ session: open }) => {
+    for (const wrong of [null, 'now', { timeoutMs: 'soon' }, { signal: 'stop', timeoutMs: NaN }]) {
+      const { session } = await open()
+      await session.close(wrong as CallOptions)
+      await session.close()
+      expect(session.state).toBe('closed')
+    }
+  }),
+)
+
+test(
+  'a call takes limits that are inherited, as those of a class',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    const limits = Object.create({ signal: AbortSignal.abort() }) as CallOptions
+    expect(await ending(session.exists(root, limits))).toBe('aborted not-done')
+    expect(await ending(session.create(`${root}/a`, bytes(''), 'persistent', limits))).toBe('aborted not-done')
   }),
 )

@@ -296,7 +296,11 @@ const calls: readonly Row[] = [
   ['addWatch', [path], 'add a watch to /p: listener is a function, not undefined; correct it'],
   ['addWatch', [path, run, { recursive: 1, timeoutMs: NaN }], 'recursive is true or false, not 1'],
   ['unwatch', [path, 'me'], 'take a watch back: listener is a function, not "me"; correct it'],
-  ['addAuth', ['ann:secret'], 'show credentials: credentials is an object with scheme, proof, not "ann:secret"'],
+  [
+    'addAuth',
+    ['ann:secret'],
+    'show credentials: credentials is an object with scheme, proof, not a value of type string',
+  ],
   ['ensurePath', ['p'], `ensure p: ${pathRule}, not "p"; correct it`],
   ['deleteTree', [path, null], 'delete the tree /p: options is an object with signal, timeoutMs, generation, not null'],
   ['deleteTree', ['/'], 'delete the tree /: the root cannot be deleted; name what is below it'],

@@ -1,7 +1,7 @@
 // What servers are shown of who we are, and when, told by a server that follows a script.
 
 import { expect, test } from '@jest/globals'
-import type { SessionState } from '../src/session/session.ts'
+import type { Credentials, SessionState } from '../src/session/session.ts'
 import { opcode } from '../src/session/wire-numbers.ts'
 import { scripted, type Asked } from './scripted-server.ts'
 import { bytes, ending, Told } from './world.ts'
@@ -107,5 +107,18 @@ test(
       [opcode.auth, opcode.sync, opcode.auth, opcode.sync],
       [opcode.auth, opcode.auth, opcode.sync],
     ])
+  }),
+)
+
+test(
+  'credentials of a wrong shape: the error says of which type they are, and shows nothing of them',
+  scripted(async ({ open }) => {
+    const session = await open()
+    const secret = 'user:SECRET' as unknown as Credentials
+    const auth = secret as unknown as Credentials[]
+    const wrong = [open({ auth }), open({ auth: [secret] }), session.addAuth(secret)]
+    const messages = await Promise.all(wrong.map((call) => call.then(String, String)))
+    for (const message of messages) expect(message).toMatch(/not a value of type string; correct it$/)
+    expect(messages.join()).not.toContain('SECRET')
   }),
 )

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { creatorAcl, digestAcl, openAcl, readOnlyAcl } from '../src/session/acls.ts'
-import type { Stat } from '../src/session/nodes.ts'
+import type { Operation, ReadOperation, Stat } from '../src/session/nodes.ts'
 import type { WatchEvent } from '../src/session/session.ts'
 import { ZooKeeperError } from '../src/session/errors.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
@@ -208,5 +208,50 @@ test(
     await session.ensurePath('/')
     expect((await session.exists('/'))?.numChildren).toBe(0)
     await session.ensurePath('/')
+  }),
+)
+
+test(
+  'deleteTree: unknown when it fails once something may be gone, and then no delete of it is under way',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    for (const name of ['a', 'b']) await session.ensurePath(`${root}/t/${name}`)
+    const remove = session.delete.bind(session)
+    const late = new ZooKeeperError('timeout', 'the test let it be late')
+    session.delete = () => Promise.reject(late)
+    expect(await ending(session.deleteTree(`${root}/t`))).toBe('timeout not-done')
+    session.delete = (path, ...call) => (path.endsWith('/a') ? Promise.reject(late) : remove(path, ...call))
+    expect(await ending(session.deleteTree(`${root}/t`))).toBe('timeout unknown')
+    session.delete = remove
+    expect((await session.children(`${root}/t`)).names).toEqual(['a'])
+  }),
+)
+
+test(
+  'create: takes no path from its options',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    const limits = { path: `${root}/wrong`, timeoutMs: 1_000 }
+    expect(await session.create(`${root}/right`, bytes(''), 'persistent', limits)).toBe(`${root}/right`)
+    expect((await session.createWithStat(`${root}/too`, bytes(''), 'persistent', limits)).path).toBe(`${root}/too`)
+    expect((await session.children(root)).names.sort()).toEqual(['right', 'too'])
+  }),
+)
+
+test(
+  'multi and multiRead: a list that its owner changes after the call changes nothing',
+  inWorld(async ({ session: open, root }) => {
+    const { session } = await open()
+    const path = `${root}/none`
+    const [writes, reads]: [Operation[], ReadOperation[]] = [[{ op: 'check', path, version: 7 }], [{ op: 'get', path }]]
+    const written = session.multi(writes)
+    const read = session.multiRead(reads)
+    const other = session.exists(root)
+    writes.length = 0
+    reads.length = 0
+    const message = `check ${path} at version 7: ZooKeeper answered no-node [-101] (operation 0 of the transaction, from 0)`
+    await expect(written).rejects.toMatchObject({ code: 'no-node', message, operationIndex: 0 })
+    expect(await read).toMatchObject([{ code: 'no-node', operationIndex: 0 }])
+    expect((await other)?.numChildren).toBe(0)
   }),
 )

@@ -16,7 +16,7 @@ export type Rules<T> = { readonly [Field in keyof T]-?: undefined extends T[Fiel
 
 const pathRule = 'starts with "/", and no part of it is empty, ".", ".." or has a character that servers refuse'
 /** Of which fields an error shows no value. */
-const isSecret = /(^|\.)(password|proof)$/
+const isSecret = /(^|\.)(password|proof|auth(\[\d+\])?|credentials)$/
 /** How much of a value an error shows. */
 const shownMax = 60
 
@@ -51,7 +51,7 @@ export const is = {
   callback: that('is a function', (value) => typeof value === 'function'),
   bytes: that('is bytes, a Uint8Array (text: Buffer.from(text))', isUint8Array),
   flag: that('is true or false', (value) => typeof value === 'boolean'),
-  signal: that('is an AbortSignal', (value) => hasMethod(value, 'addEventListener')),
+  signal: that('is an AbortSignal', isSignal),
   /** A deadline that is over is no mistake: the call ends with `timeout`. */
   timeout: that('is a number of milliseconds', isTime),
   wholeNumber: (min: number, max = Infinity) =>
@@ -71,7 +71,11 @@ export const is = {
   options: <T>(rules: Rules<T>) => z.object(rules, { error: `is an object with ${Object.keys(rules).join(', ')}` }),
 } as const
 
-function isTime(value: unknown): boolean {
+function isSignal(value: unknown): value is AbortSignal {
+  return hasMethod(value, 'addEventListener')
+}
+
+function isTime(value: unknown): value is number {
   return typeof value === 'number' && !Number.isNaN(value)
 }
 
@@ -136,6 +140,13 @@ function isCallOptions(options: unknown): boolean {
     (signal === undefined || signal instanceof AbortSignal) &&
     (generation === undefined || Number.isInteger(generation))
   )
+}
+
+/** What is right of the limits of a call that has to be done whatever is given. */
+export function rightLimits(options: unknown): Pick<CallOptions, 'signal' | 'timeoutMs'> {
+  if (typeof options !== 'object' || options === null) return {}
+  const { signal, timeoutMs }: { readonly [Name in keyof CallOptions]?: unknown } = options
+  return { signal: isSignal(signal) ? signal : undefined, timeoutMs: isTime(timeoutMs) ? timeoutMs : undefined }
 }
 
 /** By hand, as every call of the session has one. */

@@ -4,7 +4,7 @@
 import { asError, type Clock, type Random } from '@catchment/runtime'
 import { Calls, type CallHooks } from './calls.ts'
 import { isCode, sessionClosed, ZooKeeperError } from './errors.ts'
-import { assertCallOptions, assertGiven, assertReadOptions, is } from './given.ts'
+import { assertCallOptions, assertGiven, assertReadOptions, is, rightLimits } from './given.ts'
 import { Keeper } from './keeper.ts'
 import type * as nodes from './nodes.ts'
 import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
@@ -275,8 +275,8 @@ class LiveSession implements ZooKeeperSession {
     return this.#call(whoAmI, options)
   }
 
-  close(options: Pick<CallOptions, 'signal' | 'timeoutMs'> = {}): Promise<void> {
-    return this.#finish({ code: 'closed', why: sessionClosed }, options)
+  close(options?: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void> {
+    return this.#finish({ code: 'closed', why: sessionClosed }, rightLimits(options))
   }
 
   #finish(end: End, options: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void> {
@@ -301,12 +301,12 @@ class LiveSession implements ZooKeeperSession {
         'too-large',
         `${attempt}: a request has at most ${requestBytesMax} bytes, this one ${packet.length}; split it`,
       )
-    const { generation } = options
+    const { signal, generation } = options // one by one: of a class they may be accessors, which a spread leaves out
     if (generation !== undefined && (generation !== this.generation || this.#keeper.states.current === 'lost'))
       throw new ZooKeeperError('session-lost', `${attempt}: session ${generation} is lost`)
     if (this.#end !== undefined) throw this.#refused(attempt)
     const timeoutMs = options.timeoutMs ?? 2 * this.sessionTimeoutMs
-    return this.#calls.call(request, { ...options, timeoutMs }, hooks?.(request))
+    return this.#calls.call(request, { signal, timeoutMs }, hooks?.(request))
   }
 
   #read<T>(

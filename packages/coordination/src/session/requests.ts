@@ -4,7 +4,7 @@
 
 import { aclRule } from './acls.ts'
 import { atOperation, creationHints, serverError, ZooKeeperError, type Hints } from './errors.ts'
-import { assertGiven, assertPath } from './given.ts'
+import { assertCallOptions, assertGiven, assertPath } from './given.ts'
 import { requestPacket, type JuteReader, type JuteWriter, type WriteBody } from './jute.ts'
 import type {
   Acl,
@@ -43,6 +43,8 @@ export type Answer<T> = { readonly value: T } | { readonly error: ZooKeeperError
 export type WatchedPaths = Readonly<Record<'data' | 'exist' | 'child' | 'persistent' | 'recursive', readonly string[]>>
 export type WatchMode = keyof typeof addWatchModes
 export type WatcherType = keyof typeof watcherTypes
+
+type Creation = Extract<Operation, { op: 'create' }>
 
 const nothing = (): undefined => undefined
 
@@ -93,10 +95,7 @@ export class Requests {
   }
 
   create(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<string> {
-    return this.#creation(
-      { op: 'create', path, data, mode, ...options },
-      { read: (reader) => this.local(reader.string()) },
-    )
+    return this.#creation(creationOf(path, data, mode, options), { read: (reader) => this.local(reader.string()) })
   }
 
   createWithStat(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Request<Created> {
@@ -104,7 +103,7 @@ export class Requests {
       path: this.local(reader.string()),
       stat: records.readStat(reader),
     })
-    return this.#creation({ op: 'create', path, data, mode, ...options }, { read, plain: opcode.create2 })
+    return this.#creation(creationOf(path, data, mode, options), { read, plain: opcode.create2 })
   }
 
   /** The three reads ask for no watch until `withWatch` says otherwise. */
@@ -181,6 +180,7 @@ export class Requests {
   multi(operations: readonly Operation[]): Request<OperationResult[]> {
     records.assertOperations('multi', operations, records.writeOps)
     const attempt = ofAll('multi', operations)
+    const failures = operations.map(failureOf)
     const packet = requestPacket(opcode.multi, (writer) => {
       each(operations, (operation) => {
         records.writeOperation(writer, operation, this.#wire(records.attemptOf(operation), operation.path))
@@ -188,7 +188,7 @@ export class Requests {
       records.endOperations(writer)
     })
     const readFailed = (errorNumber: number, index: number): undefined => {
-      if (errorNumber !== 0) throw operationError(errorNumber, operations, index)
+      if (errorNumber !== 0) throw operationError(errorNumber, failures, index)
     }
     const readOne = (type: number, reader: JuteReader): OperationResult => {
       const result = records.readWritten(type, reader)
@@ -201,6 +201,7 @@ export class Requests {
   multiRead(operations: readonly ReadOperation[]): Request<ReadResult[]> {
     records.assertOperations('multiRead', operations, records.readOps)
     const attempt = ofAll('multiRead', operations)
+    const failures = operations.map(failureOf)
     const packet = requestPacket(opcode.multiRead, (writer) => {
       each(operations, (operation) => {
         const type = operation.op === 'get' ? opcode.getData : opcode.getChildren
@@ -209,8 +210,7 @@ export class Requests {
       })
       records.endOperations(writer)
     })
-    const readFailed = (errorNumber: number, index: number): ReadResult =>
-      operationError(errorNumber, operations, index)
+    const readFailed = (errorNumber: number, index: number): ReadResult => operationError(errorNumber, failures, index)
     const read = (reader: JuteReader): ReadResult[] => records.readResults(reader, records.readRead, readFailed)
     return { attempt, writes: false, type: opcode.multiRead, packet, read }
   }
@@ -249,7 +249,7 @@ export class Requests {
 
   /** `plain`: what creates a node that is neither a container nor has a TTL; `create` unless given. */
   #creation<T>(
-    operation: Extract<Operation, { op: 'create' }>,
+    operation: Creation,
     { read, plain = opcode.create }: { readonly read: Request<T>['read']; readonly plain?: number },
   ): Request<T> {
     const { path, data, mode } = operation
@@ -308,13 +308,23 @@ function each<T>(operations: readonly T[], write: (operation: T) => void): void 
     }
 }
 
-function operationError(
-  errorNumber: number,
-  operations: readonly (Operation | ReadOperation)[],
-  index: number,
-): ZooKeeperError {
-  const operation = operations[index]
-  if (operation === undefined) throw new RangeError(`a result ${index} of ${operations.length}`)
-  const hints = operation.op === 'create' ? creationHints : undefined
-  return atOperation(serverError(errorNumber, records.attemptOf(operation), hints), index)
+/** What the error of an operation says: kept from the call on, as the caller may change the list until the answer. */
+type Failure = Pick<Request<unknown>, 'attempt' | 'hints'>
+
+function failureOf(operation: Operation | ReadOperation): Failure {
+  const attempt = records.attemptOf(operation)
+  return operation.op === 'create' ? { attempt, hints: creationHints } : { attempt }
+}
+
+function operationError(errorNumber: number, failures: readonly Failure[], index: number): ZooKeeperError {
+  const failure = failures[index]
+  if (failure === undefined) throw new RangeError(`a result ${index} of ${failures.length}`)
+  return atOperation(serverError(errorNumber, failure.attempt, failure.hints), index)
+}
+
+/** Of the options what makes a node: they may have a path of their own. */
+function creationOf(path: string, data: Uint8Array, mode: CreateMode, options: CreateOptions): Creation {
+  assertCallOptions(`create ${path}`, options)
+  const { acl, ttlMs } = options
+  return { op: 'create', path, data, mode, acl, ttlMs }
 }

@@ -137,7 +137,8 @@ export interface ZooKeeperSession {
   ensurePath(path: string, options?: CallOptions): Promise<void>
   /**
    * Deletes the node and everything below it, the deepest first, also what others create there meanwhile. No transaction:
-   * when it fails, part of it is gone. Nodes that are gone already are no error. `timeoutMs` bounds the whole.
+   * when it fails with the outcome `unknown`, part of it may be gone. Nodes that are gone already are no error. `timeoutMs`
+   * bounds the whole.
    */
   deleteTree(path: string, options?: CallOptions): Promise<void>
 
@@ -171,7 +172,8 @@ export interface ZooKeeperSession {
   /**
    * Ends the session: it is `closed` when this returns, and no watch tells anything more. Then a server is told, if there is
    * a connection, so that the ephemerals vanish at once. Resolves always: when it has answered, or after a second, or
-   * `timeoutMs`, or as soon as `signal` aborts. The first call decides; the others wait for it.
+   * `timeoutMs`, or as soon as `signal` aborts; what is wrong with these is ignored. The first call decides; the others
+   * wait for it.
    */
   close(options?: Pick<CallOptions, 'signal' | 'timeoutMs'>): Promise<void>
 }

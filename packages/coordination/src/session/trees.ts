@@ -1,5 +1,6 @@
 // Operations on more than one node, made of single ones.
 
+import { asError } from '@catchment/runtime'
 import { isCode, ZooKeeperError } from './errors.ts'
 import { assertCallOptions, assertPath } from './given.ts'
 import type { CallOptions, ZooKeeperSession } from './session.ts'
@@ -30,21 +31,47 @@ export async function ensurePath(session: Making, path: string, options: CallOpt
     }
 }
 
-/** Deletes `path` and what is below it, from the leaves. */
+/** Deletes `path` and what is below it, from the leaves. One that fails when something may be gone is `unknown`. */
 export async function deleteTree(session: Deleting, path: string, options: CallOptions = {}): Promise<void> {
   const attempt = `delete the tree ${path}`
   assertPath(attempt, path)
   assertCallOptions(attempt, options)
   if (path === '/')
     throw new ZooKeeperError('bad-arguments', `${attempt}: the root cannot be deleted; name what is below it`)
-  const left = sharedDeadline(session, options)
+  const gone = { some: false }
+  const deleting: Deleting = {
+    clock: session.clock,
+    children: (...call) => session.children(...call),
+    delete: async (...call) => {
+      try {
+        await session.delete(...call)
+        gone.some = true
+      } catch (thrown) {
+        gone.some ||= thrown instanceof ZooKeeperError && thrown.outcome === 'unknown'
+        throw thrown
+      }
+    },
+  }
+  try {
+    await deleteAll(deleting, path, sharedDeadline(session, options))
+  } catch (thrown) {
+    if (!gone.some || !(thrown instanceof ZooKeeperError)) throw thrown
+    const { code, message } = thrown
+    throw new ZooKeeperError(code, message, { outcome: 'unknown', cause: thrown })
+  }
+}
+
+/** When it ends, no delete of it is under way. */
+async function deleteAll(session: Deleting, path: string, left: CallOptions): Promise<void> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { names } = await session.children(path, left)
       for (let first = 0; first < names.length; first += deletesAtOnce) {
         const some = names.slice(first, first + deletesAtOnce).map((name) => `${path}/${name}`)
-        const trees = await Promise.all(some.map((child) => deletesLeaf(session, child, left)))
-        for (const tree of trees) if (tree !== undefined) await deleteTree(session, tree, left)
+        const trees = await Promise.allSettled(some.map((child) => deletesLeaf(session, child, left)))
+        for (const tree of trees) if (tree.status === 'rejected') throw asError(tree.reason)
+        for (const tree of trees)
+          if (tree.status === 'fulfilled' && tree.value !== undefined) await deleteAll(session, tree.value, left)
       }
       await session.delete(path, 'any', left)
       return
