@@ -1,8 +1,31 @@
 import { describe, expect, test } from '@jest/globals'
-import { every, joinPeriodicTask, type Operation, type PeriodicTaskOptions, type Slot } from '../src/index.ts'
+import {
+  every,
+  joinPeriodicTask,
+  type Operation,
+  type PeriodicTaskOptions,
+  type Slot,
+  type ZooKeeperSession,
+} from '../src/index.ts'
 import { bytes, ending, inWorld, text, Told } from './world.ts'
 
 const intervalMs = 50
+
+const place = (index: number): string => `(operation ${index} of what run resolved with, from 0)`
+
+/** The errors that the session is given to log from now on. */
+function logOf(session: ZooKeeperSession): Told<Error> {
+  const told = new Told<Error>()
+  Reflect.set(session, 'log', (_message: string, { error }: Readonly<Record<string, unknown>>) => {
+    if (error instanceof Error) told.tell(error)
+  })
+  return told
+}
+
+/** Options of one whom no compiler has seen. */
+function anyTask(options: Omit<PeriodicTaskOptions, 'run'> & { run: () => unknown }): PeriodicTaskOptions {
+  return options as PeriodicTaskOptions
+}
 
 describe('every', () => {
   test('slots are aligned to 1970 and moved by the offset', () => {
@@ -197,6 +220,98 @@ describe('joinPeriodicTask', () => {
       await left.promise
       expect([runs, (await session.children(path)).names]).toEqual([0, []])
       expect(text((await get(path)).data)).not.toContain('claim')
+    }),
+  )
+
+  test(
+    'a schedule that gives no whole milliseconds writes nothing; it is told and asked again',
+    inWorld(async ({ session: open, root: path }) => {
+      const { session } = await open()
+      const told = logOf(session)
+      const slots = new Told<number>()
+      const sound = every(intervalMs)
+      let atOrBefore = (): number => NaN
+      const task = joinPeriodicTask(session, {
+        path,
+        id: 'one',
+        schedule: { ...sound, atOrBefore: () => atOrBefore() },
+        run: ({ scheduledMs }) => {
+          slots.tell(scheduledMs)
+          return Promise.resolve(undefined)
+        },
+      })
+      const error = await told.first(() => true)
+      expect(error.message).toBe('schedule.atOrBefore() gave NaN, not whole milliseconds')
+      expect((await session.get(path)).data).toHaveLength(0)
+      atOrBefore = () => sound.atOrBefore(Date.now())
+      expect(await slots.first(() => true)).toBeGreaterThan(0)
+      await task.leave()
+    }),
+  )
+
+  test.each(['hello', '{"lastMs":null,"lastBy":""}', 'null'])(
+    'a node that holds %s is refused and left as it is',
+    async (data) => {
+      await inWorld(async ({ session: open, root: path }) => {
+        const { session } = await open()
+        const told = logOf(session)
+        await session.set(path, bytes(data), 'any')
+        const run = () => Promise.resolve(undefined)
+        const task = joinPeriodicTask(session, { path, id: 'one', schedule: every(intervalMs), run })
+        expect(await told.first(() => true)).toMatchObject({
+          code: 'refused',
+          message: `${path} holds no record of a periodic task, but ${JSON.stringify(data)}; delete it or use another path`,
+        })
+        await task.leave()
+        expect(text((await session.get(path)).data)).toBe(data)
+      })()
+    },
+  )
+
+  test(
+    'what run() gives need be no promise; what is no list of operations is refused, and what is wrong counted in it',
+    inWorld(async ({ session: open, root: path }) => {
+      const { session } = await open()
+      const told = logOf(session)
+      const exists = { op: 'create', path, data: bytes('') } as const
+      const wrong = { ...exists, path: `${path}/sub`, data: 'y' }
+      const commit = { op: 'create', path: `${path}-job`, data: bytes('') } as const
+      for (const [given, message, operationIndex] of [
+        [() => 'done', `run of ${path} resolves with a list of operations or nothing, not "done"`, undefined],
+        [() => [{ op: 'put' }], `run of ${path}: operations[0].op is one of "create", "set"`, undefined],
+        [() => [wrong], `data is bytes, a Uint8Array (text: Buffer.from(text)), not "y"; correct it ${place(0)}`, 0],
+        [() => [commit, exists], `create ${path}: ZooKeeper answered node-exists [-110] ${place(1)}`, 1],
+        [
+          () => {
+            throw new Error('at once')
+          },
+          'at once',
+          undefined,
+        ],
+      ] as const) {
+        const task = joinPeriodicTask(
+          session,
+          anyTask({ path, id: 'one', schedule: every(intervalMs), standbyMs: 0, run: given }),
+        )
+        const error = await told.first(() => true)
+        expect(error).toMatchObject({ message: expect.stringContaining(message) })
+        expect(Reflect.get(error, 'operationIndex')).toBe(operationIndex)
+        await task.leave()
+        told.all.length = 0
+      }
+      const ran = new Told<string>()
+      const run = (): unknown => {
+        ran.tell('ran')
+        return [commit]
+      }
+      const task = joinPeriodicTask(
+        session,
+        anyTask({ path, id: 'one', schedule: every(intervalMs), standbyMs: 0, run }),
+      )
+      await ran.first(() => true)
+      await task.leave()
+      expect(await session.exists(commit.path)).toBeDefined()
+      await session.delete(commit.path, 'any')
     }),
   )
 })

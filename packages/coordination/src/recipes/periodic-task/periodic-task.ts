@@ -1,6 +1,6 @@
 import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../../session/backoff.ts'
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { isCode } from '../../session/errors.ts'
 import { assertGiven, is } from '../../session/given.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -14,7 +14,8 @@ import {
   type SlotClaim,
   type SlotRecord,
 } from './slot-record.ts'
-import { dueSlot, type Schedule } from './time-slots.ts'
+import { operationsOf, refuseOf } from './slot-result.ts'
+import { checkedSchedule, dueSlot, type Schedule } from './time-slots.ts'
 import { untilAnswered, untilGone } from '../../calls/until-answered.ts'
 import { within } from '../../calls/within.ts'
 
@@ -39,7 +40,7 @@ export interface PeriodicTaskOptions {
   /** The persistent node of the task; made if it is missing. Its data is the record of the last slot. */
   readonly path: string
   readonly id: string
-  /** The same for all members: `every(60_000)`. */
+  /** The same for all members: `every(60_000)`. One that gives anything but whole ms is logged, and asked again. */
   readonly schedule: Schedule
   /** Does the work of one slot. Operations that it resolves with are committed together with the mark that it is done. */
   readonly run: (slot: Slot) => Promise<readonly Operation[] | undefined>
@@ -124,6 +125,7 @@ interface Tried {
 class Runner implements PeriodicTask {
   readonly #session: ZooKeeperSession
   readonly #options: PeriodicTaskOptions
+  readonly #schedule: Schedule
   readonly #stamp: string
   readonly #background: Background
   readonly #following: Following<void>
@@ -141,6 +143,7 @@ class Runner implements PeriodicTask {
   constructor(session: ZooKeeperSession, options: PeriodicTaskOptions) {
     this.#session = session
     this.#options = options
+    this.#schedule = checkedSchedule(options.schedule)
     this.#stamp = `${options.id} ${this.#randomHex()}`
     this.#backoff = new Backoff(session.random, failureBackoff)
     this.#background = new Background((name, error) => {
@@ -181,12 +184,15 @@ class Runner implements PeriodicTask {
   }
 
   async #look(turn: Turn): Promise<void> {
-    const { path, schedule } = this.#options
+    const { path } = this.#options
     for (;;) {
       const read = await readRecord(this.#session, path, turn)
       if (read === undefined) {
         const { signal, generation } = turn
-        await initialise(this.#session, path, schedule.atOrBefore(this.#session.clock.now()), { signal, generation })
+        await initialise(this.#session, path, this.#schedule.atOrBefore(this.#session.clock.now()), {
+          signal,
+          generation,
+        })
         continue
       }
       if (this.#run !== undefined) {
@@ -221,12 +227,12 @@ class Runner implements PeriodicTask {
 
   /** The slot to be claimed at once; if there is none, sets the timer for the next look. */
   #slotToClaim({ lastMs, lastBy }: SlotRecord): number | undefined {
-    const { schedule, catchUpMax = 1, standbyMs = 50 } = this.#options
+    const { catchUpMax = 1, standbyMs = 50 } = this.#options
     const { clock, random } = this.#session
     const [nowMs, monotonicMs] = [clock.now(), clock.monotonicMs()]
-    const slotMs = dueSlot(schedule, { lastMs, nowMs, catchUpMax })
+    const slotMs = dueSlot(this.#schedule, { lastMs, nowMs, catchUpMax })
     if (slotMs === undefined) {
-      this.#wakeAfter(schedule.after(Math.max(nowMs, lastMs)) - nowMs)
+      this.#wakeAfter(this.#schedule.after(Math.max(nowMs, lastMs)) - nowMs)
       return undefined
     }
     // By what is over, not by the slot that is due, which moves on while one waits.
@@ -294,7 +300,9 @@ class Runner implements PeriodicTask {
 
   async #execute(run: Run): Promise<void> {
     try {
-      const operations = (await unlessAborted(this.#options.run(run), run.signal)) ?? []
+      const begin = async (): Promise<readonly Operation[] | undefined> => this.#options.run(run) // or no promise is given
+      const resolved = await unlessAborted(begin(), run.signal)
+      const operations = operationsOf(this.#options.path, run.scheduledMs, resolved)
       await this.#end(run, { lastMs: run.claim.slotMs, lastBy: this.#stamp }, operations)
       this.#backoff.reset()
     } catch (thrown) {
@@ -330,8 +338,8 @@ class Runner implements PeriodicTask {
     try {
       await untilAnswered(this.#session, (call) => this.#session.multi(all, call), { generation })
     } catch (thrown) {
-      const own = thrown instanceof ZooKeeperError && (thrown.operationIndex ?? 0) < 2
-      if (!own || thrown.outcome === 'not-done' || !isCode(thrown, 'bad-version', 'no-node')) throw thrown
+      refuseOf(thrown)
+      if (!isCode(thrown, 'bad-version', 'no-node') || thrown.outcome === 'not-done') throw thrown
     }
     this.#tried = undefined
   }

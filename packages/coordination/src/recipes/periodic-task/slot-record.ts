@@ -1,6 +1,6 @@
 // What a periodic task keeps in ZooKeeper: a record of the last slot, and the claim on the next one.
 
-import { isCode } from '../../session/errors.ts'
+import { isCode, ZooKeeperError } from '../../session/errors.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
 import { getOrUndefined } from '../../calls/get-or-undefined.ts'
 import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/session.ts'
@@ -79,9 +79,23 @@ function encode(record: SlotRecord): Uint8Array {
 
 function parse(path: string, data: Buffer): SlotRecord | undefined {
   if (data.length === 0) return undefined
-  const read: unknown = JSON.parse(data.toString())
+  const text = data.toString()
+  const read = jsonOf(text)
   if (isRecord(read)) return read
-  throw new Error(`${path} holds no record of a periodic task: ${data.toString().slice(0, 100)}`)
+  throw new ZooKeeperError(
+    'refused',
+    `${path} holds no record of a periodic task, but ${JSON.stringify(text.slice(0, 100))}; delete it or use another path`,
+    { existing: data },
+  )
+}
+
+/** Undefined for what is no JSON. */
+function jsonOf(text: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    return undefined
+  }
 }
 
 function isRecord(read: unknown): read is SlotRecord {

@@ -1,3 +1,4 @@
+import { ZooKeeperError } from '../../session/errors.ts'
 import { assertGiven, is } from '../../session/given.ts'
 
 /** The moments at which something is to happen, the same for all who compute them: wall clock, ms since 1970. */
@@ -14,6 +15,16 @@ export function every(intervalMs: number, offsetMs = 0): Schedule {
   assertGiven('make schedule', { intervalMs, offsetMs }, rules)
   const atOrBefore = (atMs: number): number => Math.floor((atMs - offsetMs) / intervalMs) * intervalMs + offsetMs
   return { atOrBefore, after: (atMs) => atOrBefore(atMs) + intervalMs }
+}
+
+/** As `schedule`, which may be anyone's: throws `bad-arguments` where that gives what no record can hold. */
+export function checkedSchedule(schedule: Schedule): Schedule {
+  const checked = (method: keyof Schedule) => (atMs: number) => {
+    const slotMs = schedule[method](atMs)
+    if (Number.isSafeInteger(slotMs)) return slotMs
+    throw new ZooKeeperError('bad-arguments', `schedule.${method}() gave ${String(slotMs)}, not whole milliseconds`)
+  }
+  return { atOrBefore: checked('atOrBefore'), after: checked('after') }
 }
 
 /** Which slot is to be run at `nowMs` after `lastMs`: the oldest of the newest `catchUpMax`; undefined if none is due. */
