@@ -143,6 +143,34 @@ describe('joinPeriodicTask', () => {
   )
 
   test(
+    'with `once` a slot is begun once, also when its record was written by hand meanwhile; wrong options of leave() end no run',
+    inWorld(async ({ session: open, root }) => {
+      const [{ session }, operator] = [await open(), await open()]
+      const path = `${root}/task`
+      const slots = new Told<number>()
+      const wrong = JSON.parse('{"timeoutMs":"soon"}') as { timeoutMs: number }
+      const task = joinPeriodicTask(session, {
+        path,
+        id: 'a',
+        schedule: every(200),
+        attempts: 'once',
+        run: async ({ scheduledMs, signal }) => {
+          if (slots.all.length === 0) {
+            expect(await ending(task.leave(wrong))).toBe('bad-arguments not-done')
+            expect(signal.aborted).toBe(false)
+            await operator.session.set(path, (await operator.session.get(path)).data, 'any')
+          }
+          slots.tell(scheduledMs)
+          return []
+        },
+      })
+      await slots.first(() => slots.all.length === 4)
+      expect(new Set(slots.all).size).toBe(slots.all.length)
+      await task.leave()
+    }),
+  )
+
+  test(
     'leave() ends by its limits while what a run resolved with is being committed, and that is committed all the same',
     inWorld(async ({ session: open, root }) => {
       const { session, network } = await open()

@@ -1,7 +1,7 @@
 import { asError, Background, type Timer } from '@catchment/runtime'
 import { Backoff } from '../../session/backoff.ts'
 import { isCode } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertGiven, callOptions, is } from '../../session/given.ts'
 import type { Operation, Stat } from '../../session/nodes.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 import { Following, type Turn } from '../../following/following.ts'
@@ -120,6 +120,8 @@ interface Run extends Slot {
 interface Tried {
   readonly claim: SlotClaim
   readonly generation: number
+  /** Its run has begun: it is not begun again, whatever becomes of the claim. */
+  begun: boolean
 }
 
 class Runner implements PeriodicTask {
@@ -165,6 +167,7 @@ class Runner implements PeriodicTask {
 
   async leave(options?: CallOptions): Promise<void> {
     const name = `leave ${this.#options.path}`
+    assertGiven(name, { options }, { options: callOptions })
     this.#leaving ??= this.#leave()
     try {
       await within(this.#session, this.#leaving, { name, outcome: 'unknown' }, options)
@@ -201,7 +204,9 @@ class Runner implements PeriodicTask {
       }
       if (this.#leaving !== undefined) return
       if (read.standing !== undefined) {
-        if (this.#isTried(read.record.claim, turn)) this.#begin(read, read.standing)
+        const tried = this.#triedAt(read.record.claim, turn)
+        if (tried?.begun === false) this.#begin(tried, read, read.standing)
+        else if (tried !== undefined) await this.#giveUp(tried) // nothing could be written when its run ended
         return
       }
       const before = this.#withoutVoidClaim(read.record)
@@ -215,8 +220,9 @@ class Runner implements PeriodicTask {
     if (standing === undefined || record.claim?.node !== run.claim.node) run.lost.abort(new Error('the claim is gone'))
   }
 
-  #isTried(claim: SlotClaim | undefined, { generation }: Turn): boolean {
-    return claim?.node === this.#tried?.claim.node && this.#tried?.generation === generation
+  #triedAt(claim: SlotClaim | undefined, { generation }: Turn): Tried | undefined {
+    const tried = this.#tried
+    return tried?.claim.node === claim?.node && tried?.generation === generation ? tried : undefined
   }
 
   /** A void claim is run again, or its slot is over. */
@@ -254,7 +260,7 @@ class Runner implements PeriodicTask {
   /** Whether it succeeded the next look shows; only what passes is thrown. */
   async #claim(read: ReadRecord, slotMs: number, { signal, generation }: Turn): Promise<void> {
     const claim = { slotMs, node: this.#randomHex(), by: this.#stamp }
-    this.#tried = { claim, generation }
+    this.#tried = { claim, generation, begun: false }
     const operations = claimOperations(this.#options.path, read, claim)
     try {
       await untilAnswered(this.#session, (call) => this.#session.multi(operations, call), { signal, generation })
@@ -263,10 +269,9 @@ class Runner implements PeriodicTask {
     }
   }
 
-  #begin({ record, version }: ReadRecord, standing: Stat): void {
-    const tried = this.#tried
-    if (tried === undefined) return
+  #begin(tried: Tried, { record, version }: ReadRecord, standing: Stat): void {
     const { claim, generation } = tried
+    tried.begun = true
     const session = this.#session
     const lost = new AbortController()
     const run: Run = {
@@ -344,15 +349,17 @@ class Runner implements PeriodicTask {
     this.#tried = undefined
   }
 
-  /** What became of a claim that was not begun nobody knows: where it stands it is ended, as if it had never been. */
-  async #giveUp({ claim, generation }: Tried): Promise<void> {
+  /** What became of a claim nobody knows: where it stands it is ended. One that was not begun is as if it had never been. */
+  async #giveUp({ claim, generation, begun }: Tried): Promise<void> {
     const { path } = this.#options
     const end = async (call: CallOptions): Promise<void> => {
       await this.#session.sync(path, call) // behind what is still under way
       const read = await readRecord(this.#session, path, call)
       if (read?.standing === undefined || read.record.claim?.node !== claim.node) return
-      const before = { lastMs: read.record.lastMs, lastBy: read.record.lastBy }
-      await this.#session.multi(endOperations(path, read.version, claim, before), call)
+      const { lastMs, lastBy } = read.record
+      const over = begun && this.#options.attempts === 'once'
+      const after = over ? { lastMs: claim.slotMs, lastBy } : { lastMs, lastBy }
+      await this.#session.multi(endOperations(path, read.version, claim, after), call)
     }
     await untilGone(this.#session, `${path}/${claim.node}`, end, generation)
   }
