@@ -98,7 +98,8 @@ export interface Configuration<T> {
  */
 export function configuration<T>(session: ZooKeeperSession, options: ConfigurationOptions<T>): Configuration<T> {
   assertGiven('make configuration', { session, options }, { options: optionRules })
-  const { path, parse, id } = options
+  const { path, id } = options
+  const parse = (json: unknown): T => options.parse(json)
   const historyMax = options.historyMax ?? historyMaxDefault
 
   async function publish(value: unknown, publishing: PublishOptions = {}): Promise<number> {
@@ -154,9 +155,10 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
 
 function followConfiguration<T>(
   session: ZooKeeperSession,
-  { path, parse }: ConfigurationOptions<T>,
+  options: ConfigurationOptions<T>,
   follow: FollowConfigurationOptions<T>,
 ): FollowedConfiguration<T> {
+  const { path } = options
   const name = `a follower of configuration ${path}`
   let delivered: string | undefined
   let current: { readonly value: T; readonly version: number } | undefined
@@ -176,7 +178,7 @@ function followConfiguration<T>(
         return
       }
       try {
-        current = { value: noPromise(`follow configuration ${path}`, parse(published.json())), version }
+        current = { value: noPromise(`follow configuration ${path}`, options.parse(published.json())), version }
       } catch (thrown) {
         tell(session.log, name, (error) => follow.onInvalid?.(error, version), asError(thrown))
         return
