@@ -11,7 +11,7 @@ import { resentPerKill } from './resent.ts'
 import { pause, until } from './until.ts'
 import { Writer } from './writer.ts'
 
-const seconds = full ? 300 : 40
+const seconds = full ? 300 : 30
 const killEveryMs = 2000
 const rotateEveryMs = 7000
 const sessionTimeoutMs = 2000

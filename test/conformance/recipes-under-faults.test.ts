@@ -15,7 +15,7 @@ describe.each(faults)('$name', ({ prepare, strike, endsSession }) => {
         path,
         endsSession,
         open: async () => {
-          const client = await world.session({ sessionTimeoutMs: 4_000 })
+          const client = await world.session({ sessionTimeoutMs: 3_000 })
           clients.push(client)
           await client.session.sync(world.root)
           return client

@@ -16,7 +16,7 @@ import type { CallOptions, SessionLog, SessionState, WatchListener } from '../sr
 import { States, transitions } from '../src/session/states.ts'
 import { tell } from '../src/session/tell.ts'
 import { Watches } from '../src/session/watches.ts'
-import { ending } from './world.ts'
+import { ending } from './ending.ts'
 
 describe('Lease', () => {
   test('silent at two thirds, over at the timeout, counted from the sending of the last answered request', () => {

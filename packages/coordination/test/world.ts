@@ -155,18 +155,7 @@ export class Told<T> {
   }
 }
 
+export { ending } from './ending.ts'
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (data: Uint8Array | undefined): string | undefined =>
   data === undefined ? undefined : new TextDecoder().decode(data)
-
-/** The code (and outcome) that a call ended with. */
-export async function ending(call: Promise<unknown>): Promise<string> {
-  try {
-    await call
-    return 'done'
-  } catch (thrown) {
-    if (thrown instanceof Error && 'code' in thrown && 'outcome' in thrown)
-      return `${String(thrown.code)} ${String(thrown.outcome)}`
-    throw thrown
-  }
-}
