@@ -1,13 +1,12 @@
 import { describe, expect, test } from '@jest/globals'
 import {
   joinColdStandby,
-  type CallOptions,
   type ColdStandby,
   type ColdStandbyOptions,
   type RunningTask,
   type TaskEnd,
 } from '../src/index.ts'
-import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
+import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from './world.ts'
 
 interface Runner {
   readonly client: Client
@@ -167,13 +166,12 @@ describe('joinColdStandby', () => {
   )
 
   test(
-    'leave with a wrong option has left nothing',
+    'leave with a wrongLimits option has left nothing',
     inWorld(async (world) => {
       await addTasks(world, ['t'])
       const a = await join(world, 'a')
       const { task } = await a.runs.first(() => true)
-      const wrong = { timeoutMs: '2000' } as unknown as CallOptions
-      expect(await ending(a.group.leave(wrong))).toBe('bad-arguments not-done')
+      expect(await ending(a.group.leave(wrongLimits))).toBe('bad-arguments not-done')
       expect({ running: a.group.running, aborted: task.signal.aborted }).toEqual({ running: ['t'], aborted: false })
       await a.group.leave()
     }),

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { doubleBarrier, type CallOptions, type Round } from '../src/index.ts'
-import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
+import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from './world.ts'
 
 const enter = (world: World, { session }: Client, id: string, call?: CallOptions): Promise<Round> =>
   doubleBarrier(session, { path: `${world.root}/rounds`, id, size: 3 }).enter(call)
@@ -152,12 +152,11 @@ test(
 )
 
 test(
-  'doubleBarrier: leave with a wrong option has left nothing',
+  'doubleBarrier: leave with a wrongLimits option has left nothing',
   inWorld(async (world) => {
     const [a, b, c] = [await world.session(), await world.session(), await world.session()]
     const [round, ...others] = await Promise.all([enter(world, a, 'a'), enter(world, b, 'b'), enter(world, c, 'c')])
-    const wrong = { timeoutMs: '2000' } as unknown as CallOptions
-    expect(await ending(round.leave(wrong))).toBe('bad-arguments not-done')
+    expect(await ending(round.leave(wrongLimits))).toBe('bad-arguments not-done')
     expect(round.signal.aborted).toBe(false)
     await Promise.all([round, ...others].map((each) => each.leave()))
   }),

@@ -1,14 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  joinHotStandby,
-  ZooKeeperError,
-  type Active,
-  type CallOptions,
-  type HotStandby,
-  type HotStandbyState,
-} from '../src/index.ts'
+import { joinHotStandby, ZooKeeperError, type Active, type HotStandby, type HotStandbyState } from '../src/index.ts'
 import { hotStandbyTransitions } from '../src/recipes/standby/hot-standby.ts'
-import { bytes, ending, inWorld, text, Told, type Client, type World } from './world.ts'
+import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from './world.ts'
 
 interface Service {
   readonly client: Client
@@ -172,12 +165,11 @@ describe('joinHotStandby', () => {
   })
 
   test(
-    'leave with a wrong option has left nothing',
+    'leave with a wrongLimits option has left nothing',
     inWorld(async (world) => {
       const a = await join(world, 'a')
       const { active } = await run(a)
-      const wrong = { timeoutMs: '2000' } as unknown as CallOptions
-      expect(await ending(a.standby.leave(wrong))).toBe('bad-arguments not-done')
+      expect(await ending(a.standby.leave(wrongLimits))).toBe('bad-arguments not-done')
       expect({ state: a.standby.state, aborted: active.signal.aborted }).toEqual({ state: 'running', aborted: false })
       await a.standby.leave()
     }),

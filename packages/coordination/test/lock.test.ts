@@ -8,7 +8,7 @@ import { NodeHold } from '../src/line/hold.ts'
 import { inOrder, kindOf } from '../src/line/line.ts'
 import { Owners } from '../src/line/owners.ts'
 import { untilInLine, wokenOf } from './lines.ts'
-import { ending, inWorld, Told } from './world.ts'
+import { ending, inWorld, Told, wrongLimits } from './world.ts'
 
 const aborted = (hold: Hold): Promise<unknown> =>
   new Promise((resolve) => {
@@ -357,14 +357,13 @@ describe('exclusiveLock', () => {
   )
 
   test(
-    'wrong options of a release: it still holds; `await using` releases',
+    'wrongLimits options of a release: it still holds; `await using` releases',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const lock = exclusiveLock(session, { path: `${root}/lock`, id: 'a' })
       {
         await using hold = await lock.acquire()
-        const wrong = JSON.parse('{"timeoutMs":"2000"}') as { timeoutMs: number }
-        expect(await ending(hold.release(wrong))).toBe('bad-arguments not-done')
+        expect(await ending(hold.release(wrongLimits))).toBe('bad-arguments not-done')
         expect([hold.held, hold.signal.aborted]).toEqual([true, false])
       }
       expect(await lock.contenders()).toEqual([])

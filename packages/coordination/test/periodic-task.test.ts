@@ -7,7 +7,7 @@ import {
   type Slot,
   type ZooKeeperSession,
 } from '../src/index.ts'
-import { bytes, ending, inWorld, text, Told } from './world.ts'
+import { bytes, ending, inWorld, text, Told, wrongLimits } from './world.ts'
 
 const intervalMs = 50
 
@@ -148,7 +148,6 @@ describe('joinPeriodicTask', () => {
       const [{ session }, operator] = [await open(), await open()]
       const path = `${root}/task`
       const slots = new Told<number>()
-      const wrong = JSON.parse('{"timeoutMs":"soon"}') as { timeoutMs: number }
       const task = joinPeriodicTask(session, {
         path,
         id: 'a',
@@ -156,7 +155,7 @@ describe('joinPeriodicTask', () => {
         attempts: 'once',
         run: async ({ scheduledMs, signal }) => {
           if (slots.all.length === 0) {
-            expect(await ending(task.leave(wrong))).toBe('bad-arguments not-done')
+            expect(await ending(task.leave(wrongLimits))).toBe('bad-arguments not-done')
             expect(signal.aborted).toBe(false)
             await operator.session.set(path, (await operator.session.get(path)).data, 'any')
           }

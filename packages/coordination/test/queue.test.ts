@@ -8,7 +8,7 @@ import {
   type FifoQueue,
   type ZooKeeperSession,
 } from '../src/index.ts'
-import { bytes, ending, inWorld, text } from './world.ts'
+import { bytes, ending, inWorld, text, wrongLimits } from './world.ts'
 
 const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })
 const all = async (queue: Pick<FifoQueue, 'take' | 'size'>): Promise<(string | undefined)[]> => {
@@ -62,8 +62,12 @@ describe('fifoQueue', () => {
       await queue.size()
       await session.multi([queue.putOperation(bytes('a'))])
       expect(await queue.size()).toBe(1)
-      const wrong = JSON.parse('{"timeoutMs":"soon"}') as { timeoutMs: number }
-      const calls = [queue.take(wrong), queue.takeLocked(wrong), queue.size(wrong), queue.peek(wrong)]
+      const calls = [
+        queue.take(wrongLimits),
+        queue.takeLocked(wrongLimits),
+        queue.size(wrongLimits),
+        queue.peek(wrongLimits),
+      ]
       expect(new Set(await Promise.all(calls.map(ending)))).toEqual(new Set(['bad-arguments not-done']))
     }),
   )

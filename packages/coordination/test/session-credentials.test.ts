@@ -114,8 +114,8 @@ test(
   'credentials of a wrong shape: the error says of which type they are, and shows nothing of them',
   scripted(async ({ open }) => {
     const session = await open()
-    const secret = 'user:SECRET' as unknown as Credentials
-    const auth = secret as unknown as Credentials[]
+    const secret = JSON.parse('"user:SECRET"') as Credentials
+    const auth = JSON.parse('"user:SECRET"') as Credentials[]
     const wrong = [open({ auth }), open({ auth: [secret] }), session.addAuth(secret)]
     const messages = await Promise.all(wrong.map((call) => call.then(String, String)))
     for (const message of messages) expect(message).toMatch(/not a value of type string; correct it$/)

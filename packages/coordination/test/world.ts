@@ -3,7 +3,7 @@ import { opcode } from '../../embedded-zookeeper/src/wire.ts'
 import { RawClient, type Handshake } from '../../embedded-zookeeper/test/raw-client.ts'
 import { untilAnswered } from '../src/calls/until-answered.ts'
 import { openSession } from '../src/session/live-session.ts'
-import type { SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
+import type { CallOptions, SessionOptions, SessionState, ZooKeeperSession } from '../src/session/session.ts'
 import { Proxy } from './proxy.ts'
 import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
 
@@ -156,6 +156,8 @@ export class Told<T> {
 }
 
 export { ending } from './ending.ts'
+/** Limits as JavaScript hands them in, which no compiler has seen. */
+export const wrongLimits = JSON.parse('{"timeoutMs":"2000"}') as CallOptions
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)
 export const text = (data: Uint8Array | undefined): string | undefined =>
   data === undefined ? undefined : new TextDecoder().decode(data)

@@ -13,7 +13,8 @@ export interface ExclusiveLockOptions {
   readonly id: string
 }
 
-const optionRules = is.options<ExclusiveLockOptions>({ path: is.pathBelowRoot, id: is.text })
+/** Of both kinds of lock. */
+export const lockOptionRules = is.options<ExclusiveLockOptions>({ path: is.pathBelowRoot, id: is.text })
 
 export interface ExclusiveLock {
   /**
@@ -34,7 +35,7 @@ export interface ExclusiveLock {
  * do distributed locking", 2016.
  *
  * Protocol: everyone stands in a line of ephemeral sequential nodes below `path` (line.ts); the first holds. Each waits for
- * the one before it alone and watches that node and its own: one departure wakes one contender.
+ * the one before it alone, and watches that node and its own: one departure wakes one contender. Who holds watches its own.
  *
  * States of an acquisition: waiting → held ⇄ in doubt → over (hold.ts). Suspended: waits on; `held` is false until the same
  * session is connected again and the node was seen. Lost while waiting: stands anew, at the end. Lost while held: over.
@@ -48,7 +49,7 @@ export interface ExclusiveLock {
  * Throws `bad-arguments`.
  */
 export function exclusiveLock(session: ZooKeeperSession, options: ExclusiveLockOptions): ExclusiveLock {
-  assertGiven('make exclusive lock', { session, options }, { options: optionRules })
+  assertGiven('make exclusive lock', { session, options }, { options: lockOptionRules })
   const { path, id } = options
   const look = lookAhead(session, path, decideExclusive)
   const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lock', id, look }))

@@ -1,21 +1,15 @@
 import { ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertGiven } from '../../session/given.ts'
 import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
+import { lockOptionRules, type ExclusiveLockOptions } from './exclusive-lock.ts'
 import { kindOf } from '../../line/line.ts'
 import { acquireRules, Owners, type AcquireOptions } from '../../line/owners.ts'
 import { working } from '../../line/working.ts'
 import type { Hold } from '../../line/hold.ts'
 import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
 
-export interface SharedLockOptions {
-  /** The persistent node of the lock; made if it is missing. */
-  readonly path: string
-  /** Who, for people who read the tree: the data of the node that stands in line. */
-  readonly id: string
-}
-
-const optionRules = is.options<SharedLockOptions>({ path: is.pathBelowRoot, id: is.text })
+export type SharedLockOptions = ExclusiveLockOptions
 
 /** One side of a shared lock. */
 export interface SharedLockSide {
@@ -59,7 +53,7 @@ export interface SharedLock {
  * Throws `bad-arguments`.
  */
 export function sharedLock(session: ZooKeeperSession, options: SharedLockOptions): SharedLock {
-  assertGiven('make shared lock', { session, options }, { options: optionRules })
+  assertGiven('make shared lock', { session, options }, { options: lockOptionRules })
   const { path, id } = options
   const look = lookAhead(session, path, decideShared)
   const ownersOf = (kind: 'read' | 'write'): Owners =>
