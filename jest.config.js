@@ -46,8 +46,7 @@ export default {
   randomize: true, // the seed stands in the last lines; `--seed N` repeats it
   testTimeout: 2 * patienceMs,
   maxConcurrency: 20, // of tests that say so: stories that mostly wait
-  maxWorkers: 2, // clusters of processes do not share a machine well
-  reporters: ['default', '<rootDir>/test/summary.js'],
+  reporters: ['default', '<rootDir>/test/lane-results.js'],
   projects: [
     project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts'], { setupFiles: ['<rootDir>/test/seeds.js'] }),
     project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),

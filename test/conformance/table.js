@@ -11,7 +11,7 @@ export function isInWorlds(path) {
 const kinds = ['embedded', 'single', 'ensemble']
 const titles = { embedded: 'embedded', single: 'ZooKeeper', ensemble: 'ensemble of 3' }
 
-/** `{suite, server, passed, failed, notRun}` for each suite × kind of server of a run. */
+/** `{suite, server, passed, failed, notRun}` for each suite × kind of server. `files` as lane-results.js keeps them. */
 export function resultsOf(files) {
   return files
     .flatMap((file) => {
@@ -51,15 +51,15 @@ export function tableOf(results, missing) {
 
 const none = { passed: 0, failed: 0, notRun: 0 }
 const add = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, notRun: a.notRun + b.notRun })
-const kindOf = ({ displayName }) => kinds.find((kind) => displayName?.name === `conformance-${kind}`)
-const isUnitOfClient = ({ displayName, testFilePath }) =>
-  displayName?.name === 'unit' && testFilePath.includes('/packages/coordination/') && isInWorlds(testFilePath)
-const suiteOf = ({ testFilePath }) => testFilePath.split('/').at(-1).replace('.test.ts', '')
+const kindOf = ({ project }) => kinds.find((kind) => project === `conformance-${kind}`)
+const isUnitOfClient = ({ project, path }) =>
+  project === 'unit' && path.startsWith('packages/coordination/') && isInWorlds(path)
+const suiteOf = ({ path }) => path.split('/').at(-1).replace('.test.ts', '')
 
-function countsOf({ testResults, numPassingTests, numFailingTests }) {
-  const crashed = testResults.length === 0 ? 1 : 0
-  const notRun = testResults.length - numPassingTests - numFailingTests
-  return { passed: numPassingTests, failed: numFailingTests + crashed, notRun }
+function countsOf({ tests, crashed }) {
+  const passed = tests.filter(({ status }) => status === 'passed').length
+  const failed = tests.filter(({ status }) => status === 'failed').length
+  return { passed, failed: failed + (crashed && failed === 0 ? 1 : 0), notRun: tests.length - passed - failed }
 }
 
 function cell(counts = none) {
