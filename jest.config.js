@@ -1,14 +1,5 @@
-import { readdirSync } from 'node:fs'
 import { missingRealZooKeeper } from './packages/testing/src/missing-zookeeper.ts'
 import { patienceMs } from './packages/testing/src/patience.ts'
-import { isInWorlds } from './test/conformance/table.js'
-
-/** The test files of a folder that run on any kind of server. */
-function suitesInWorlds(folder) {
-  return readdirSync(new URL(folder, import.meta.url))
-    .filter((name) => name.endsWith('.test.ts') && isInWorlds(new URL(`${folder}/${name}`, import.meta.url)))
-    .map((name) => `<rootDir>/${folder}/${name}`)
-}
 
 const shared = {
   testEnvironment: '<rootDir>/test/environment.js',
@@ -28,9 +19,9 @@ const project = (displayName, testMatch, more = {}) => ({
   ...more,
 })
 
-// The suites of the ZooKeeper client, and what they stand on: our own server, the real one, a real ensemble of three.
-// Those of the client run on our own as units.
-const clientSuites = suitesInWorlds('packages/coordination/test')
+// `*.world.test.ts` are suites for every kind of ZooKeeper server: our own, the real one, a real ensemble of three. Those of
+// the client run on our own as units.
+const clientSuites = '<rootDir>/packages/coordination/test/**/*.world.test.ts'
 const conformance = (kind, suites) =>
   project(`conformance-${kind}`, suites, {
     globals: { catchmentZooKeeper: kind },
@@ -39,7 +30,7 @@ const conformance = (kind, suites) =>
       globalTeardown: '<rootDir>/test/conformance/stop.js',
     }),
   })
-const onServers = ['<rootDir>/test/conformance/**/*.test.ts']
+const onServers = '<rootDir>/test/conformance/**/*.world.test.ts'
 const expectsRealZooKeeper = missingRealZooKeeper() === undefined || process.env.CI === 'true'
 
 export default {
@@ -56,12 +47,9 @@ export default {
     project('schedules', ['<rootDir>/test/schedules/**/*.test.ts']),
     project('process', [`${rooms}/**/*.process.test.ts`]),
     project('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),
-    conformance('embedded', onServers),
+    conformance('embedded', [onServers]),
     ...(expectsRealZooKeeper
-      ? [
-          conformance('single', [...onServers, ...clientSuites]),
-          conformance('ensemble', [...onServers, ...clientSuites]),
-        ]
+      ? [conformance('single', [onServers, clientSuites]), conformance('ensemble', [onServers, clientSuites])]
       : []),
   ],
 }

@@ -1,13 +1,6 @@
 // What the conformance suites found: a line for each suite, a column for each kind of server. Only tests that ran to
 // their end count; a file that could not run counts as one failure.
 
-import { readFileSync } from 'node:fs'
-
-/** Whether the stories of a test file take place in a world (world.ts), which may be any kind of server. */
-export function isInWorlds(path) {
-  return /^import .*\/world\.ts'$/m.test(readFileSync(path, 'utf8').replaceAll(/\{[^}]*\}/g, '{}'))
-}
-
 const kinds = ['embedded', 'single', 'ensemble']
 const titles = { embedded: 'embedded', single: 'ZooKeeper', ensemble: 'ensemble of 3' }
 
@@ -52,9 +45,8 @@ export function tableOf(results, missing) {
 const none = { passed: 0, failed: 0, notRun: 0 }
 const add = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, notRun: a.notRun + b.notRun })
 const kindOf = ({ project }) => kinds.find((kind) => project === `conformance-${kind}`)
-const isUnitOfClient = ({ project, path }) =>
-  project === 'unit' && path.startsWith('packages/coordination/') && isInWorlds(path)
-const suiteOf = ({ path }) => path.split('/').at(-1).replace('.test.ts', '')
+const isUnitOfClient = ({ project, path }) => project === 'unit' && path.endsWith('.world.test.ts')
+const suiteOf = ({ path }) => path.split('/').at(-1).replace('.world.test.ts', '')
 
 function countsOf({ tests, crashed }) {
   const passed = tests.filter(({ status }) => status === 'passed').length

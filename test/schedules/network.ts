@@ -1,6 +1,6 @@
 import type { Clock, Random } from '@catchment/runtime'
 import type { ServerSocket } from '@catchment/embedded-zookeeper'
-import { MemorySocket, type Message } from './memory-socket.ts'
+import { MemorySocket, type Message } from '@catchment/testing'
 
 type Side = 'client' | 'server'
 

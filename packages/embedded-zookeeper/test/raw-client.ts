@@ -1,6 +1,7 @@
 // A ZooKeeper client as thin as can be: it shows each packet as it comes, in order, and hides nothing.
 
-import { connect, type Socket } from 'node:net'
+import { connect } from 'node:net'
+import type { Duplex } from 'node:stream'
 import { JuteReader, JuteWriter } from '../src/jute.ts'
 import { opcode } from '../src/wire.ts'
 
@@ -46,15 +47,16 @@ export class RawClient {
   readonly packets: (Reply | Notification)[] = []
   readonly closed: Promise<void>
   session: Session = { sessionId: 0n, password: Buffer.alloc(16), timeoutMs: 0 }
-  readonly #socket: Socket
+  readonly #socket: Duplex
   #bytes: Buffer = Buffer.alloc(0)
   #isClosed = false
   #nextXid = 1
   readonly #waiters = new Set<() => void>()
   #handshaken = false
 
-  constructor(port: number) {
-    this.#socket = connect({ port, host: '127.0.0.1', noDelay: true })
+  /** `to`: a port of loopback, or a socket that connects or is connected. */
+  constructor(to: number | Duplex) {
+    this.#socket = typeof to === 'number' ? connect({ port: to, host: '127.0.0.1', noDelay: true }) : to
     this.closed = new Promise((resolve) => {
       this.#socket.on('close', () => {
         this.#isClosed = true
@@ -71,8 +73,8 @@ export class RawClient {
   }
 
   /** Connects and shakes hands. Rejects when the server closes instead. */
-  static async open(port: number, handshake: Handshake = {}): Promise<RawClient> {
-    const client = new RawClient(port)
+  static async open(to: number | Duplex, handshake: Handshake = {}): Promise<RawClient> {
+    const client = new RawClient(to)
     client.shakeHands(handshake)
     await client.until(() => client.#handshaken)
     return client

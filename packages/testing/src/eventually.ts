@@ -1,4 +1,4 @@
-import { asError, realClock, sleep } from '@catchment/runtime'
+import { asError, realClock, sleep, type Clock } from '@catchment/runtime'
 import { patienceMs } from './patience.ts'
 
 const probeIntervalMs = 20
@@ -6,14 +6,15 @@ const probeIntervalMs = 20
 /**
  * What `probe` returns, as soon as it is neither undefined nor false; asked again and again. For what no event tells, in
  * tests of real processes; where there is an event, await it. Rejects after `timeoutMs` with `what` was awaited and the
- * last error of `probe`.
+ * last error of `probe`. In virtual time it is the clock of that time that waits.
  */
 export async function eventually<T>(
   what: string,
   probe: () => T | Promise<T>,
   timeoutMs = patienceMs,
+  clock: Clock = realClock,
 ): Promise<Exclude<T, undefined | false>> {
-  const deadlineMs = realClock.monotonicMs() + timeoutMs
+  const deadlineMs = clock.monotonicMs() + timeoutMs
   let last: Error | undefined
   for (;;) {
     try {
@@ -23,11 +24,11 @@ export async function eventually<T>(
     } catch (thrown) {
       last = asError(thrown)
     }
-    if (realClock.monotonicMs() >= deadlineMs)
+    if (clock.monotonicMs() >= deadlineMs)
       throw new Error(`waited ${timeoutMs} ms for ${what}${last === undefined ? '' : `: ${last.message}`}`, {
         cause: last,
       })
-    await sleep(realClock, probeIntervalMs)
+    await sleep(clock, probeIntervalMs)
   }
 }
 

@@ -1,10 +1,16 @@
 import type { Clock, Timer } from '@catchment/runtime'
+import { Heap } from './heap.ts'
 
 interface Pending {
   readonly dueMs: number
   readonly order: number
   readonly fire: () => void
+  /** A cancelled timer stays in the heap until it comes to its top. */
+  cancelled: boolean
 }
+
+const isBefore = (one: Pending, other: Pending): boolean =>
+  one.dueMs < other.dueMs || (one.dueMs === other.dueMs && one.order < other.order)
 
 /**
  * Virtual time: it stands still until a test advances it. Timers fire in the order of their due times, those of one
@@ -14,7 +20,8 @@ export class FakeClock implements Clock {
   #monotonicMs = 0
   #wallMs: number
   #order = 0
-  readonly #pending = new Set<Pending>()
+  readonly #pending = new Heap<Pending>(isBefore)
+  #waiting = 0
 
   /** `startMs`: the wall time at which it begins, ms since 1970. */
   constructor(startMs = Date.UTC(2026, 0, 1)) {
@@ -31,19 +38,22 @@ export class FakeClock implements Clock {
 
   /** A delay below zero, or none, is due at once: at the next `advance`, be it of 0 ms. */
   after(delayMs: number, fire: () => void): Timer {
-    const pending = { dueMs: this.#monotonicMs + Math.max(0, delayMs || 0), order: this.#order, fire }
+    const dueMs = this.#monotonicMs + Math.max(0, delayMs || 0)
+    const pending = { dueMs, order: this.#order, fire, cancelled: false }
     this.#order += 1
-    this.#pending.add(pending)
+    this.#waiting += 1
+    this.#pending.push(pending)
     return {
       cancel: () => {
-        this.#pending.delete(pending)
+        if (!pending.cancelled) this.#waiting -= 1
+        pending.cancelled = true
       },
     }
   }
 
   /** How many timers wait: 0 when everything that was started has ended. */
   get pendingTimers(): number {
-    return this.#pending.size
+    return this.#waiting
   }
 
   /**
@@ -61,7 +71,9 @@ export class FakeClock implements Clock {
   async step(untilMs: number): Promise<boolean> {
     const next = this.#dueBy(untilMs)
     if (next === undefined) return false
-    this.#pending.delete(next)
+    this.#pending.pop()
+    this.#waiting -= 1
+    next.cancelled = true // a cancel that comes later finds nothing to do
     this.#moveTo(next.dueMs)
     next.fire()
     await settled()
@@ -80,16 +92,9 @@ export class FakeClock implements Clock {
   }
 
   #dueBy(untilMs: number): Pending | undefined {
-    let first: Pending | undefined
-    for (const pending of this.#pending)
-      if (
-        pending.dueMs <= untilMs &&
-        (first === undefined ||
-          pending.dueMs < first.dueMs ||
-          (pending.dueMs === first.dueMs && pending.order < first.order))
-      )
-        first = pending
-    return first
+    while (this.#pending.top?.cancelled === true) this.#pending.pop()
+    const { top } = this.#pending
+    return top !== undefined && top.dueMs <= untilMs ? top : undefined
   }
 }
 

@@ -1,4 +1,5 @@
 export { FakeClock } from './fake-clock.ts'
+export { MemorySocket, type Message } from './memory-socket.ts'
 export { seededRandom } from './seeded-random.ts'
 export { collectingLog, type CollectingLog, type LogEntry } from './collecting-log.ts'
 export { tempDirectory, type TempDirectory } from './temp-directory.ts'

@@ -1,0 +1,113 @@
+import { expect, test } from '@jest/globals'
+import { joinElection, observeLeader, type Election, type Leader } from '../../src/index.ts'
+import { bytes, ending, inWorld, Told, type Client, type World } from '../world/world.ts'
+
+function stand({ root }: World, { session }: Client, id: string): Promise<Election> {
+  return new Promise((resolve) => {
+    const election = joinElection(session, {
+      path: `${root}/candidates`,
+      id,
+      onElected: () => {
+        resolve(election)
+      },
+      onDeposed: () => undefined,
+    })
+  })
+}
+
+test.concurrent(
+  'observeLeader: tells nobody, then who leads with its node and token, then the next one; candidates in order',
+  inWorld(async (world) => {
+    const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
+    const path = `${world.root}/candidates`
+    const told = new Told<Leader | undefined>()
+    const observed = observeLeader(watcher.session, { path, onLeader: told.tell })
+    expect(await told.first(() => true)).toBeUndefined()
+    const first = await stand(world, a, 'a')
+    const leader = await told.first((seen) => seen?.id === 'a')
+    expect(leader?.token).toBe(first.token)
+    const second = stand(world, b, 'b')
+    while ((await watcher.session.exists(path))?.numChildren !== 2) await watcher.session.sync(path)
+    const candidates = await observed.candidates()
+    expect(candidates.map(({ id, holds }) => [id, holds])).toEqual([
+      ['a', true],
+      ['b', false],
+    ])
+    expect(candidates[0]?.node).toBe(leader?.node)
+    await first.resign()
+    await told.first((seen) => seen?.id === 'b')
+    expect((await observed.refresh())?.token).toBe((await second).token)
+    await (await second).resign()
+    await told.first(() => told.all.length === 4)
+    expect(told.all.map((seen) => seen?.id)).toEqual([undefined, 'a', 'b', undefined])
+    expect(observed.leader).toBeUndefined()
+    await observed.close()
+    expect(await ending(observed.refresh())).toBe('closed not-done')
+  }),
+)
+
+test.concurrent(
+  'observeLeader: candidates that come and go behind the leader wake nobody; what is no candidate is none',
+  inWorld(async (world) => {
+    const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
+    const path = `${world.root}/candidates`
+    await watcher.session.create(path, bytes(''))
+    await watcher.session.create(`${path}/note`, bytes('of an operator'))
+    const told = new Told<string>()
+    const observed = observeLeader(watcher.session, {
+      path,
+      onLeader: (leader) => {
+        told.tell(leader?.id ?? 'nobody')
+      },
+    })
+    await told.first((seen) => seen === 'nobody')
+    await stand(world, a, 'a')
+    await told.first((seen) => seen === 'a')
+    let reads = 0
+    const children = watcher.session.children.bind(watcher.session)
+    watcher.session.children = (...call) => {
+      reads += 1
+      return children(...call)
+    }
+    const second = joinElection(b.session, {
+      path,
+      id: 'b',
+      onElected: () => undefined,
+      onDeposed: () => undefined,
+    })
+    while ((await a.session.exists(path))?.numChildren !== 3) await a.session.sync(path)
+    await second.resign()
+    await watcher.session.sync(path)
+    expect(reads).toBe(0)
+    await observed.close()
+  }),
+)
+
+test.concurrent(
+  'observeLeader: stale while cut off, and the change is found when it is back',
+  inWorld(async (world) => {
+    const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
+    const told = new Told<string>()
+    const observed = observeLeader(watcher.session, {
+      path: `${world.root}/candidates`,
+      onLeader: (leader) => {
+        told.tell(leader?.id ?? 'nobody')
+      },
+      onStale: (stale) => {
+        told.tell(stale ? 'stale' : 'fresh')
+      },
+    })
+    const first = await stand(world, a, 'a')
+    await told.first((seen) => seen === 'a')
+    watcher.network.weather = 'refusing'
+    await told.first((seen) => seen === 'stale')
+    expect(observed.stale).toBe(true)
+    await first.resign()
+    await stand(world, b, 'b')
+    watcher.network.weather = 'through'
+    await told.first((seen) => seen === 'b')
+    await told.first(() => told.last === 'fresh')
+    expect(told.all).toEqual(['nobody', 'fresh', 'a', 'stale', 'b', 'fresh'])
+    await observed.close()
+  }),
+)

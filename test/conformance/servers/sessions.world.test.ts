@@ -1,0 +1,132 @@
+import { describe, expect, test } from '@jest/globals'
+import { bytes, inWorld } from '../../../packages/coordination/test/world/world.ts'
+import { onWire, statOf } from './on-wire.ts'
+import { ask, body, errors, modes, op, tell, texts } from './wire.ts'
+
+describe('sessions', () => {
+  test.concurrent(
+    'the timeout is what was asked for, within the bounds of the server',
+    onWire(async (_, __, { raw }) => {
+      const granted = []
+      for (const timeoutMs of [1, 5_000, 900_000]) granted.push((await raw({ timeoutMs })).session.timeoutMs)
+      expect(granted).toEqual([500, 5_000, 60_000])
+    }),
+  )
+
+  test.concurrent(
+    'silence: expired after its timeout, its connection ends, its ephemerals go at once, what persists stays',
+    onWire(async (client, at, { raw, clock }) => {
+      const silent = await raw({ timeoutMs: 500 }, 1)
+      await tell(silent, body.create(`${at}/kept`))
+      for (const name of ['one', 'two']) await tell(silent, body.create(`${at}/${name}`, { mode: modes.ephemeral }))
+      await tell(client, body.sync(at))
+      await tell(client, body.exists(`${at}/one`, true))
+      const startedMs = clock.monotonicMs()
+      await silent.closed
+      const afterMs = clock.monotonicMs() - startedMs
+      await client.until(() => client.notifications.length > 0)
+      expect(client.notifications).toMatchObject([{ path: `${at}/one` }])
+      expect((await ask(client, body.getChildren(at), texts)).value).toEqual(['kept'])
+      expect(afterMs).toBeGreaterThan(400)
+      expect(afterMs).toBeLessThan(5_000)
+      expect((await raw(silent.session)).session.sessionId).toBe(0n)
+    }),
+  )
+
+  test.concurrent(
+    'pings alone keep it',
+    onWire(async (client, at, { raw, clock }) => {
+      const idle = await raw({ timeoutMs: 500 }, 1)
+      const startedMs = clock.monotonicMs()
+      while (clock.monotonicMs() - startedMs < 1_500) {
+        expect((await idle.request(op.ping)).error).toBe(0)
+        await tell(client, body.exists(at))
+      }
+      expect((await tell(idle, body.exists(at))).error).toBe(errors.ok)
+    }),
+  )
+
+  test.concurrent(
+    'who comes with id and password takes the session over: same ephemerals, and what the former connection asks is refused',
+    onWire(async (client, at, { raw }) => {
+      await tell(client, body.create(`${at}/e`, { mode: modes.ephemeral }))
+      const { session } = client
+      const again = await raw(session)
+      expect(again.session).toEqual(session)
+      await client.closed
+      expect((await statOf(again, `${at}/e`)).ephemeralOwner).toBe(session.sessionId)
+      const elsewhere = await raw(session, 1)
+      await tell(elsewhere, body.sync(at))
+      expect((await statOf(elsewhere, `${at}/e`)).ephemeralOwner).toBe(session.sessionId)
+      await tell(elsewhere, body.delete(`${at}/e`))
+      expect((await tell(elsewhere, body.exists(`${at}/e`))).error).toBe(errors.noNode)
+    }),
+  )
+
+  test.concurrent(
+    'closeSession: one transaction takes all its ephemerals; it is answered, then the connection ends',
+    onWire(async (client, at, { raw }) => {
+      const leaving = await raw({}, 2)
+      await tell(leaving, body.sync(at))
+      for (const name of ['a', 'b']) {
+        await tell(leaving, body.create(`${at}/${name}`))
+        await tell(leaving, body.create(`${at}/${name}/e`, { mode: modes.ephemeral }))
+      }
+      const { error, zxid } = await tell(leaving, body.closeSession())
+      await leaving.closed
+      await tell(client, body.sync(at))
+      const stats = [await statOf(client, `${at}/a`), await statOf(client, `${at}/b`)]
+      expect(error).toBe(errors.ok)
+      expect(stats.map(({ pzxid, numChildren, cversion }) => [pzxid, numChildren, cversion])).toEqual([
+        [zxid, 0, 2],
+        [zxid, 0, 2],
+      ])
+    }),
+  )
+})
+
+describe('a session of the library', () => {
+  test.concurrent(
+    'expired: ephemerals gone, watchers of others told, a new session that owns nothing of the old',
+    inWorld(async (world) => {
+      const client = await world.session()
+      const watcher = await world.session()
+      const { session } = client
+      await session.create(`${world.root}/e`, bytes(''), 'ephemeral')
+      await watcher.session.sync(world.root)
+      const told = new Promise((resolve) => {
+        void watcher.session.exists(`${world.root}/e`, { watch: resolve })
+      })
+      await watcher.session.sync(world.root)
+      const former = session.sessionId
+      await world.expire(client)
+      expect(await told).toEqual({ type: 'deleted', path: `${world.root}/e` })
+      await client.reaches('lost')
+      await client.reaches('connected')
+      expect(client.states).toEqual(['suspended', 'lost', 'connected'])
+      expect(session.generation).toBe(2)
+      expect(session.sessionId).not.toBe(former)
+      await session.sync(world.root)
+      expect(await session.exists(`${world.root}/e`)).toBeUndefined()
+      await session.create(`${world.root}/e`, bytes(''), 'ephemeral')
+      expect((await session.exists(`${world.root}/e`))?.ephemeralOwner).toBe(session.sessionId)
+    }),
+  )
+
+  test.concurrent(
+    'an answer that is cut off: the write is done and its outcome unknown; a request that is cut off is not',
+    inWorld(async ({ session: open, root }) => {
+      const { session, network, reaches } = await open()
+      const after = network.cutAfter('create')
+      await expect(session.create(`${root}/after`, bytes(''))).rejects.toMatchObject({ outcome: 'unknown' })
+      await after
+      await reaches('connected')
+      const before = network.cutBefore('create')
+      await expect(session.create(`${root}/before`, bytes(''))).rejects.toMatchObject({ outcome: 'unknown' })
+      await before
+      await reaches('connected')
+      await session.sync(root)
+      expect((await session.children(root)).names).toEqual(['after'])
+    }),
+  )
+})
