@@ -12,6 +12,8 @@ import {
 } from '../../../packages/coordination/test/world/world.ts'
 import { ask, body, stat, tell } from './wire.ts'
 
+// One after the other: they kill servers that they share.
+
 let servers: Servers
 beforeAll(async () => {
   servers = await ownServers()
@@ -37,7 +39,7 @@ async function takeOver(): Promise<void> {
 }
 
 describe('the server of a session is killed', () => {
-  test.concurrent(
+  test(
     'the same session goes on: ephemerals there, what was answered is there, missed changes are told',
     onOwn(async ({ session: open, root }) => {
       const client = await open({ sessionTimeoutMs: 30_000 })
@@ -60,7 +62,7 @@ describe('the server of a session is killed', () => {
     }),
   )
 
-  test.concurrent(
+  test(
     'writes under way: those that were answered are there, those that are not done are not, in the order of sending',
     onOwn(async ({ session: open, root }) => {
       const client = await open({ sessionTimeoutMs: 30_000 })
@@ -85,7 +87,7 @@ describe('the server of a session is killed', () => {
 })
 
 describe('the leader is killed', () => {
-  test.concurrent(
+  test(
     'what was answered is there, and zxids go on growing',
     onOwn(async ({ raw, root, session: open }) => {
       await open()
@@ -103,7 +105,7 @@ describe('the leader is killed', () => {
 })
 
 describe('all servers are killed', () => {
-  test.concurrent(
+  test(
     'for longer than the session timeout: lost here, and nothing of the old session is left when the new one comes',
     onOwn(async ({ session: open, root }) => {
       const { session, states, reaches } = await open({ sessionTimeoutMs: 1_000 })

@@ -65,7 +65,8 @@ test.concurrent(
     const { clock } = session
     const after = clock.after.bind(clock)
     Reflect.set(session, 'clock', {
-      ...clock,
+      now: () => clock.now(),
+      monotonicMs: () => clock.monotonicMs(),
       after: (delayMs: number, fire: () => void) => {
         delays.push(delayMs)
         return after(delayMs, fire)

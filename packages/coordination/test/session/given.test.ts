@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import * as coordination from '../../src/index.ts'
 import { bytes } from '../world/world.ts'
-import { belowRoot, bytesRule, called, nameRule, path, pathRule, run, versionRule, type Row } from './called.ts'
+import { belowRoot, bytesRule, called, nameRule, path, pathRule, run, type Row } from './called.ts'
 
 // Arguments that no compiler has seen. None of these reaches a server: what is handed on as a session can do nothing.
 

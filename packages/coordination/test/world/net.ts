@@ -1,6 +1,6 @@
 // What a world lies in: a network and its time. Real ones for real servers; for our own server both are in memory.
 
-import { connect, createServer } from 'node:net'
+import { connect, createServer, type Server } from 'node:net'
 import type { Duplex } from 'node:stream'
 import { realClock, type Clock } from '@catchment/runtime'
 
@@ -28,6 +28,14 @@ export interface Net {
   run<T>(work: Promise<T>): Promise<T>
 }
 
+function closed(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => {
+      resolve()
+    })
+  })
+}
+
 export const realNet: Net = {
   clock: realClock,
   listen: (onSocket, port = 0) => {
@@ -36,7 +44,7 @@ export const realNet: Net = {
       server.once('error', reject).listen(port, '127.0.0.1', () => {
         const address = server.address()
         if (address === null || typeof address === 'string') throw new Error('no port')
-        resolve({ port: address.port, close: () => new Promise((closed) => server.close(() => closed())) })
+        resolve({ port: address.port, close: () => closed(server) })
       })
     })
   },

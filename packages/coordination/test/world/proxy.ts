@@ -168,10 +168,10 @@ export class Proxy {
       server.destroy()
     }
     for (const socket of [client, server]) socket.on('close', end).on('error', end)
-    client.on('data', (bytes) => {
+    client.on('data', (bytes: Buffer) => {
       for (const packet of pair.asked.push(bytes)) if (this.#mayAsk(pair, packet)) this.#pass(pair, server, packet)
     })
-    server.on('data', (bytes) => {
+    server.on('data', (bytes: Buffer) => {
       for (const packet of pair.answered.push(bytes))
         if (this.#mayAnswer(pair, packet) && this.#weather !== 'mute') this.#pass(pair, client, packet)
     })

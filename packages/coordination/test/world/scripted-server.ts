@@ -64,7 +64,7 @@ export class ScriptedServer {
     this.connections.push(asked)
     let greeted = false
     socket.on('close', () => this.#sockets.delete(socket)).on('error', () => undefined)
-    socket.on('data', (bytes) => {
+    socket.on('data', (bytes: Buffer) => {
       if (this.deaf) return
       for (const packet of frames.push(bytes)) {
         if (greeted) this.#request(socket, packet, asked)

@@ -46,10 +46,12 @@ export interface Client {
   /** All states since the opening. */
   readonly states: SessionState[]
   /**
-   * Resolves when it has come to `state`, at once if it is in it or has come to it since what the last call of this waited
-   * for: on a busy machine a state may have passed before the story asks for it.
+   * Resolves when it has come to `state`, at once if it is in it or has come to it since the mark, which moves on to what it
+   * resolved with: on a busy machine a state may have passed before the story asks for it.
    */
   readonly reaches: (state: SessionState) => Promise<void>
+  /** What was before no longer counts for `reaches`. */
+  readonly mark: () => void
 }
 
 let counter = 0
@@ -122,7 +124,8 @@ async function inWorldOf(net: Net, ports: readonly number[], story: (world: Worl
         return client
       },
       raw: (handshake = {}, server = 0) => openRaw(handshake, server),
-      expire: async ({ network }) => {
+      expire: async ({ network, mark }) => {
+        mark()
         network.weather = 'refusing' // or it would come back while its session is being closed
         await (await openRaw(network.credentials, 0)).request(opcode.closeSession)
         network.weather = 'through'
@@ -148,7 +151,7 @@ async function openClient(
 ): Promise<Client> {
   const network = await Proxy.before(net, ...ports)
   const session = await openSession({
-    sessionTimeoutMs: 5_000,
+    sessionTimeoutMs: 20_000, // longer than a busy machine stops a story for; those about expiry have their own
     ...options,
     ...placeIn(net),
     servers: `${network.address}${chroot}`,
@@ -161,6 +164,9 @@ async function openClient(
     session,
     network,
     states: states.all,
+    mark: () => {
+      seen = states.all.length
+    },
     reaches: async (state) => {
       const isNew = (at: number): boolean => at >= seen && states.all[at] === state
       if (session.state !== state || states.all.some((_, at) => isNew(at))) await states.first((_, at) => isNew(at))
