@@ -16,7 +16,7 @@ describe.each(faults)('$name', ({ prepare, strike, endsSession }) => {
         endsSession,
         eventually: world.eventually,
         open: async () => {
-          const client = await world.session({ sessionTimeoutMs: 3_000 })
+          const client = await world.session({ sessionTimeoutMs: 2_000 })
           clients.push(client)
           await client.session.sync(world.root)
           return client

@@ -3,9 +3,9 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { WatchEvent, ZooKeeperSession } from '@catchment/coordination'
 import { ownServers, type Servers } from '../../../packages/coordination/test/world/servers.ts'
-import { bytes, inWorldOn, Told, type World } from '../../../packages/coordination/test/world/world.ts'
+import { bytes, inWorldOn, Told, type World, stretchedMs } from '../../../packages/coordination/test/world/world.ts'
 
-const containerCheckMs = 200
+const containerCheckMs = 100
 const lastingMs = 60_000
 
 let servers: Servers
@@ -51,8 +51,10 @@ test.concurrent(
     const { root } = world
     const [lasting, parent] = [`${root}/lasting`, `${root}/parent`]
     await session.create(lasting, bytes(''), 'persistent-with-ttl', { ttlMs: lastingMs })
-    await session.create(parent, bytes(''), 'persistent-with-ttl', { ttlMs: 1 })
-    await session.create(`${parent}/child`, bytes(''))
+    await session.multi([
+      { op: 'create', path: parent, data: bytes(''), mode: 'persistent-with-ttl', ttlMs: 1 },
+      { op: 'create', path: `${parent}/child`, data: bytes('') },
+    ])
     const told = new Told<WatchEvent>()
     await session.exists(parent, { watch: told.tell })
     await looked(session, world)
@@ -68,7 +70,7 @@ test.concurrent(
   below(async (session, world) => {
     const { root, clock, eventually } = world
     const path = `${root}/written`
-    const ttlMs = 10 * containerCheckMs
+    const ttlMs = stretchedMs(10 * containerCheckMs)
     await session.create(path, bytes(''), 'persistent-with-ttl', { ttlMs })
     const startedMs = clock.monotonicMs()
     let writtenMs = startedMs

@@ -11,7 +11,7 @@ import { play, requestsPerPlay, type Open } from './random-operations.ts'
 
 const seeds = full ? Array.from({ length: 60 }, (_, at) => at + 1) : [1, 2, 3]
 describe('random operations', () => {
-  test.concurrent.each(seeds)('seed %d: our own server answers as this one', async (seed) => {
+  test.each(seeds)('seed %d: our own server answers as this one', async (seed) => {
     await inWorld(async (world) => {
       const own = await ownServers({ kind: 'embedded', net: world.net })
       const opened: RawClient[] = []

@@ -19,7 +19,7 @@ import {
   sharedLock,
   type CallOptions,
 } from '../../src/index.ts'
-import { bytes, ending, inWorld } from '../world/world.ts'
+import { bytes, ending, inWorld, stretchedMs } from '../world/world.ts'
 
 const nothing = (): void => undefined
 
@@ -32,7 +32,7 @@ test.concurrent(
     await queue.take()
     await session.close()
     const id = 'late'
-    const limits = { timeoutMs: 1_000 }
+    const limits = { timeoutMs: stretchedMs(1_000) }
     const division = { path, id, items: ['a'], onAcquired: nothing, onRelease: nothing, onLost: nothing }
     const calls = {
       acquire: exclusiveLock(session, { path, id }).acquire(limits),

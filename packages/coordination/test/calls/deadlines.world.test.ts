@@ -11,10 +11,10 @@ import {
   sharedCounter,
 } from '../../src/index.ts'
 import { within } from '../../src/calls/within.ts'
-import { bytes, ending, inWorld } from '../world/world.ts'
+import { bytes, ending, inWorld, stretchedMs } from '../world/world.ts'
 
 /** Each request takes this long, so that a second one begins in time and a third does not. */
-const slowMs = 200
+const slowMs = stretchedMs(200)
 const timeoutMs = 1.5 * slowMs
 
 test.concurrent(

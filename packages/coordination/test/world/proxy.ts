@@ -57,6 +57,8 @@ export class Proxy {
   #listeners: readonly Listener[] = []
   readonly #pairs = new Set<Pair>()
   #weather: Weather = 'through'
+  /** Called before each fault happens. */
+  onFault: () => void = () => undefined
   #cuts: Cut[] = []
   #credentials: Credentials | undefined
   #notifications = 0
@@ -104,6 +106,7 @@ export class Proxy {
   }
 
   set weather(weather: Weather) {
+    if (weather !== 'through') this.onFault()
     this.#weather = weather
     if (weather === 'refusing') this.cut()
     if (weather !== 'through') return
@@ -111,6 +114,7 @@ export class Proxy {
   }
 
   cut(): void {
+    this.onFault()
     for (const { client, server } of this.#pairs) {
       client.destroy()
       server.destroy()
@@ -129,6 +133,7 @@ export class Proxy {
 
   /** Sends bytes to the client as if the server had, then cuts: half a packet, or garbage. */
   inject(bytes: Uint8Array): void {
+    this.onFault()
     for (const { client, server } of this.#pairs) {
       server.destroy()
       client.end(bytes)
@@ -204,6 +209,7 @@ export class Proxy {
 
   /** What was written to the server before still arrives. */
   #doom(pair: Pair, cut: Cut): void {
+    this.onFault()
     pair.client.destroy()
     pair.server.destroy()
     cut.happened()

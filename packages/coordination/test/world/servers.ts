@@ -22,6 +22,11 @@ const wanted: unknown = Reflect.get(globalThis, 'catchmentZooKeeper')
 /** Which kind this jest project is about: `globals` of its configuration says so. */
 export const serverKind: ServerKind = kinds.find((kind) => kind === wanted) ?? 'embedded'
 
+/** Real servers share their machine with all that runs beside: there a story takes its time. */
+const stretch = serverKind === 'embedded' ? 1 : 3
+/** A time of a story, as it is on this kind of server. */
+export const stretchedMs = (ms: number): number => stretch * ms
+
 /** Sessions may be this short, and end within a fifth of a second of their time. */
 const realOptions = { sessionTimeoutMsMin: 500, tickMs: 200 } as const
 

@@ -13,7 +13,7 @@ import type {
 } from '../../src/session/session.ts'
 import { realNet, type Net } from './net.ts'
 import { Proxy } from './proxy.ts'
-import { ownServers, serverKind, sharedPorts, type Servers } from './servers.ts'
+import { ownServers, serverKind, sharedPorts, stretchedMs, type Servers } from './servers.ts'
 
 /** A test's network: servers, and sessions that reach them each through a proxy of its own. */
 export interface World {
@@ -35,6 +35,7 @@ export interface World {
 
 export type Eventually = <T>(what: string, probe: () => T | Promise<T>) => Promise<Exclude<T, undefined | false>>
 
+/** Its session timeout is stretched on real servers. */
 export interface ClientOptions extends Partial<Pick<SessionOptions, 'sessionTimeoutMs' | 'watchesMax' | 'auth'>> {
   /** Then the node of the test is not made in it. */
   readonly chroot?: string
@@ -46,13 +47,17 @@ export interface Client {
   /** All states since the opening. */
   readonly states: SessionState[]
   /**
-   * Resolves when it has come to `state`, at once if it is in it or has come to it since the mark, which moves on to what it
-   * resolved with: on a busy machine a state may have passed before the story asks for it.
+   * Resolves when it has come to `state`, at once if it is in it or has come to it since the mark, which moves on with
+   * what it resolves with and with each fault of its network: on a busy machine a state may have passed before the story asks for it.
    */
   readonly reaches: (state: SessionState) => Promise<void>
   /** What was before no longer counts for `reaches`. */
   readonly mark: () => void
 }
+
+/** Longer than a busy machine stops a story for; those about expiry have their own. */
+const sessionTimeoutMs = 10_000
+const sessionTimeoutMsMax = 40_000
 
 let counter = 0
 
@@ -151,8 +156,8 @@ async function openClient(
 ): Promise<Client> {
   const network = await Proxy.before(net, ...ports)
   const session = await openSession({
-    sessionTimeoutMs: 20_000, // longer than a busy machine stops a story for; those about expiry have their own
     ...options,
+    sessionTimeoutMs: Math.min(stretchedMs(options.sessionTimeoutMs ?? sessionTimeoutMs), sessionTimeoutMsMax),
     ...placeIn(net),
     servers: `${network.address}${chroot}`,
     random: realRandom,
@@ -160,13 +165,15 @@ async function openClient(
   const states = new Told<SessionState>()
   session.onState(states.tell)
   let seen = 0
+  const mark = (): void => {
+    seen = states.all.length
+  }
+  network.onFault = mark
   return {
     session,
     network,
     states: states.all,
-    mark: () => {
-      seen = states.all.length
-    },
+    mark,
     reaches: async (state) => {
       const isNew = (at: number): boolean => at >= seen && states.all[at] === state
       if (session.state !== state || states.all.some((_, at) => isNew(at))) await states.first((_, at) => isNew(at))
@@ -207,6 +214,7 @@ export class Told<T> {
 }
 
 export { ending } from './ending.ts'
+export { stretchedMs } from './servers.ts'
 /** Limits as JavaScript hands them in, which no compiler has seen. */
 export const wrongLimits = JSON.parse('{"timeoutMs":"2000"}') as CallOptions
 export const bytes = (text: string): Uint8Array => new TextEncoder().encode(text)

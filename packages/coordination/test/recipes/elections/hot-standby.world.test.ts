@@ -82,10 +82,11 @@ describe('joinHotStandby', () => {
     inWorld(async (world) => {
       const a = await join(world, 'a')
       const { active } = await run(a)
-      a.client.network.cut()
+      a.client.network.weather = 'refusing' // until it has been looked at
       await a.states.first((state) => state === 'suspended')
       expect(active.held).toBe(false)
       const saved = active.save(bytes('across'))
+      a.client.network.weather = 'through'
       await a.states.first((state) => state === 'running' && a.states.all.length >= 3)
       await saved
       expect(active.held).toBe(true)

@@ -7,7 +7,7 @@ import {
   type FifoQueue,
   type ZooKeeperSession,
 } from '../../../src/index.ts'
-import { bytes, ending, inWorld, text, wrongLimits } from '../../world/world.ts'
+import { bytes, ending, inWorld, text, wrongLimits, stretchedMs } from '../../world/world.ts'
 
 const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })
 const all = async (queue: Pick<FifoQueue, 'take' | 'size'>): Promise<(string | undefined)[]> => {
@@ -242,7 +242,7 @@ describe('fifoQueue', () => {
       await here.put(bytes('a'))
       const item = await here.takeLocked()
       client.network.weather = 'mute'
-      const released = ending(item.release({ timeoutMs: 5_000 }))
+      const released = ending(item.release({ timeoutMs: stretchedMs(5_000) }))
       const next = await there.takeLocked()
       await client.reaches('suspended')
       client.network.weather = 'refusing'
@@ -324,7 +324,9 @@ describe('fifoQueue', () => {
         })
         const ended = await ending(queue.takeLocked({ signal: caller.signal }).then((item) => item.release()))
         whenLocked.delete(`${path}/locks`)
-        return (await queue.take({ timeoutMs: 1_000 }).then(text, String)) === 'a' ? ended : `locked after ${later}`
+        return (await queue.take({ timeoutMs: stretchedMs(5_000) }).then(text, String)) === 'a'
+          ? ended
+          : `locked after ${later}`
       }
       const endings = await Promise.all(Array.from({ length: 30 }, (_, later) => play(later)))
       expect(new Set(endings)).toEqual(new Set(['aborted not-done', 'done']))

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { barrier } from '../../../src/index.ts'
-import { bytes, ending, inWorld, Told } from '../../world/world.ts'
+import { bytes, ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
 
 test.concurrent(
   'barrier: wait returns at once if it is not set, else when it is removed; all who wait go on, with the parents made',
@@ -41,7 +41,7 @@ test.concurrent(
       }
       return exists(...call)
     }
-    const waiting = barrier(waiter.session, { path }).wait({ timeoutMs: 3_000 })
+    const waiting = barrier(waiter.session, { path }).wait({ timeoutMs: stretchedMs(3_000) })
     while (looks < 1) await setter.session.sync(path)
     await waiter.session.sync(path)
     await barrier(setter.session, { path }).remove()

@@ -1,6 +1,16 @@
 import { expect, test } from '@jest/globals'
 import { doubleBarrier, type CallOptions, type Round } from '../../../src/index.ts'
-import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from '../../world/world.ts'
+import {
+  bytes,
+  type Client,
+  ending,
+  inWorld,
+  text,
+  Told,
+  type World,
+  wrongLimits,
+  stretchedMs,
+} from '../../world/world.ts'
 
 const enter = (world: World, { session }: Client, id: string, call?: CallOptions): Promise<Round> =>
   doubleBarrier(session, { path: `${world.root}/rounds`, id, size: 3 }).enter(call)
@@ -90,9 +100,9 @@ test.concurrent(
       if (opened === 1) await c.session.close()
       return multi(...call)
     }
-    const first = ending(enter(world, a, 'a', { timeoutMs: 400 }))
+    const first = ending(enter(world, a, 'a', { timeoutMs: stretchedMs(500) }))
     await waiting(world, b, 1)
-    const others = [enter(world, b, 'b', { timeoutMs: 400 }), enter(world, c, 'c')].map(ending)
+    const others = [enter(world, b, 'b', { timeoutMs: stretchedMs(500) }), enter(world, c, 'c')].map(ending)
     expect(await Promise.all([first, ...others])).toEqual(['timeout not-done', 'timeout not-done', 'closed not-done'])
     expect(opened).toBe(1)
   }),
@@ -146,7 +156,7 @@ test.concurrent(
     const { names } = await c.session.children(path)
     for (const name of names)
       if (text((await c.session.get(`${path}/${name}`)).data) === 'b') await c.session.delete(`${path}/${name}`, 'any')
-    const rounds = await Promise.all([first, second, enter(world, c, 'c', { timeoutMs: 3_000 })])
+    const rounds = await Promise.all([first, second, enter(world, c, 'c', { timeoutMs: stretchedMs(3_000) })])
     expect(rounds.map(({ number }) => number)).toEqual([1, 1, 1])
   }),
 )

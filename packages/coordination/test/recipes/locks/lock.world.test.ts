@@ -217,9 +217,10 @@ describe('exclusiveLock', () => {
       const { session, network, reaches } = await open()
       const lock = exclusiveLock(session, { path: `${root}/lock`, id: 'a' })
       const hold = await lock.acquire()
-      network.cut()
+      network.weather = 'refusing' // until it has been looked at
       await reaches('suspended')
       expect(hold.held).toBe(false)
+      network.weather = 'through'
       await reaches('connected')
       while (!hold.held) await session.sync(root)
       expect([hold.signal.aborted, session.generation]).toEqual([false, 1])

@@ -136,9 +136,10 @@ describe('semaphore', () => {
       if (one === undefined || two === undefined) throw new Error('two came')
       const given = await arrive(clients, path, 1)
       const first = await given[0]
-      one.network.cut()
+      one.network.weather = 'refusing' // until it has been looked at
       await one.reaches('suspended')
       expect(first?.held).toBe(false)
+      one.network.weather = 'through'
       while (first?.held === false) await one.session.sync(path)
       await expire(one)
       const second = await given[1]

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { sharedLock, type Hold } from '../../../src/index.ts'
 import { untilInLine } from '../../world/lines.ts'
-import { ending, inWorld, Told } from '../../world/world.ts'
+import { ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
 
 describe('sharedLock', () => {
   test.concurrent(
@@ -53,7 +53,7 @@ describe('sharedLock', () => {
       expect(beside?.held).toBe(true)
       await beside?.release()
       expect(await there.write.tryAcquire()).toBeUndefined()
-      const writing = ending(there.write.acquire({ timeoutMs: 300 }))
+      const writing = ending(there.write.acquire({ timeoutMs: stretchedMs(500) }))
       await untilInLine(one.session, path, 2)
       expect(await here.read.tryAcquire()).toBeUndefined()
       const later = here.read.acquire()
@@ -100,9 +100,10 @@ describe('sharedLock', () => {
       const reading = await sharedLock(one.session, { path, id: 'one' }).read.acquire()
       const writing = sharedLock(two.session, { path, id: 'two' }).write.acquire()
       await untilInLine(one.session, path, 2)
-      one.network.cut()
+      one.network.weather = 'refusing' // until it has been looked at
       await one.reaches('suspended')
       expect(reading.held).toBe(false)
+      one.network.weather = 'through'
       while (!reading.held) await one.session.sync(path)
       await reading.release()
       const writer = await writing

@@ -60,9 +60,10 @@ describe('joinPartitioner', () => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const one = await join(session, `${root}/division`, 'one')
       await has(one, items.length)
-      network.cut()
+      network.weather = 'refusing' // until it has been looked at
       await reaches('suspended')
       expect(one.partitioner.held('item/1')).toBe(false)
+      network.weather = 'through'
       await reaches('connected')
       expect(one.partitioner.held('item/1')).toBe(true)
       network.weather = 'refusing'
