@@ -7,9 +7,9 @@ import { mkdirSync } from 'node:fs'
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster, type Member } from '../cluster/cluster.ts'
-import { pause, until } from '../cluster/until.ts'
-import { Writer } from '../cluster/writer.ts'
+import { Cluster, type Member } from '../cluster/programs/cluster.ts'
+import { pause, until } from '../cluster/programs/until.ts'
+import { Writer } from '../cluster/programs/writer.ts'
 import { finish, median, progress, quantile, quick, report } from './figures.ts'
 
 const bench = 'failover'
@@ -46,7 +46,7 @@ try {
   show('all groups', all)
 } finally {
   clearInterval(writing)
-  for (const writer of writers) writer.close()
+  for (const writer of writers) writer[Symbol.dispose]()
   await cluster.stop()
   await rm(directory, { recursive: true, force: true })
 }

@@ -7,9 +7,9 @@ import { closeSync, fdatasyncSync, mkdirSync, openSync, readSync, rmSync, statSy
 import { mkdtemp, rm } from 'node:fs/promises'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
-import { Cluster } from '../cluster/cluster.ts'
-import { matchGenerations, mirroredBytes, readMirrors } from '../cluster/oracle.ts'
-import { until } from '../cluster/until.ts'
+import { Cluster } from '../cluster/programs/cluster.ts'
+import { matchGenerations, mirroredBytes, readMirrors } from '../cluster/programs/oracle.ts'
+import { until } from '../cluster/programs/until.ts'
 import { finish, median, progress, quick, report } from './figures.ts'
 
 const totalBytes = quick ? 100e6 : 1e9

@@ -3,11 +3,11 @@
 import { appendFileSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { afterEach, expect, test } from '@jest/globals'
-import { startProcess, tempDirectory, type ChildProcess } from '@catchment/testing'
+import { patienceMs, startProcess, tempDirectory, type ChildProcess } from '@catchment/testing'
 import { z } from 'zod'
-import { matchGenerations, readMirrors } from './oracle.ts'
-import { mainOf, nodeFlags } from './program.ts'
-import { until } from './until.ts'
+import { matchGenerations, readMirrors } from './programs/oracle.ts'
+import { mainOf, nodeFlags } from './programs/program.ts'
+import { until } from './programs/until.ts'
 
 const lineSchema = z.object({ program: z.string(), id: z.string().optional(), pid: z.number().optional() })
 const lastSchema = z.object({
@@ -49,15 +49,14 @@ test('catchment up: collects, survives the death of a collector, refuses a secon
   const collector = member(await first.line((line) => member(line).id === 'c1'))
   const ready = lastSchema.parse(JSON.parse(await first.line((line) => member(line).program === 'catchment')))
   const mirrored = (): Promise<unknown> =>
-    until('the mirror', 30_000, () => matchGenerations([log], readMirrors(ready.out).mirrors))
+    until('the mirror', patienceMs, () => matchGenerations([log], readMirrors(ready.out).mirrors))
   await mirrored()
 
+  process.kill(collector.pid ?? 0, 'SIGKILL')
   const second = up(directory.path, ...words)
+  appendFileSync(log, 'while a collector is dead\n')
   expect(await second.ended).toMatchObject({ code: 1 })
   expect(second.output.stderr).toContain(`pid ${first.pid}`)
-
-  process.kill(collector.pid ?? 0, 'SIGKILL')
-  appendFileSync(log, 'while a collector is dead\n')
   await mirrored()
   await first.line((line) => member(line).id === 'c1' && member(line).pid !== collector.pid)
 

@@ -1,6 +1,6 @@
 // How much an agent sent again, told by its own log (at level debug), kill by kill and stream by stream.
 
-import type { Cluster } from './cluster.ts'
+import type { Cluster } from '../programs/cluster.ts'
 
 export interface Resent {
   readonly stream: string

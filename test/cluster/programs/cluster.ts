@@ -3,6 +3,7 @@
 import { mkdirSync, readFileSync, readdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
 import { parseJson, treeAnswerSchema, type TreeAnswer } from '@catchment/protocol'
+import { patienceMs } from '@catchment/testing'
 import { Program, type ProgramKind } from './program.ts'
 
 export interface ClusterOptions {
@@ -50,7 +51,7 @@ export class Member {
   }
 }
 
-export class Cluster {
+export class Cluster implements AsyncDisposable {
   readonly options: ClusterOptions
   readonly collectors: Member[] = []
   readonly assigners: Member[] = []
@@ -97,8 +98,7 @@ export class Cluster {
     mkdirSync(join(this.options.directory, 'logs'), { recursive: true })
     if (this.options.zookeeper === undefined) await this.#startZooKeeper(0)
     else this.#servers = this.options.zookeeper
-    for (const assigner of this.assigners) await assigner.start()
-    await Promise.all(this.collectors.map((collector) => collector.start()))
+    await Promise.all([this.#startAssigners(), ...this.collectors.map((collector) => collector.start())])
   }
 
   /** The embedded server dies; `meanwhile` it is away; it comes back on its port without any data. */
@@ -119,6 +119,10 @@ export class Cluster {
         if (result.status === 'rejected') failures.push(result.reason)
     await this.#zookeeper?.stop()
     if (failures.length > 0) throw new AggregateError(failures, failures.map(String).join('; '))
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.stop()
   }
 
   data(id: string): string {
@@ -151,7 +155,7 @@ export class Cluster {
     const failures: string[] = []
     for (const url of this.assignerUrls()) {
       try {
-        const answer = await fetch(`${url}/v1/tree`, { signal: AbortSignal.timeout(2000) })
+        const answer = await fetch(`${url}/v1/tree`, { signal: AbortSignal.timeout(patienceMs) })
         if (answer.ok) return parseJson(treeAnswerSchema, await answer.text(), url)
         failures.push(`${url}: ${answer.status}`)
       } catch (thrown) {
@@ -159,6 +163,11 @@ export class Cluster {
       }
     }
     throw new Error(`no assigner answers: ${failures.join('; ')}`)
+  }
+
+  /** One after the other: the first leads. */
+  async #startAssigners(): Promise<void> {
+    for (const assigner of this.assigners) await assigner.start()
   }
 
   async #startZooKeeper(port: number): Promise<void> {

@@ -5,7 +5,7 @@ import { appendFileSync, closeSync, openSync, renameSync, writeSync } from 'node
 import { join } from 'node:path'
 import { crc32 } from 'node:zlib'
 
-export class Writer {
+export class Writer implements Disposable {
   readonly name: string
   /** The path that is followed. */
   readonly path: string
@@ -38,7 +38,7 @@ export class Writer {
     this.#file = openSync(this.path, 'a')
   }
 
-  close(): void {
+  [Symbol.dispose](): void {
     closeSync(this.#file)
   }
 

@@ -9,7 +9,7 @@ import { fileURLToPath } from 'node:url'
 import { patienceMs } from '@catchment/testing'
 import { z } from 'zod'
 
-const house = dirname(dirname(dirname(fileURLToPath(import.meta.url))))
+const house = join(import.meta.dirname, '../../..')
 
 const mains = {
   zookeeper: 'packages/embedded-zookeeper/src/main.ts',
