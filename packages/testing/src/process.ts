@@ -23,7 +23,7 @@ export interface ChildProcess extends AsyncDisposable {
   kill(): Promise<ProcessEnd>
 }
 
-/** Starts `command`; `environment` is all of its environment but PATH and HOME. */
+/** Starts `command`; `environment` is all of its environment but PATH, HOME, and where compiled code is kept. */
 export function startProcess(
   command: string,
   words: readonly string[],
@@ -31,7 +31,7 @@ export function startProcess(
 ): ChildProcess {
   const child = spawn(command, words, {
     cwd: options.directory,
-    env: { PATH: environment()['PATH'], HOME: environment()['HOME'], ...options.environment },
+    env: { ...inherited(), ...options.environment },
     stdio: ['pipe', 'pipe', 'pipe'],
   })
   const output = { stdout: '', stderr: '' }
@@ -84,4 +84,9 @@ export function startProcess(
       await kill()
     },
   }
+}
+
+function inherited(): Record<string, string | undefined> {
+  const { PATH, HOME, NODE_COMPILE_CACHE } = environment()
+  return { PATH, HOME, NODE_COMPILE_CACHE }
 }
