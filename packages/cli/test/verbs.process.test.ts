@@ -1,6 +1,6 @@
 import { mkdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { TreeAnswer } from '@catchment/protocol'
 import { startHttpServer, type HttpServer, type Route } from '@catchment/runtime'
 import {
@@ -93,26 +93,36 @@ async function* treesAsTheyCome(
   }
 }
 
-let home: TempDirectory
-const started: ChildProcess[] = []
+/** A home of its own, and the verbs that run there; they end with it. */
+class Home implements AsyncDisposable {
+  readonly path: string
+  readonly #directory: TempDirectory
+  readonly #started: ChildProcess[] = []
 
-beforeEach(async () => {
-  home = await tempDirectory()
-})
+  private constructor(directory: TempDirectory) {
+    this.path = directory.path
+    this.#directory = directory
+  }
 
-afterEach(async () => {
-  for (const child of started.splice(0)) await child.kill()
-  await home.remove()
-})
+  static async make(): Promise<Home> {
+    return new Home(await tempDirectory())
+  }
 
-function catchment(words: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
-  const child = startProcess(process.execPath, [main, ...words], { environment: { HOME: home.path, ...environment } })
-  started.push(child)
-  return child
+  catchment(words: readonly string[], environment: Readonly<Record<string, string>> = {}): ChildProcess {
+    const child = startProcess(process.execPath, [main, ...words], { environment: { HOME: this.path, ...environment } })
+    this.#started.push(child)
+    return child
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    for (const child of this.#started) await child.kill()
+    await this.#directory.remove()
+  }
 }
 
 describe('how the verbs find the assigner', () => {
-  test('by --assigner before CATCHMENT_ASSIGNER before the file of the last up', async () => {
+  test.concurrent('by --assigner before CATCHMENT_ASSIGNER before the file of the last up', async () => {
+    await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
     const nowhere = 'http://127.0.0.1:1'
     const state = join(home.path, '.local', 'state', 'catchment')
@@ -120,45 +130,49 @@ describe('how the verbs find the assigner', () => {
     const lastUp = (url: string): Promise<void> =>
       writeFile(join(state, 'last-up.json'), JSON.stringify({ pid: 1, data: '/d', out: '/d/out', assigners: [url] }))
     await lastUp(nowhere)
-    const byFlag = catchment(['tree', '--assigner', assigner.url], { CATCHMENT_ASSIGNER: nowhere })
-    const byEnvironment = catchment(['tree'], { CATCHMENT_ASSIGNER: assigner.url })
+    const byFlag = home.catchment(['tree', '--assigner', assigner.url], { CATCHMENT_ASSIGNER: nowhere })
+    const byEnvironment = home.catchment(['tree'], { CATCHMENT_ASSIGNER: assigner.url })
     expect([(await byFlag.ended).code, (await byEnvironment.ended).code]).toEqual([0, 0])
     expect(byFlag.output.stdout).toContain('/logs  epoch 11')
-    const stale = catchment(['tree'])
+    const stale = home.catchment(['tree'])
     expect((await stale.ended).code).toBe(1)
     expect(stale.output.stderr).toMatch(/no assigner answers at http:\/\/127\.0\.0\.1:1: .*last "catchment up"/)
     await lastUp(assigner.url)
-    expect((await catchment(['tree']).ended).code).toBe(0)
+    expect((await home.catchment(['tree']).ended).code).toBe(0)
   })
 
-  test('where there is none: exit 1, and what to do', async () => {
-    const child = catchment(['status'])
+  test.concurrent('where there is none: exit 1, and what to do', async () => {
+    await using home = await Home.make()
+    const child = home.catchment(['status'])
     expect((await child.ended).code).toBe(1)
     expect(child.output.stderr).toMatch(/no "catchment up" has run here.*--assigner/)
   })
 
-  test('goes on to the next of several when the first does not answer', async () => {
+  test.concurrent('goes on to the next of several when the first does not answer', async () => {
+    await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
-    const child = catchment(['tree', '--json', '--assigner', `http://127.0.0.1:1,${assigner.url}`])
+    const child = home.catchment(['tree', '--json', '--assigner', `http://127.0.0.1:1,${assigner.url}`])
     expect((await child.ended).code).toBe(0)
     expect(JSON.parse(child.output.stdout)).toEqual(even)
   })
 
-  test('an answer of another form is refused, naming the URL', async () => {
+  test.concurrent('an answer of another form is refused, naming the URL', async () => {
+    await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
     Object.assign(assigner, { tree: { hello: 'world' } })
-    const child = catchment(['tree', '--assigner', assigner.url])
+    const child = home.catchment(['tree', '--assigner', assigner.url])
     expect((await child.ended).code).toBe(1)
     expect(child.output.stderr).toContain(`the answer of ${assigner.url}/v1/tree does not have the expected form`)
   })
 })
 
-test('catchment explain, rebalance and status ask their routes', async () => {
+test.concurrent('catchment explain, rebalance and status ask their routes', async () => {
+  await using home = await Home.make()
   await using assigner = await Assigner.start({ events: false })
   const environment = { CATCHMENT_ASSIGNER: assigner.url }
-  const explain = catchment(['explain', 'tmp/a b.log'], environment)
-  const rebalance = catchment(['rebalance', '--mode', 'global', '--dry-run'], environment)
-  const status = catchment(['status', '--json'], environment)
+  const explain = home.catchment(['explain', 'tmp/a b.log'], environment)
+  const rebalance = home.catchment(['rebalance', '--mode', 'global', '--dry-run'], environment)
+  const status = home.catchment(['status', '--json'], environment)
   const codes = [await explain.ended, await rebalance.ended, await status.ended].map(({ code }) => code)
   expect(codes).toEqual([0, 0, 0])
   expect(explain.output.stdout).toContain('tmp/a%20b.log is not known')
@@ -167,9 +181,10 @@ test('catchment explain, rebalance and status ask their routes', async () => {
 })
 
 describe('catchment tree --watch', () => {
-  test('prints the tree, then what changes, by events; loses the assigner and finds it again', async () => {
+  test.concurrent('prints the tree, then what changes, by events; loses the assigner and finds it again', async () => {
+    await using home = await Home.make()
     const first = await Assigner.start({ events: true })
-    const child = catchment(['tree', '--watch', '--assigner', first.url])
+    const child = home.catchment(['tree', '--watch', '--assigner', first.url])
     await child.line((line) => line.includes('db.log'))
     await untilFollowed(first)
     first.become(lent)
@@ -185,9 +200,10 @@ describe('catchment tree --watch', () => {
     expect((await child.ended).code).toBe(0)
   })
 
-  test('--json prints one tree per line', async () => {
+  test.concurrent('--json prints one tree per line', async () => {
+    await using home = await Home.make()
     await using assigner = await Assigner.start({ events: true })
-    const child = catchment(['tree', '--watch', '--json', '--assigner', assigner.url])
+    const child = home.catchment(['tree', '--watch', '--json', '--assigner', assigner.url])
     await child.line((line) => line.includes('"epoch":11'))
     await untilFollowed(assigner)
     assigner.become(lent)

@@ -2,16 +2,9 @@
 
 import { fileURLToPath } from 'node:url'
 import { join } from 'node:path'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
+import { describe, expect, test } from '@jest/globals'
 import type { Random } from '@catchment/runtime'
-import {
-  full,
-  seededRandom,
-  startProcess,
-  tempDirectory,
-  type ChildProcess,
-  type TempDirectory,
-} from '@catchment/testing'
+import { full, seededRandom, startProcess, tempDirectory, type ChildProcess } from '@catchment/testing'
 import { lifetimeOf, type Lifetime } from '../src/owner.ts'
 import { DataDirectory } from '../src/storage.ts'
 import { opcode } from '../src/wire.ts'
@@ -20,16 +13,6 @@ import { mode, RawClient, readStat, writeCreate, type Reply, type Session } from
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url))
 
 const words = (data: string): string[] => [mainPath, '--data', data, '--port', '0', '--json']
-
-let directory: TempDirectory
-
-beforeEach(async () => {
-  directory = await tempDirectory()
-})
-
-afterEach(async () => {
-  await directory.remove()
-})
 
 interface Ready {
   readonly child: ChildProcess
@@ -162,50 +145,62 @@ async function expectOnDisk(data: string, acknowledged: Acknowledged): Promise<v
 }
 
 describe('catchment-zookeeper', () => {
-  test('killed again and again, it loses no acknowledged write, no session nor its end, and not what ends a node', async () => {
-    const kills = full ? 10 : 2
-    const lanes = [1, 2].map((seed) =>
-      killAgainAndAgain(join(directory.path, `data${seed}`), kills, seededRandom(seed)),
-    )
-    await Promise.all(lanes)
-  }, 120_000)
+  test.concurrent(
+    'killed again and again, it loses no acknowledged write, no session nor its end, and not what ends a node',
+    async () => {
+      await using directory = await tempDirectory()
+      const kills = full ? 10 : 2
+      const lanes = [1, 2].map((seed) =>
+        killAgainAndAgain(join(directory.path, `data${seed}`), kills, seededRandom(seed)),
+      )
+      await Promise.all(lanes)
+    },
+    120_000,
+  )
 
-  test('a full disk ends it: exit 1, the reason on stderr, and what was acknowledged is there afterwards', async () => {
-    const data = join(directory.path, 'data')
-    const limited = ['-c', `ulimit -f 1024; exec "$0" "$@"`, process.execPath, ...words(data)]
-    const ready = await program('bash', limited)
-    await using child = ready.child
-    const client = await RawClient.open(ready.port)
-    let acknowledged = -1
-    await expect(
-      (async () => {
-        for (let at = 0; at < 100; at += 1) {
-          expect((await client.create(`/n${at}`, { data: 'x'.repeat(50_000) })).error).toBe(0)
-          acknowledged = at
-        }
-      })(),
-    ).rejects.toThrow('closed the connection')
-    expect(await child.ended).toEqual({ code: 1, signal: null })
-    expect(child.output.stderr).toContain('could not write the transaction log')
+  test.concurrent(
+    'a full disk ends it: exit 1, the reason on stderr, and what was acknowledged is there afterwards',
+    async () => {
+      await using directory = await tempDirectory()
+      const data = join(directory.path, 'data')
+      const limited = ['-c', `ulimit -f 1024; exec "$0" "$@"`, process.execPath, ...words(data)]
+      const ready = await program('bash', limited)
+      await using child = ready.child
+      const client = await RawClient.open(ready.port)
+      let acknowledged = -1
+      await expect(
+        (async () => {
+          for (let at = 0; at < 100; at += 1) {
+            expect((await client.create(`/n${at}`, { data: 'x'.repeat(50_000) })).error).toBe(0)
+            acknowledged = at
+          }
+        })(),
+      ).rejects.toThrow('closed the connection')
+      expect(await child.ended).toEqual({ code: 1, signal: null })
+      expect(child.output.stderr).toContain('could not write the transaction log')
 
-    const again = await program(process.execPath, words(data))
-    await using second = again.child
-    const reader = await RawClient.open(again.port)
-    expect(acknowledged).toBeGreaterThan(5)
-    for (let at = 0; at <= acknowledged; at += 1) expect((await reader.exists(`/n${at}`)).error).toBe(0)
-    reader.destroy()
-    second.signal('SIGTERM')
-    expect(await second.ended).toEqual({ code: 0, signal: null })
-  }, 120_000)
+      const again = await program(process.execPath, words(data))
+      await using second = again.child
+      const reader = await RawClient.open(again.port)
+      expect(acknowledged).toBeGreaterThan(5)
+      for (let at = 0; at <= acknowledged; at += 1) expect((await reader.exists(`/n${at}`)).error).toBe(0)
+      reader.destroy()
+      second.signal('SIGTERM')
+      expect(await second.ended).toEqual({ code: 0, signal: null })
+    },
+    120_000,
+  )
 
-  test('one server uses a data directory at a time', async () => {
+  test.concurrent('one server uses a data directory at a time', async () => {
+    await using directory = await tempDirectory()
     await using first = (await program(process.execPath, words(directory.path))).child
     await using second = startProcess(process.execPath, words(directory.path))
     expect(await second.ended).toEqual({ code: 1, signal: null })
     expect(second.output.stderr).toContain(`pid ${first.pid}`)
   })
 
-  test('used wrongly it exits 2: no data, or beyond loopback', async () => {
+  test.concurrent('used wrongly it exits 2: no data, or beyond loopback', async () => {
+    await using directory = await tempDirectory()
     const ends = [[mainPath], [mainPath, '--data', directory.path, '--host', '0.0.0.0']].map(
       (wrong) => startProcess(process.execPath, wrong).ended,
     )

@@ -1,15 +1,9 @@
 import { readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
-import { startProcess, tempDirectory, type ChildProcess, type TempDirectory } from '@catchment/testing'
+import { describe, expect, test } from '@jest/globals'
+import { startProcess, tempDirectory, type ChildProcess } from '@catchment/testing'
 import { lockDirectory, withFileLock } from '../src/index.ts'
-
-let directory: TempDirectory
-beforeEach(async () => {
-  directory = await tempDirectory()
-})
-afterEach(() => directory.remove())
 
 const script = (name: string): string => fileURLToPath(new URL(`programs/${name}`, import.meta.url))
 const holder = async (kind: 'directory' | 'file', path: string): Promise<ChildProcess> => {
@@ -19,7 +13,8 @@ const holder = async (kind: 'directory' | 'file', path: string): Promise<ChildPr
 }
 
 describe('lockDirectory', () => {
-  test('another process is refused and told who holds it; kill -9 of the holder frees it', async () => {
+  test.concurrent('another process is refused and told who holds it; kill -9 of the holder frees it', async () => {
+    await using directory = await tempDirectory()
     const path = join(directory.path, 'data')
     await using child = await holder('directory', path)
     await expect(lockDirectory(path, 'collector c2')).rejects.toMatchObject({
@@ -35,7 +30,8 @@ describe('lockDirectory', () => {
 })
 
 describe('withFileLock', () => {
-  test('two processes that count in one file lose no count', async () => {
+  test.concurrent('two processes that count in one file lose no count', async () => {
+    await using directory = await tempDirectory()
     const path = join(directory.path, 'count')
     await writeFile(path, '0')
     await using first = startProcess(process.execPath, [script('count-up.ts'), path, '200'])
@@ -47,7 +43,8 @@ describe('withFileLock', () => {
     expect(await readFile(path, 'utf8')).toBe('400')
   })
 
-  test('waits, then throws in-use; a killed holder frees it; an error of the work does too', async () => {
+  test.concurrent('waits, then throws in-use; a killed holder frees it; an error of the work does too', async () => {
+    await using directory = await tempDirectory()
     const path = join(directory.path, 'lock')
     await using child = await holder('file', path)
     expect(() => withFileLock(path, 50, () => 'mine')).toThrow(

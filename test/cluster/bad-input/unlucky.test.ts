@@ -23,16 +23,13 @@ describe('what is unlucky is said and survived', () => {
     },
   )
 
-  let directory: Awaited<ReturnType<typeof tempDirectory>>
+  const stack = new AsyncDisposableStack()
   let cluster: Cluster
   beforeAll(async () => {
-    directory = await tempDirectory()
-    cluster = await startCluster(directory.path)
+    const directory = stack.use(await tempDirectory())
+    cluster = stack.use(await startCluster(directory.path))
   })
-  afterAll(async () => {
-    await cluster.stop()
-    await directory.remove()
-  })
+  afterAll(() => stack.disposeAsync())
 
   test.concurrent('a data directory that cannot be made is named, with what would help', async () => {
     for (const kind of ['collector', 'zookeeper'] as const) {

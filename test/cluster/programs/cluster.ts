@@ -98,7 +98,8 @@ export class Cluster implements AsyncDisposable {
     mkdirSync(join(this.options.directory, 'logs'), { recursive: true })
     if (this.options.zookeeper === undefined) await this.#startZooKeeper(0)
     else this.#servers = this.options.zookeeper
-    await Promise.all([this.#startAssigners(), ...this.collectors.map((collector) => collector.start())])
+    // One after the other: the first assigner leads, and clusters of tests side by side do not start all at once.
+    for (const member of [...this.assigners, ...this.collectors]) await member.start()
   }
 
   /** The embedded server dies; `meanwhile` it is away; it comes back on its port without any data. */
@@ -163,11 +164,6 @@ export class Cluster implements AsyncDisposable {
       }
     }
     throw new Error(`no assigner answers: ${failures.join('; ')}`)
-  }
-
-  /** One after the other: the first leads. */
-  async #startAssigners(): Promise<void> {
-    for (const assigner of this.assigners) await assigner.start()
   }
 
   async #startZooKeeper(port: number): Promise<void> {

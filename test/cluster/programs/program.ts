@@ -2,7 +2,7 @@
 
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { createWriteStream, readFileSync } from 'node:fs'
+import { createWriteStream, existsSync, readFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { fileURLToPath } from 'node:url'
@@ -133,5 +133,5 @@ async function readyLine(child: ChildProcess, kind: ProgramKind, logPath: string
 }
 
 function tail(path: string): string {
-  return readFileSync(path, 'utf8').slice(-2000)
+  return existsSync(path) ? readFileSync(path, 'utf8').slice(-2000) : 'none'
 }

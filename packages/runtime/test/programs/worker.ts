@@ -1,15 +1,9 @@
 // A program as ours are made, for command-line.test.ts: one command that does what its settings say.
 
-import {
-  realClock,
-  sleep,
-  CatchmentError,
-  choiceSetting,
-  defineCommand,
-  numberSetting,
-  runProgram,
-  toggleSetting,
-} from '../../src/index.ts'
+import { realClock, sleep } from '../../src/clock.ts'
+import { defineCommand, runProgram } from '../../src/command-line.ts'
+import { CatchmentError } from '../../src/errors.ts'
+import { choiceSetting, numberSetting, toggleSetting } from '../../src/settings.ts'
 
 const deeds = ['end', 'fail', 'blame-operator', 'use-wrongly', 'wait', 'wait-and-throw', 'stubborn', 'print'] as const
 
