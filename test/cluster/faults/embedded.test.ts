@@ -1,6 +1,10 @@
-import { describe } from '@jest/globals'
-import { testKills } from './story.ts'
+import { describe, test } from '@jest/globals'
+import { killsTimeoutMs, surviveKills } from './story.ts'
 
 describe('the cluster on the embedded ZooKeeper', () => {
-  testKills('embedded')
+  test(
+    'loses, doubles and reorders nothing while members are killed every two seconds',
+    () => surviveKills('embedded'),
+    killsTimeoutMs,
+  )
 })

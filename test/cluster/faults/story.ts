@@ -3,54 +3,49 @@
 
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from '@jest/globals'
+import { expect } from '@jest/globals'
 import { full, patienceMs, seededRandom, startRealZooKeeper, tempDirectory } from '@catchment/testing'
 import { Cluster, type Member } from '../programs/cluster.ts'
 import { checkSegments, matchGenerations, readMirrors } from '../programs/oracle.ts'
 import { resentPerKill } from './resent.ts'
-import { pause, until } from '../programs/until.ts'
+import { pause, storyMs, until } from '../programs/until.ts'
 import { Writer } from '../programs/writer.ts'
 
 const seconds = full ? 300 : 30
+export const killsTimeoutMs = seconds * 1000 + storyMs
 const killEveryMs = 2000
 const rotateEveryMs = 7000
 const sessionTimeoutMs = 2000
 const seed = 20_26
 
-/** The story as a test of the surrounding `describe`. */
-export function testKills(server: 'embedded' | 'real'): void {
-  test(
-    'loses, doubles and reorders nothing while members are killed every two seconds',
-    async () => {
-      await using stack = new AsyncDisposableStack()
-      const { cluster, writers } = await begin(server, stack)
-      const kills = await killForAWhile(cluster, writers)
+/** Nothing is lost, doubled or reordered while members are killed every two seconds. */
+export async function surviveKills(server: 'embedded' | 'real'): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const { cluster, writers } = await begin(server, stack)
+  const kills = await killForAWhile(cluster, writers)
 
-      const generations = writers.flatMap((writer) => writer.generations())
-      const matched = await until(
-        'every mirror to equal its file',
-        2 * patienceMs,
-        () => {
-          const { mirrors, sidecars } = readMirrors(cluster.mirror)
-          if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
-          return matchGenerations(generations, mirrors)
-        },
-        500,
-      )
-      await cluster.stop()
-
-      const { doubled } = await checkSegments(
-        cluster.collectors.map((collector) => cluster.data(collector.id)),
-        matched,
-      )
-      expectResentBounded(cluster, kills)
-      expect(doubled).toBeLessThanOrEqual(kills.length * windowBytes * writers.length)
-      expectTermsGrew(cluster, kills)
-      expect(kills.filter((kill) => kill.role === 'collector').length).toBeGreaterThanOrEqual(5)
-      expect(kills.filter((kill) => kill.role === 'agent').length).toBeGreaterThanOrEqual(3)
+  const generations = writers.flatMap((writer) => writer.generations())
+  const matched = await until(
+    'every mirror to equal its file',
+    2 * patienceMs,
+    () => {
+      const { mirrors, sidecars } = readMirrors(cluster.mirror)
+      if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
+      return matchGenerations(generations, mirrors)
     },
-    (seconds + 180) * 1000,
+    500,
   )
+  await cluster.stop()
+
+  const { doubled } = await checkSegments(
+    cluster.collectors.map((collector) => cluster.data(collector.id)),
+    matched,
+  )
+  expectResentBounded(cluster, kills)
+  expect(doubled).toBeLessThanOrEqual(kills.length * windowBytes * writers.length)
+  expectTermsGrew(cluster, kills)
+  expect(kills.filter((kill) => kill.role === 'collector').length).toBeGreaterThanOrEqual(5)
+  expect(kills.filter((kill) => kill.role === 'agent').length).toBeGreaterThanOrEqual(3)
 }
 
 /** What an agent may have sent of one stream without an answer, and so may send again: its window, in raw bytes. */

@@ -3,60 +3,58 @@
 
 import { mkdirSync, rmSync } from 'node:fs'
 import { join } from 'node:path'
-import { expect, test } from '@jest/globals'
+import { expect } from '@jest/globals'
 import { patienceMs, startRealZooKeeper, tempDirectory } from '@catchment/testing'
 import { Cluster } from '../programs/cluster.ts'
 import { checkSegments, matchGenerations, readMirrors } from '../programs/oracle.ts'
 import { until } from '../programs/until.ts'
 import { Writer } from '../programs/writer.ts'
 
-/** The story as a test of the surrounding `describe`. */
-export function testLostData(server: 'embedded' | 'real'): void {
-  test('goes on when ZooKeeper has lost its data: epochs grow, all is assigned, nothing is lost or doubled', async () => {
-    await using stack = new AsyncDisposableStack()
-    const { cluster, writers, loseData } = await begin(server, stack)
-    const writeAll = (): void => {
-      for (const writer of writers) writer.append(500)
-    }
-    const isMirrored = (): Promise<ReturnType<typeof matchGenerations>> =>
-      until('every mirror to equal its file', 2 * patienceMs, () => {
-        const { mirrors, sidecars } = readMirrors(cluster.mirror)
-        if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
-        return matchGenerations(
-          writers.flatMap((writer) => writer.generations()),
-          mirrors,
-        )
-      })
-    writeAll()
-    await isMirrored()
-    await raiseEpochs(cluster)
-    const before = await cluster.tree()
-
-    await loseData(async () => {
-      // One assigner and one collector forget what they held in memory; the others go on.
-      await cluster.assigners[0]?.kill()
-      await cluster.collectors[0]?.kill()
-      writeAll()
+/** ZooKeeper loses all data: epochs grow, all is assigned, nothing is lost or doubled. */
+export async function surviveLostData(server: 'embedded' | 'real'): Promise<void> {
+  await using stack = new AsyncDisposableStack()
+  const { cluster, writers, loseData } = await begin(server, stack)
+  const writeAll = (): void => {
+    for (const writer of writers) writer.append(500)
+  }
+  const isMirrored = (): Promise<ReturnType<typeof matchGenerations>> =>
+    until('every mirror to equal its file', 2 * patienceMs, () => {
+      const { mirrors, sidecars } = readMirrors(cluster.mirror)
+      if (sidecars.length > 0) throw new Error(`not yet delivered: ${sidecars.join(', ')}`)
+      return matchGenerations(
+        writers.flatMap((writer) => writer.generations()),
+        mirrors,
+      )
     })
-    await Promise.all([cluster.assigners[0]?.start(), cluster.collectors[0]?.start()])
-    writeAll()
+  writeAll()
+  await isMirrored()
+  await raiseEpochs(cluster)
+  const before = await cluster.tree()
 
-    const after = await until('everything to be assigned again', 2 * patienceMs, async () => {
-      const tree = await cluster.tree()
-      if (tree.epoch <= before.epoch) return undefined // an assigner's copy of the lost tree
-      const served = tree.collectors.flatMap(({ groups }) => groups).filter(({ how }) => how === 'owned')
-      const whole = tree.collectors.filter(({ state }) => state === 'serving').length === cluster.collectors.length
-      const applied = tree.collectors.every(({ listEpoch, appliedEpoch = 0 }) => appliedEpoch === listEpoch)
-      return whole && applied && served.length === writers.length ? tree : undefined
-    })
-    expect(after.epoch).toBeGreaterThan(before.epoch)
-    for (const writer of writers) writer.rotate()
+  await loseData(async () => {
+    // One assigner and one collector forget what they held in memory; the others go on.
+    await cluster.assigners[0]?.kill()
+    await cluster.collectors[0]?.kill()
     writeAll()
-    const matched = await isMirrored()
-    await cluster.stop()
-    const data = cluster.collectors.map(({ id }) => cluster.data(id))
-    expect((await checkSegments(data, matched)).doubled).toBe(0)
-  }, 180_000)
+  })
+  await Promise.all([cluster.assigners[0]?.start(), cluster.collectors[0]?.start()])
+  writeAll()
+
+  const after = await until('everything to be assigned again', 2 * patienceMs, async () => {
+    const tree = await cluster.tree()
+    if (tree.epoch <= before.epoch) return undefined // an assigner's copy of the lost tree
+    const served = tree.collectors.flatMap(({ groups }) => groups).filter(({ how }) => how === 'owned')
+    const whole = tree.collectors.filter(({ state }) => state === 'serving').length === cluster.collectors.length
+    const applied = tree.collectors.every(({ listEpoch, appliedEpoch = 0 }) => appliedEpoch === listEpoch)
+    return whole && applied && served.length === writers.length ? tree : undefined
+  })
+  expect(after.epoch).toBeGreaterThan(before.epoch)
+  for (const writer of writers) writer.rotate()
+  writeAll()
+  const matched = await isMirrored()
+  await cluster.stop()
+  const data = cluster.collectors.map(({ id }) => cluster.data(id))
+  expect((await checkSegments(data, matched)).doubled).toBe(0)
 }
 
 interface Scene {

@@ -3,9 +3,8 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createWriteStream, existsSync, readFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { join } from 'node:path'
 import { createInterface } from 'node:readline'
-import { fileURLToPath } from 'node:url'
 import { patienceMs } from '@catchment/testing'
 import { z } from 'zod'
 
@@ -80,7 +79,7 @@ export class Program {
   }
 
   /** SIGTERM, and SIGKILL after `graceMs`. Resolves with true when it ended by itself. */
-  async stop(graceMs = 15_000): Promise<boolean> {
+  async stop(graceMs = patienceMs): Promise<boolean> {
     if (!this.running) return true
     this.#child.kill('SIGTERM')
     const late = setTimeout(() => this.#child.kill('SIGKILL'), graceMs)

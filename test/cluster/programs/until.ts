@@ -1,3 +1,8 @@
+import { patienceMs } from '@catchment/testing'
+
+/** How long a story of many steps may take, each of which waits with patience: it ends one that hangs, and claims nothing. */
+export const storyMs = 6 * patienceMs
+
 /** Looks every `everyMs` until `look` gives a value; the error after `withinMs` says what was last seen. */
 export async function until<T>(
   what: string,
