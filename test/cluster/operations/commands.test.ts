@@ -18,14 +18,22 @@ import { catchment, leaderOf, startCluster } from './operator.ts'
 
 const seed = 20_26
 
-/** Commands one after the other, not waiting for what becomes of them. */
+/**
+ * Commands one after the other, not waiting for what becomes of them. An assigner whose session is suspended refuses; asked
+ * again under the same id, it is the same command.
+ */
 async function askFor(url: string, name: string, verbs: readonly CommandVerb[]): Promise<void> {
   for (const verb of verbs) {
     const id = `${name}-${verb}`
     const body = JSON.stringify({ id, verb, target: 'c1', by: 'the test' })
     const headers = { 'content-type': 'application/json' }
-    const answer = await fetch(`${url}/v1/commands`, { method: 'POST', headers, body })
-    expect(parseJson(commandAnswerSchema, await answer.text(), 'an answer').command.id).toBe(id)
+    const answer = await until(`${id} to be accepted`, patienceMs, async () => {
+      const response = await fetch(`${url}/v1/commands`, { method: 'POST', headers, body })
+      const text = await response.text()
+      if (!response.ok) throw new Error(`${response.status}: ${text}`)
+      return text
+    })
+    expect(parseJson(commandAnswerSchema, answer, 'an answer').command.id).toBe(id)
   }
 }
 
