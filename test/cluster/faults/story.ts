@@ -15,7 +15,7 @@ const seconds = full ? 300 : 30
 export const killsTimeoutMs = seconds * 1000 + storyMs
 const killEveryMs = 2000
 const rotateEveryMs = 7000
-const sessionTimeoutMs = 2000
+const sessionTimeoutMs = 4000
 const seed = 20_26
 
 /** Nothing is lost, doubled or reordered while members are killed every two seconds. */

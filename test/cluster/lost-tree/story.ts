@@ -77,7 +77,6 @@ async function begin(server: 'embedded' | 'real', stack: AsyncDisposableStack): 
       assigners: 2,
       collectors: 3,
       agentArgs: ['--group', '{file}', '--follow', join(logs, '*.log')],
-      sessionTimeoutMs: 2000,
     }),
   )
   // fewer groups than collectors: afterwards one has to hear that it serves nothing any more

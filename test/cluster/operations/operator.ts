@@ -22,7 +22,6 @@ export async function startCluster(
       assigners: 2,
       collectors,
       agentArgs: ['--group', '{file}', '--follow', join(logs, '*.log'), ...often],
-      sessionTimeoutMs: 2000,
     }),
   )
   await cluster.start()
