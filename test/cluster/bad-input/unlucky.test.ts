@@ -85,9 +85,10 @@ describe('what is unlucky is said and survived', () => {
     await cluster.collectors[0]?.stop()
     corrupt(join(cluster.data('c1'), 'segments'), 'to be corrupted')
     await cluster.collectors[0]?.start()
-    await until('the warning', patienceMs, () =>
-      readFileSync(cluster.logOf('c1'), 'utf8').includes('corrupt') ? true : undefined,
-    )
+    await until('the warning', patienceMs, () => {
+      const warnings = cluster.logged('c1', 'a segment is corrupt: what was stored there is lost')
+      return warnings.length > 0 || undefined
+    })
     appendFileSync(log, 'a third line\n')
     await corner.mirrors(log)
   })
