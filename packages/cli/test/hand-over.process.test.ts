@@ -31,7 +31,7 @@ describe('findProgram', () => {
 })
 
 describe('catchment PROGRAM', () => {
-  test.concurrent('becomes the program: same words, same process, same exit code', async () => {
+  test('becomes the program: same words, same process, same exit code', async () => {
     const child = startProcess(process.execPath, [handOver, 'collector', '--id', 'c 1', '--json', '--', '-x', 'end=7'])
     const { pid, words } = JSON.parse(await child.line(() => true)) as { pid: number; words: string[] }
     expect({ pid, words }).toEqual({ pid: child.pid, words: ['--id', 'c 1', '--json', '--', '-x', 'end=7'] })
@@ -39,7 +39,7 @@ describe('catchment PROGRAM', () => {
     expect(await child.ended).toEqual({ code: 7, signal: null })
   })
 
-  test.concurrent('shows the help of the program itself', async () => {
+  test('shows the help of the program itself', async () => {
     const child = startProcess(process.execPath, [main, 'zookeeper', '--help'])
     expect((await child.ended).code).toBe(0)
     expect(child.output.stdout).toContain('Usage: catchment-zookeeper')

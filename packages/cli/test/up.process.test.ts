@@ -158,7 +158,6 @@ describe('catchment up --json', () => {
 })
 
 describe('the end of catchment up', () => {
-  // By itself: it measures time.
   test('at SIGINT goes in order, kills who stays, takes under 8 s, exits 0, and the next up continues', async () => {
     await using room = await Room.make()
     const first = room.up(['--json'], { FAKE_STUBBORN: 'agent' })
@@ -172,7 +171,7 @@ describe('the end of catchment up', () => {
     await room.up(['--json']).line(isUp)
   })
 
-  test.concurrent('by SIGKILL leaves no program behind', async () => {
+  test('by SIGKILL leaves no program behind', async () => {
     await using room = await Room.make()
     const child = room.up(['--json'])
     await child.line(isUp)
@@ -181,41 +180,33 @@ describe('the end of catchment up', () => {
     await eventually('all programs to end', () => room.alive().length === 0)
   })
 
-  test.concurrent(
-    'comes at once where a program dies before it is ready: exit code 1, with its last words',
-    async () => {
-      await using room = await Room.make()
-      const child = room.up(['--json'], { FAKE_BROKEN: 'c2' })
-      expect(await child.ended).toEqual({ code: 1, signal: null })
-      expect(child.output.stderr).toMatch(
-        /collector c2 ended before it was ready.*exit code 3.*made of cheese.*c2\.log/,
-      )
-      expect(child.output.stdout).not.toContain('"catchment"')
-      expect(room.alive()).toEqual([])
-    },
-  )
+  test('comes at once where a program dies before it is ready: exit code 1, with its last words', async () => {
+    await using room = await Room.make()
+    const child = room.up(['--json'], { FAKE_BROKEN: 'c2' })
+    expect(await child.ended).toEqual({ code: 1, signal: null })
+    expect(child.output.stderr).toMatch(/collector c2 ended before it was ready.*exit code 3.*made of cheese.*c2\.log/)
+    expect(child.output.stdout).not.toContain('"catchment"')
+    expect(room.alive()).toEqual([])
+  })
 })
 
-test.concurrent(
-  'catchment up: a glob without a match is a warning; the last lines append a line and show it',
-  async () => {
-    await using room = await Room.make()
-    const file = join(room.path, 'followed', 'app.log')
-    await writeFile(file, 'one\n')
-    const child = room.up(['--follow', join(room.path, 'none', '*.log')])
-    await child.line((line) => line.includes('until grep'))
-    expect(child.output.stdout).toContain(`nothing matches ${join(room.path, 'none', '*.log')}`)
-    const [append = '', look = ''] = child.output.stdout.trimEnd().split('\n').slice(-2)
-    await startProcess('sh', ['-c', append]).ended
-    const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
-    expect(lines).toHaveLength(2)
-    await writeFile(join(room.data, 'out', 'copy'), `${lines[1] ?? ''}\n`) // as a collector would
-    await using looking = startProcess('sh', ['-c', look])
-    expect(await looking.line((line) => line.includes('copy:hello-'))).toBeTruthy()
-  },
-)
+test('catchment up: a glob without a match is a warning; the last lines append a line and show it', async () => {
+  await using room = await Room.make()
+  const file = join(room.path, 'followed', 'app.log')
+  await writeFile(file, 'one\n')
+  const child = room.up(['--follow', join(room.path, 'none', '*.log')])
+  await child.line((line) => line.includes('until grep'))
+  expect(child.output.stdout).toContain(`nothing matches ${join(room.path, 'none', '*.log')}`)
+  const [append = '', look = ''] = child.output.stdout.trimEnd().split('\n').slice(-2)
+  await startProcess('sh', ['-c', append]).ended
+  const lines = readFileSync(file, 'utf8').trimEnd().split('\n')
+  expect(lines).toHaveLength(2)
+  await writeFile(join(room.data, 'out', 'copy'), `${lines[1] ?? ''}\n`) // as a collector would
+  await using looking = startProcess('sh', ['-c', look])
+  expect(await looking.line((line) => line.includes('copy:hello-'))).toBeTruthy()
+})
 
-test.concurrent('Supervisor: a dead program is started again 10 s later, at the address it had', async () => {
+test('Supervisor: a dead program is started again 10 s later, at the address it had', async () => {
   await using room = await Room.make()
   const clock = new FakeClock()
   const layout = layoutOf(room.data)

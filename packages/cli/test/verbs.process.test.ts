@@ -121,7 +121,7 @@ class Home implements AsyncDisposable {
 }
 
 describe('how the verbs find the assigner', () => {
-  test.concurrent('by --assigner before CATCHMENT_ASSIGNER before the file of the last up', async () => {
+  test('by --assigner before CATCHMENT_ASSIGNER before the file of the last up', async () => {
     await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
     const nowhere = 'http://127.0.0.1:1'
@@ -141,14 +141,14 @@ describe('how the verbs find the assigner', () => {
     expect((await home.catchment(['tree']).ended).code).toBe(0)
   })
 
-  test.concurrent('where there is none: exit 1, and what to do', async () => {
+  test('where there is none: exit 1, and what to do', async () => {
     await using home = await Home.make()
     const child = home.catchment(['status'])
     expect((await child.ended).code).toBe(1)
     expect(child.output.stderr).toMatch(/no "catchment up" has run here.*--assigner/)
   })
 
-  test.concurrent('goes on to the next of several when the first does not answer', async () => {
+  test('goes on to the next of several when the first does not answer', async () => {
     await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
     const child = home.catchment(['tree', '--json', '--assigner', `http://127.0.0.1:1,${assigner.url}`])
@@ -156,7 +156,7 @@ describe('how the verbs find the assigner', () => {
     expect(JSON.parse(child.output.stdout)).toEqual(even)
   })
 
-  test.concurrent('an answer of another form is refused, naming the URL', async () => {
+  test('an answer of another form is refused, naming the URL', async () => {
     await using home = await Home.make()
     await using assigner = await Assigner.start({ events: false })
     Object.assign(assigner, { tree: { hello: 'world' } })
@@ -166,7 +166,7 @@ describe('how the verbs find the assigner', () => {
   })
 })
 
-test.concurrent('catchment explain, rebalance and status ask their routes', async () => {
+test('catchment explain, rebalance and status ask their routes', async () => {
   await using home = await Home.make()
   await using assigner = await Assigner.start({ events: false })
   const environment = { CATCHMENT_ASSIGNER: assigner.url }
@@ -181,7 +181,7 @@ test.concurrent('catchment explain, rebalance and status ask their routes', asyn
 })
 
 describe('catchment tree --watch', () => {
-  test.concurrent('prints the tree, then what changes, by events; loses the assigner and finds it again', async () => {
+  test('prints the tree, then what changes, by events; loses the assigner and finds it again', async () => {
     await using home = await Home.make()
     const first = await Assigner.start({ events: true })
     const child = home.catchment(['tree', '--watch', '--assigner', first.url])
@@ -200,7 +200,7 @@ describe('catchment tree --watch', () => {
     expect((await child.ended).code).toBe(0)
   })
 
-  test.concurrent('--json prints one tree per line', async () => {
+  test('--json prints one tree per line', async () => {
     await using home = await Home.make()
     await using assigner = await Assigner.start({ events: true })
     const child = home.catchment(['tree', '--watch', '--json', '--assigner', assigner.url])

@@ -145,53 +145,45 @@ async function expectOnDisk(data: string, acknowledged: Acknowledged): Promise<v
 }
 
 describe('catchment-zookeeper', () => {
-  test.concurrent(
-    'killed again and again, it loses no acknowledged write, no session nor its end, and not what ends a node',
-    async () => {
-      await using directory = await tempDirectory()
-      const kills = full ? 10 : 2
-      const lanes = [1, 2].map((seed) =>
-        killAgainAndAgain(join(directory.path, `data${seed}`), kills, seededRandom(seed)),
-      )
-      await Promise.all(lanes)
-    },
-    120_000,
-  )
+  test('killed again and again, it loses no acknowledged write, no session nor its end, and not what ends a node', async () => {
+    await using directory = await tempDirectory()
+    const kills = full ? 10 : 2
+    const lanes = [1, 2].map((seed) =>
+      killAgainAndAgain(join(directory.path, `data${seed}`), kills, seededRandom(seed)),
+    )
+    await Promise.all(lanes)
+  }, 120_000)
 
-  test.concurrent(
-    'a full disk ends it: exit 1, the reason on stderr, and what was acknowledged is there afterwards',
-    async () => {
-      await using directory = await tempDirectory()
-      const data = join(directory.path, 'data')
-      const limited = ['-c', `ulimit -f 1024; exec "$0" "$@"`, process.execPath, ...words(data)]
-      const ready = await program('bash', limited)
-      await using child = ready.child
-      const client = await RawClient.open(ready.port)
-      let acknowledged = -1
-      await expect(
-        (async () => {
-          for (let at = 0; at < 100; at += 1) {
-            expect((await client.create(`/n${at}`, { data: 'x'.repeat(50_000) })).error).toBe(0)
-            acknowledged = at
-          }
-        })(),
-      ).rejects.toThrow('closed the connection')
-      expect(await child.ended).toEqual({ code: 1, signal: null })
-      expect(child.output.stderr).toContain('could not write the transaction log')
+  test('a full disk ends it: exit 1, the reason on stderr, and what was acknowledged is there afterwards', async () => {
+    await using directory = await tempDirectory()
+    const data = join(directory.path, 'data')
+    const limited = ['-c', `ulimit -f 1024; exec "$0" "$@"`, process.execPath, ...words(data)]
+    const ready = await program('bash', limited)
+    await using child = ready.child
+    const client = await RawClient.open(ready.port)
+    let acknowledged = -1
+    await expect(
+      (async () => {
+        for (let at = 0; at < 100; at += 1) {
+          expect((await client.create(`/n${at}`, { data: 'x'.repeat(50_000) })).error).toBe(0)
+          acknowledged = at
+        }
+      })(),
+    ).rejects.toThrow('closed the connection')
+    expect(await child.ended).toEqual({ code: 1, signal: null })
+    expect(child.output.stderr).toContain('could not write the transaction log')
 
-      const again = await program(process.execPath, words(data))
-      await using second = again.child
-      const reader = await RawClient.open(again.port)
-      expect(acknowledged).toBeGreaterThan(5)
-      for (let at = 0; at <= acknowledged; at += 1) expect((await reader.exists(`/n${at}`)).error).toBe(0)
-      reader.destroy()
-      second.signal('SIGTERM')
-      expect(await second.ended).toEqual({ code: 0, signal: null })
-    },
-    120_000,
-  )
+    const again = await program(process.execPath, words(data))
+    await using second = again.child
+    const reader = await RawClient.open(again.port)
+    expect(acknowledged).toBeGreaterThan(5)
+    for (let at = 0; at <= acknowledged; at += 1) expect((await reader.exists(`/n${at}`)).error).toBe(0)
+    reader.destroy()
+    second.signal('SIGTERM')
+    expect(await second.ended).toEqual({ code: 0, signal: null })
+  }, 120_000)
 
-  test.concurrent('one server uses a data directory at a time', async () => {
+  test('one server uses a data directory at a time', async () => {
     await using directory = await tempDirectory()
     await using first = (await program(process.execPath, words(directory.path))).child
     await using second = startProcess(process.execPath, words(directory.path))
@@ -199,7 +191,7 @@ describe('catchment-zookeeper', () => {
     expect(second.output.stderr).toContain(`pid ${first.pid}`)
   })
 
-  test.concurrent('used wrongly it exits 2: no data, or beyond loopback', async () => {
+  test('used wrongly it exits 2: no data, or beyond loopback', async () => {
     await using directory = await tempDirectory()
     const ends = [[mainPath], [mainPath, '--data', directory.path, '--host', '0.0.0.0']].map(
       (wrong) => startProcess(process.execPath, wrong).ended,

@@ -19,7 +19,7 @@ async function outcome(
 }
 
 describe('runProgram', () => {
-  test.concurrent('ends with 0 when the work is done; passes settings, the arguments and --json on', async () => {
+  test('ends with 0 when the work is done; passes settings, the arguments and --json on', async () => {
     const { code, out, err } = await outcome(['hello', '--json', '--port', '3', '--no-haste', 'world'], {
       CATCHMENT_PORT: '4',
     })
@@ -32,7 +32,7 @@ describe('runProgram', () => {
     })
   })
 
-  test.concurrent('--help and --version end with 0; the help names every flag and default', async () => {
+  test('--help and --version end with 0; the help names every flag and default', async () => {
     const help = await outcome(['--help'])
     expect([help.code, help.err]).toEqual([0, ''])
     for (const text of [
@@ -47,7 +47,7 @@ describe('runProgram', () => {
     expect(await outcome(['--version'])).toEqual({ code: 0, out: '1.2.3\n', err: '' })
   })
 
-  test.concurrent.each([
+  test.each([
     [['--prt', '3'], '--port'],
     [['--port', '11'], '--port cannot be "11"'],
     [['--deed', 'use-wrongly'], 'worker: that is no way to use it'],
@@ -58,18 +58,15 @@ describe('runProgram', () => {
     expect(err).not.toMatch(/^\s+at /m)
   })
 
-  test.concurrent(
-    'a failure ends with 1: in words when somebody can act, with a stack when it is our defect',
-    async () => {
-      const failed = await outcome(['--deed', 'blame-operator'])
-      expect(failed).toEqual({ code: 1, out: '', err: 'worker: cannot open /data: it is missing. Make it\n' })
-      const defect = await outcome(['--deed', 'fail'])
-      expect(defect.code).toBe(1)
-      expect(defect.err).toMatch(/^worker: TypeError: a defect of ours\n\s+at /)
-    },
-  )
+  test('a failure ends with 1: in words when somebody can act, with a stack when it is our defect', async () => {
+    const failed = await outcome(['--deed', 'blame-operator'])
+    expect(failed).toEqual({ code: 1, out: '', err: 'worker: cannot open /data: it is missing. Make it\n' })
+    const defect = await outcome(['--deed', 'fail'])
+    expect(defect.code).toBe(1)
+    expect(defect.err).toMatch(/^worker: TypeError: a defect of ours\n\s+at /)
+  })
 
-  test.concurrent('with --json a failure is one JSON line', async () => {
+  test('with --json a failure is one JSON line', async () => {
     const { code, err } = await outcome(['--json', '--deed', 'blame-operator'])
     expect(code).toBe(1)
     expect(JSON.parse(err)).toEqual({
@@ -77,7 +74,7 @@ describe('runProgram', () => {
     })
   })
 
-  test.concurrent.each(['SIGTERM', 'SIGINT'] as const)('%s aborts the signal; a clean end is 0', async (signal) => {
+  test.each(['SIGTERM', 'SIGINT'] as const)('%s aborts the signal; a clean end is 0', async (signal) => {
     for (const deed of ['wait', 'wait-and-throw']) {
       await using child = start(['--deed', deed])
       await child.line((line) => line === 'ready')
@@ -87,7 +84,7 @@ describe('runProgram', () => {
     }
   })
 
-  test.concurrent('a later second signal ends what does not stop', async () => {
+  test('a later second signal ends what does not stop', async () => {
     await using child = start(['--deed', 'stubborn'])
     await child.line((line) => line === 'ready')
     child.signal('SIGTERM')
@@ -100,21 +97,18 @@ describe('runProgram', () => {
     expect(ended).toEqual({ code: 143, signal: null })
   })
 
-  test.concurrent(
-    '--exit-with-stdin: ends cleanly when the parent goes, and does not stay when the work ends or fails',
-    async () => {
-      for (const deed of ['wait', 'wait-and-throw']) {
-        await using child = start(['--exit-with-stdin', '--deed', deed])
-        await child.line((line) => line === 'ready')
-        child.closeInput()
-        expect([deed, await child.ended, child.output.stderr]).toEqual([deed, { code: 0, signal: null }, ''])
-      }
-      expect(await outcome(['--exit-with-stdin'])).toMatchObject({ code: 0 })
-      expect(await outcome(['--exit-with-stdin', '--deed', 'blame-operator'])).toMatchObject({ code: 1 })
-    },
-  )
+  test('--exit-with-stdin: ends cleanly when the parent goes, and does not stay when the work ends or fails', async () => {
+    for (const deed of ['wait', 'wait-and-throw']) {
+      await using child = start(['--exit-with-stdin', '--deed', deed])
+      await child.line((line) => line === 'ready')
+      child.closeInput()
+      expect([deed, await child.ended, child.output.stderr]).toEqual([deed, { code: 0, signal: null }, ''])
+    }
+    expect(await outcome(['--exit-with-stdin'])).toMatchObject({ code: 0 })
+    expect(await outcome(['--exit-with-stdin', '--deed', 'blame-operator'])).toMatchObject({ code: 1 })
+  })
 
-  test.concurrent('a reader that has seen enough ends it with 0', async () => {
+  test('a reader that has seen enough ends it with 0', async () => {
     const child = spawn(process.execPath, [worker, '--deed', 'print'], { stdio: ['ignore', 'pipe', 'inherit'] })
     await once(child.stdout, 'data')
     child.stdout.destroy()

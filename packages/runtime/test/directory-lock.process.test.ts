@@ -13,7 +13,7 @@ const holder = async (kind: 'directory' | 'file', path: string): Promise<ChildPr
 }
 
 describe('lockDirectory', () => {
-  test.concurrent('another process is refused and told who holds it; kill -9 of the holder frees it', async () => {
+  test('another process is refused and told who holds it; kill -9 of the holder frees it', async () => {
     await using directory = await tempDirectory()
     const path = join(directory.path, 'data')
     await using child = await holder('directory', path)
@@ -30,7 +30,7 @@ describe('lockDirectory', () => {
 })
 
 describe('withFileLock', () => {
-  test.concurrent('two processes that count in one file lose no count', async () => {
+  test('two processes that count in one file lose no count', async () => {
     await using directory = await tempDirectory()
     const path = join(directory.path, 'count')
     await writeFile(path, '0')
@@ -43,7 +43,7 @@ describe('withFileLock', () => {
     expect(await readFile(path, 'utf8')).toBe('400')
   })
 
-  test.concurrent('waits, then throws in-use; a killed holder frees it; an error of the work does too', async () => {
+  test('waits, then throws in-use; a killed holder frees it; an error of the work does too', async () => {
     await using directory = await tempDirectory()
     const path = join(directory.path, 'lock')
     await using child = await holder('file', path)

@@ -7,7 +7,7 @@ import { tempDirectory } from '@catchment/testing'
 import { run, withoutZooKeeper } from './run.ts'
 
 describe('what cannot work ends with exit code 1 and says why', () => {
-  test.concurrent('a port in use is named', async () => {
+  test('a port in use is named', async () => {
     await using directory = await tempDirectory()
     await using taken = createServer().listen(0, '127.0.0.1')
     await once(taken, 'listening')
@@ -17,13 +17,13 @@ describe('what cannot work ends with exit code 1 and says why', () => {
     expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining(port) })
   })
 
-  test.concurrent('a ZooKeeper that does not answer is named by a collector that knows no list', async () => {
+  test('a ZooKeeper that does not answer is named by a collector that knows no list', async () => {
     await using directory = await tempDirectory()
     const end = await run('collector', ...withoutZooKeeper, '--data', directory.path)
     expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('127.0.0.1:1') })
   })
 
-  test.concurrent('operators’ verbs without an assigner say which address did not answer', async () => {
+  test('operators’ verbs without an assigner say which address did not answer', async () => {
     const end = await run('catchment', 'tree', '--assigner', 'http://127.0.0.1:1')
     expect(end).toMatchObject({ code: 1, stderr: expect.stringContaining('http://127.0.0.1:1') })
   })

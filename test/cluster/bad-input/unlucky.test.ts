@@ -7,31 +7,28 @@ import { patienceMs, startProcess, tempDirectory } from '@catchment/testing'
 import type { Cluster } from '../programs/cluster.ts'
 import { readMirrors } from '../programs/oracle.ts'
 import { mainOf, nodeFlags, type ProgramKind } from '../programs/program.ts'
-import { until } from '../programs/until.ts'
+import { storyMs, until } from '../programs/until.ts'
 import { Corner, startCluster } from './corner.ts'
 import { run, withoutZooKeeper } from './run.ts'
 
 describe('what is unlucky is said and survived', () => {
-  test.concurrent(
-    'an assigner names the ZooKeeper that does not answer, goes on trying, and ends at SIGTERM',
-    async () => {
-      const words = [...nodeFlags, mainOf('assigner'), ...withoutZooKeeper, '--listen', '127.0.0.1:0']
-      await using assigner = startProcess(process.execPath, words)
-      await until('the warning', patienceMs, () => /answer.*127\.0\.0\.1:1/.exec(assigner.output.stderr) ?? undefined)
-      assigner.signal('SIGTERM')
-      expect(await assigner.ended).toEqual({ code: 0, signal: null })
-    },
-  )
+  test('an assigner names the ZooKeeper that does not answer, goes on trying, and ends at SIGTERM', async () => {
+    const words = [...nodeFlags, mainOf('assigner'), ...withoutZooKeeper, '--listen', '127.0.0.1:0']
+    await using assigner = startProcess(process.execPath, words)
+    await until('the warning', patienceMs, () => /answer.*127\.0\.0\.1:1/.exec(assigner.output.stderr) ?? undefined)
+    assigner.signal('SIGTERM')
+    expect(await assigner.ended).toEqual({ code: 0, signal: null })
+  })
 
   const stack = new AsyncDisposableStack()
   let cluster: Cluster
   beforeAll(async () => {
     const directory = stack.use(await tempDirectory())
     cluster = stack.use(await startCluster(directory.path))
-  })
-  afterAll(() => stack.disposeAsync())
+  }, storyMs)
+  afterAll(() => stack.disposeAsync(), storyMs)
 
-  test.concurrent('a data directory that cannot be made is named, with what would help', async () => {
+  test('a data directory that cannot be made is named, with what would help', async () => {
     for (const kind of ['collector', 'zookeeper'] as const) {
       const own = kind === 'collector' ? withoutZooKeeper : ['--port', '0']
       const end = await run(kind, ...own, '--data', '/dev/null/x')
@@ -43,19 +40,19 @@ describe('what is unlucky is said and survived', () => {
     }
   })
 
-  test.concurrent('a data directory in use names its user', async () => {
+  test('a data directory in use names its user', async () => {
     const end = await run('collector', ...withoutZooKeeper, '--data', cluster.data('c1'))
     expect(end).toMatchObject({ code: 1, stderr: expect.stringMatching(/in use by .*c1.*pid/) })
   })
 
-  test.concurrent('a glob that matches nothing warns and waits; files that come later are followed', async () => {
+  test('a glob that matches nothing warns and waits; files that come later are followed', async () => {
     await using corner = new Corner(cluster, 'late')
     await corner.agent.start()
     expect(await corner.logged('no file matches yet, waiting for some')).toHaveLength(1)
     await corner.mirrors(corner.write('late.log', 'better late\n'))
   })
 
-  test.concurrent('a directory without permission gives one summary, and is followed when it is allowed', async () => {
+  test('a directory without permission gives one summary, and is followed when it is allowed', async () => {
     await using corner = new Corner(cluster, 'closed')
     const closed = [corner.write('closed.log', 'now readable\n'), corner.write('too.log', 'now readable, too\n')]
     chmodSync(corner.logs, 0o000)
@@ -74,7 +71,6 @@ describe('what is unlucky is said and survived', () => {
     expect(agent.output.stderr.split('\n').filter((line) => line.includes('cannot be read')).length).toBe(1)
   })
 
-  // By itself: it stops the collector of the others.
   test('a corrupted segment is counted, and what came after it is still there', async () => {
     await using corner = new Corner(cluster, 'corrupt')
     const log = corner.write('a.log', 'to be corrupted\n')
@@ -93,7 +89,7 @@ describe('what is unlucky is said and survived', () => {
     await corner.mirrors(log)
   })
 
-  test.concurrent('a corrupted checkpoint is counted, and nothing is lost', async () => {
+  test('a corrupted checkpoint is counted, and nothing is lost', async () => {
     await using corner = new Corner(cluster, 'checkpoint')
     const log = corner.write('a.log', 'one line\n')
     await corner.agent.start()

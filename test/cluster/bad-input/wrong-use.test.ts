@@ -8,7 +8,7 @@ import type { ProgramKind } from '../programs/program.ts'
 import { run, withoutZooKeeper } from './run.ts'
 
 describe('wrong use ends with exit code 2 and says what would be right', () => {
-  test.concurrent.each<[ProgramKind, string[], RegExp]>([
+  test.each<[ProgramKind, string[], RegExp]>([
     ['agent', ['--folow', '/x'], /--follow/],
     ['agent', ['--assigner', 'http://127.0.0.1:1', '--data', '/dev/null/x'], /--follow is required/],
     ['agent', ['--assigner', 'seven', '--follow', '/x', '--data', '/dev/null/x'], /"seven"/],
@@ -26,7 +26,7 @@ describe('wrong use ends with exit code 2 and says what would be right', () => {
     expect(end).toMatchObject({ code: 2, stderr: expect.stringMatching(says) })
   })
 
-  test.concurrent('a misspelt key in the configuration is named with what was meant', async () => {
+  test('a misspelt key in the configuration is named with what was meant', async () => {
     await using directory = await tempDirectory()
     const config = join(directory.path, 'agent.yaml')
     writeFileSync(config, 'folow: /var/log/*.log\n')
