@@ -21,8 +21,8 @@ import {
   type SettingsOf,
 } from '@catchment/runtime'
 import { startAgent } from './agent.ts'
-import { machineId, openAgentData } from './agent-data.ts'
-import { groupOf, idOfHost } from './groups.ts'
+import { machineId, openAgentData } from './data/agent-data.ts'
+import { groupOf, idOfHost } from './routing/groups.ts'
 
 const host = idOfHost(hostname())
 

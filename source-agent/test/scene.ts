@@ -5,8 +5,8 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { createLog, realClock, realRandom } from '@catchment/runtime'
 import { patienceMs } from '@catchment/testing'
-import { startAgent, type Agent } from '../src/agent.ts'
-import { openAgentData } from '../src/agent-data.ts'
+import { startAgent, type SourceAgent } from '../src/agent.ts'
+import { openAgentData } from '../src/data/agent-data.ts'
 import { contentOf, FakeAssigner, FakeCollector } from './fake-cluster.ts'
 
 export interface LogLine {
@@ -21,7 +21,7 @@ export class Scene {
   readonly collectors = [new FakeCollector('c1'), new FakeCollector('c2')] as const
   readonly assigner = new FakeAssigner()
   readonly logged: LogLine[] = []
-  agent: Agent | undefined
+  agent: SourceAgent | undefined
 
   private constructor(root: string) {
     this.root = root
@@ -39,7 +39,7 @@ export class Scene {
 
   async start(
     given: { follow?: string[]; from?: 'start' | 'end'; partialFlushMs?: number; machine?: string } = {},
-  ): Promise<Agent> {
+  ): Promise<SourceAgent> {
     const directory = join(this.root, 'data')
     await mkdir(directory, { recursive: true })
     const destination = { write: (line: string) => this.logged.push(JSON.parse(line) as LogLine) }

@@ -15,19 +15,19 @@ import {
   answered,
   assign,
   beginSender,
-  nextTurn,
+  nextBatch,
   recordOf,
   recorded,
   resumeSender,
   sent,
   unanswered,
-  unconfirmedIn,
   type Circumstances,
-  type Sender,
   type SenderRecord,
+  type SenderState,
+  type SenderStep,
   type SentFrame,
-  type Step,
 } from '../../source-agent/src/decide/sender.ts'
+import { unconfirmedIn } from '../../source-agent/src/decide/unconfirmed.ts'
 
 const stream = '0123456789abcdef0123456789abcdef'
 type CollectorName = 'A' | 'B'
@@ -116,7 +116,7 @@ export class StreamWorld {
   #serving: CollectorName = 'A'
   #life = 1
   #nowMs = 0
-  #sender: Sender = beginSender(stream)
+  #sender: SenderState = beginSender(stream)
   #disk: SenderRecord = recordOf(beginSender(stream))
   #inFlight: Request | undefined
   /** Sent and not yet arrived; those at the front need not arrive first. */
@@ -232,7 +232,7 @@ export class StreamWorld {
   }
 
   #agentActs(): void {
-    const turn = nextTurn(this.#sender, this.#nowMs)
+    const turn = nextBatch(this.#sender, this.#nowMs)
     if (turn.type === 'record') {
       this.#disk = recordOf(this.#sender)
       this.#sender = recorded(this.#sender, this.#sender.collector)
@@ -293,7 +293,7 @@ export class StreamWorld {
     this.#reached = Math.max(this.#reached, this.#sender.checkpoint)
   }
 
-  #perform(step: Step): void {
+  #perform(step: SenderStep): void {
     if (step.effects.some((effect) => effect.type === 'diverged'))
       throw new Error('one stream cannot diverge from itself')
     this.#sender = step.sender

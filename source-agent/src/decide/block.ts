@@ -4,7 +4,7 @@
 /** A run of NULs at the start of a file, this long or longer, is a hole that a writer without O_APPEND left. */
 export const holeBytesMin = 4096
 
-export type Cut =
+export type BlockCut =
   /** Nothing to take yet; `partialBytes` wait for their newline. */
   | { readonly type: 'wait'; readonly partialBytes: number }
   | { readonly type: 'take'; readonly bytes: number; readonly partialLine: boolean }
@@ -17,7 +17,7 @@ export type Cut =
 export function cutBlock(
   data: Uint8Array,
   place: { readonly atStart: boolean; readonly inHole: boolean; readonly full: boolean; readonly overdue: boolean },
-): Cut {
+): BlockCut {
   if ((place.atStart || place.inHole) && data[0] === 0) {
     const run = leadingNuls(data)
     if (place.inHole || run >= holeBytesMin) return { type: 'hole', bytes: run }

@@ -11,7 +11,7 @@ export function createFairness(quantumBytes: number): Fairness {
   return { ring: new Map(), quantumBytes }
 }
 
-/** `id` has work; it queues behind everyone. Nothing changes for one that is queued. */
+/** `id` has work; it queues after all others. Nothing changes for one that is queued. */
 export function enqueue(fairness: Fairness, id: string): void {
   if (!fairness.ring.has(id)) fairness.ring.set(id, 0)
 }
@@ -21,8 +21,8 @@ export function dequeue(fairness: Fairness, id: string): void {
 }
 
 /**
- * Who is served next: the first that has credit left, else everyone in turn gets a quantum. `usable` leaves out whom it
- * would serve in vain. Undefined when nobody can be served.
+ * Who is served next: the first that has credit left, else each in turn gets a quantum. `usable` is false for
+ * those that it would serve in vain. Undefined when none can be served.
  */
 export function nextToServe(fairness: Fairness, usable: (id: string) => boolean): string | undefined {
   const { ring, quantumBytes } = fairness

@@ -6,14 +6,14 @@ export interface FileIdentity {
   /** Device and inode in decimal digits: inodes pass 2^53. */
   readonly device: string
   readonly inode: string
-  /** Nanoseconds; `0` where the file system does not tell. */
+  /** Nanoseconds; `0` where the file system does not know. */
   readonly bornNs: string
   /** How many bytes of the head the checksum covers; grows up to `headBytesMax`. */
   readonly headBytes: number
   readonly headCrc: number
 }
 
-export interface Looked {
+export interface ObservedFile {
   readonly device: string
   readonly inode: string
   readonly bornNs: string
@@ -29,14 +29,14 @@ export interface Looked {
  * - `moved`: another inode with the known content (copied, restored, remounted): go on at the offset there.
  * - `other`: another file: a new generation, from 0.
  */
-export type Verdict = 'same' | 'truncated' | 'moved' | 'other'
+export type IdentityVerdict = 'same' | 'truncated' | 'moved' | 'other'
 
 export const headBytesMax = 1024
 /** A shorter head says too little to recognise a file that changed its inode by. */
 export const headBytesToMove = 64
 
 /** The verdict on `looked`, when `offset` bytes of `known` have been read. */
-export function judge(known: FileIdentity, offset: number, looked: Looked): Verdict {
+export function judge(known: FileIdentity, offset: number, looked: ObservedFile): IdentityVerdict {
   const contentMatches = looked.sizeBytes >= offset && looked.headMatches && looked.tailMatches
   if (sameInode(known, looked)) return contentMatches ? 'same' : 'truncated'
   const wholeKnown = known.headBytes > 0 && known.headBytes >= offset && looked.sizeBytes === known.headBytes

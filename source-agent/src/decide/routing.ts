@@ -1,15 +1,16 @@
 // Which collector serves which group, as far as this agent knows: it takes news only from newer epochs, and keeps what it
-// knows while nobody answers. Beside it, when a collector that fails is tried again.
+// knows while no assigner answers. Beside it, when a collector that fails is tried again.
 
 import type { ResolveAnswer } from '@catchment/protocol'
+import { backoffMs } from './backoff.ts'
 
-export interface Route {
+export interface CollectorRoute {
   readonly collector: string
   readonly url: string
   readonly epoch: number
 }
 
-export type Routes = ReadonlyMap<string, Route>
+export type Routes = ReadonlyMap<string, CollectorRoute>
 
 /** A group without an accepting collector, and what is known about that. */
 export interface Wanted {
@@ -41,7 +42,7 @@ export function learn(routes: Routes, wanted: ReadonlyMap<string, Wanted>, answe
       older.push(group)
       continue
     }
-    // Somebody said that from a newer epoch on the collector does not serve the group: the same name again is old news.
+    // A collector said that from a newer epoch on the collector does not serve the group: the same name again is old news.
     const want = wanted.get(group)
     if (want !== undefined && want.refusedBy === collector && want.epoch > epoch) {
       older.push(group)
@@ -61,12 +62,13 @@ export interface Breaker {
 }
 
 export const closedBreaker: Breaker = { failures: 0, openUntilMs: 0 }
-const breakerBaseMs = 100
-const breakerMaxMs = 5000
+const breakerBackoff = { baseMs: 100, maxMs: 5000 }
 
 export function tripped(breaker: Breaker, nowMs: number, chance: number): Breaker {
-  const ceilingMs = Math.min(breakerMaxMs, breakerBaseMs * 2 ** Math.min(breaker.failures, 10))
-  return { failures: breaker.failures + 1, openUntilMs: nowMs + ceilingMs * (0.5 + chance / 2) }
+  return {
+    failures: breaker.failures + 1,
+    openUntilMs: nowMs + backoffMs(breakerBackoff, breaker.failures, chance),
+  }
 }
 
 /** How many requests may be under way: while it fails, one that probes. */

@@ -1,15 +1,17 @@
 // How ONE stream is shipped. The state says what is durable (`checkpoint`), what is in flight, to whom, and what was sent
-// to somebody and never answered (`doubts`). The shell performs: it records, sends, and reports what came back.
+// to a collector and never answered (`unconfirmed`). The shell performs: it records, sends, and reports what came back.
 //
 // Rules that keep lines from being lost or doubled:
-//  - Every turn begins at the checkpoint, and at most one turn is in flight.
+//  - Every batch begins at the checkpoint, and at most one batch is in flight.
 //  - The checkpoint advances to the end of a durable range only if that range contains the checkpoint.
 //  - Before the first frame leaves for a collector, a durable record says so (`record`): after a crash the agent knows who
 //    may hold bytes that it cannot remember having sent.
-//  - The first frame of a turn to a collector after a move, a restart or a rewind declares a new range, until one is durable.
-//  - A doubt (bytes that a collector may hold) is named by every frame that carries some of those bytes elsewhere.
+//  - The first frame of a batch to a collector after a move, a restart or a rewind declares a new range, until one is durable.
+//  - An unconfirmed range (bytes that a collector may hold) is named by every frame that carries some of those bytes elsewhere.
 
-import { unconfirmedMax, type ByteRange, type FrameResult, type Unconfirmed } from '@catchment/protocol'
+import type { ByteRange, FrameResult, Unconfirmed } from '@catchment/protocol'
+import { backoffMs } from './backoff.ts'
+import { withUnconfirmed } from './unconfirmed.ts'
 
 /** What must survive a crash, besides the file's identity. */
 export interface SenderRecord {
@@ -17,7 +19,7 @@ export interface SenderRecord {
   readonly checkpoint: number
   /** The collector that frames may have been sent to since the record was written. */
   readonly collector: string | undefined
-  readonly doubts: readonly Unconfirmed[]
+  readonly unconfirmed: readonly Unconfirmed[]
 }
 
 export interface SentFrame {
@@ -25,19 +27,19 @@ export interface SentFrame {
   readonly to: number
 }
 
-export interface Sender {
+export interface SenderState {
   readonly stream: string
   /** Every byte before it is durable on some collector. */
   readonly checkpoint: number
-  /** Where frames go; undefined until somebody says. */
+  /** Where frames go; undefined until an assigner has answered. */
   readonly collector: string | undefined
   /** What the durable record says `collector` is. */
   readonly recorded: string | undefined
   readonly declare: boolean
   readonly inFlight: { readonly collector: string; readonly frames: readonly SentFrame[] } | undefined
-  /** Bytes sent to somebody and never answered. */
-  readonly doubts: readonly Unconfirmed[]
-  /** The next turn ends here: behind it the collector already holds bytes. */
+  /** Bytes sent to a collector and never answered. */
+  readonly unconfirmed: readonly Unconfirmed[]
+  /** The next batch ends here: after it the collector already holds bytes. */
   readonly endMax: number | undefined
   /** Nothing is sent before this instant of the caller's monotonic clock. */
   readonly holdUntilMs: number
@@ -54,23 +56,23 @@ export type SenderEffect =
   | { readonly type: 'resolve'; readonly refusedBy: string; readonly epoch: number; readonly to: string | undefined }
   /** The collector holds other bytes under this id: the shell begins a new stream. */
   | { readonly type: 'diverged' }
-  /** More doubts than `doubtsMax`: the oldest can no longer be named. */
-  | { readonly type: 'doubt-dropped'; readonly doubt: Unconfirmed }
+  /** More unconfirmed ranges than `unconfirmedMax`: the oldest can no longer be named. */
+  | { readonly type: 'unconfirmed-dropped'; readonly range: Unconfirmed }
 
-export interface Step {
-  readonly sender: Sender
+export interface SenderStep {
+  readonly sender: SenderState
   readonly effects: readonly SenderEffect[]
 }
 
-/** What the sender wants: a durable record of itself, a turn, or nothing for now. */
-export type NextTurn =
+/** What the sender wants: a durable record of itself, a batch, or nothing for now. */
+export type NextBatch =
   | { readonly type: 'record' }
   | {
       readonly type: 'send'
       readonly collector: string
       readonly from: number
       readonly endMax: number | undefined
-      /** By the first frame of the turn alone. */
+      /** By the first frame of the batch alone. */
       readonly declare: boolean
     }
   | { readonly type: 'wait'; readonly untilMs: number | undefined }
@@ -85,14 +87,12 @@ export interface Circumstances {
   readonly sizeBytes: number
 }
 
-export const doubtsMax = unconfirmedMax
-const backoffBaseMs = 100
-const backoffMaxMs = 5000
+const backoff = { baseMs: 100, maxMs: 5000 }
 /** No collector's Retry-After puts a stream to sleep for longer. */
 const holdMaxMs = 60_000
 
-/** A stream that nobody has heard of; `checkpoint` > 0 where following begins at the end of a file. */
-export function beginSender(stream: string, checkpoint = 0): Sender {
+/** A stream that no collector knows yet; `checkpoint` > 0 where following begins at the end of a file. */
+export function beginSender(stream: string, checkpoint = 0): SenderState {
   return {
     stream,
     checkpoint,
@@ -100,43 +100,44 @@ export function beginSender(stream: string, checkpoint = 0): Sender {
     recorded: undefined,
     declare: true,
     inFlight: undefined,
-    doubts: [],
+    unconfirmed: [],
     endMax: undefined,
     holdUntilMs: 0,
     failures: 0,
   }
 }
 
-/** A stream after a restart: everything behind the checkpoint may have been sent to the recorded collector. */
-export function resumeSender(record: SenderRecord, sizeBytes: number): Sender {
+/** A stream after a restart: everything after the checkpoint may have been sent to the recorded collector. */
+export function resumeSender(record: SenderRecord, sizeBytes: number): SenderState {
   const { stream, checkpoint, collector } = record
-  const sender = { ...beginSender(stream, checkpoint), collector, recorded: collector, doubts: record.doubts }
+  const sender = { ...beginSender(stream, checkpoint), collector, recorded: collector, unconfirmed: record.unconfirmed }
   if (collector === undefined || sizeBytes <= checkpoint) return sender
-  return { ...sender, doubts: addDoubt(sender.doubts, { from: checkpoint, to: sizeBytes, at: collector }).doubts }
+  const perhapsSent = { from: checkpoint, to: sizeBytes, at: collector }
+  return { ...sender, unconfirmed: withUnconfirmed(sender.unconfirmed, perhapsSent).unconfirmed }
 }
 
 /**
- * What to make durable when `nextTurn` says `record`. Until the next such moment only the checkpoint in the durable record
- * may be advanced: were the collector written anew while another has bytes in flight, a crash would leave the doubt with
- * the wrong one.
+ * What to make durable when `nextBatch` says `record`. Until the next such moment only the checkpoint in the durable record
+ * may be advanced: were another collector recorded while this one has bytes in flight, a crash would leave the unconfirmed
+ * range with the wrong one.
  */
-export function recordOf(sender: Sender): SenderRecord {
-  const { stream, checkpoint, collector, doubts } = sender
-  return { stream, checkpoint, collector, doubts }
+export function recordOf(sender: SenderState): SenderRecord {
+  const { stream, checkpoint, collector, unconfirmed } = sender
+  return { stream, checkpoint, collector, unconfirmed }
 }
 
 /** The record with `collector` has become durable. */
-export function recorded(sender: Sender, collector: string | undefined): Sender {
+export function recorded(sender: SenderState, collector: string | undefined): SenderState {
   return { ...sender, recorded: collector }
 }
 
-/** Its group is served by `collector`. A move takes effect for the next turn; what is in flight ends first. */
-export function assign(sender: Sender, collector: string): Sender {
+/** Its group is served by `collector`. A move takes effect for the next batch; what is in flight ends first. */
+export function assign(sender: SenderState, collector: string): SenderState {
   if (collector === sender.collector) return sender
   return { ...sender, collector, declare: true, endMax: undefined, holdUntilMs: 0, failures: 0 }
 }
 
-export function nextTurn(sender: Sender, nowMs: number): NextTurn {
+export function nextBatch(sender: SenderState, nowMs: number): NextBatch {
   const { collector, checkpoint } = sender
   if (sender.inFlight !== undefined || collector === undefined) return { type: 'wait', untilMs: undefined }
   if (sender.recorded !== collector) return { type: 'record' }
@@ -144,47 +145,47 @@ export function nextTurn(sender: Sender, nowMs: number): NextTurn {
   return { type: 'send', collector, from: checkpoint, endMax: sender.endMax, declare: sender.declare }
 }
 
-/** Which of the bytes [from, to) other collectors than the present one may hold: what a frame of them names. */
-export function unconfirmedIn(sender: Sender, from: number, to: number): Unconfirmed[] {
-  return sender.doubts
-    .filter((doubt) => doubt.at !== sender.collector && doubt.from < to && doubt.to > from)
-    .map((doubt) => ({ from: Math.max(from, doubt.from), to: Math.min(to, doubt.to), at: doubt.at }))
-}
-
-/** The turn has left: contiguous frames that begin at the checkpoint. */
-export function sent(sender: Sender, frames: readonly SentFrame[]): Sender {
+/** The batch has left: contiguous frames that begin at the checkpoint. */
+export function sent(sender: SenderState, frames: readonly SentFrame[]): SenderState {
   const { collector } = sender
   if (collector === undefined || sender.inFlight !== undefined || frames[0]?.from !== sender.checkpoint)
-    throw new Error(`stream ${sender.stream}: a turn must begin at ${sender.checkpoint}, with nothing in flight`)
+    throw new Error(`stream ${sender.stream}: a batch must begin at ${sender.checkpoint}, with nothing in flight`)
   return { ...sender, inFlight: { collector, frames } }
 }
 
 /** The request was refused as a whole before it was taken (429, 503, no connection): nothing of it is anywhere. */
-export function refused(sender: Sender, holdUntilMs: number): Step {
+export function refused(sender: SenderState, holdUntilMs: number): SenderStep {
   return { sender: { ...sender, inFlight: undefined, holdUntilMs }, effects: [] }
 }
 
-/** Silence, a broken connection, or an answer that made no sense: the turn may be durable there, or become so. */
-export function unanswered(sender: Sender, why: string, given: Circumstances): Step {
+/** Silence, a broken connection, or an answer that made no sense: the batch may be durable there, or become so. */
+export function unanswered(sender: SenderState, why: string, given: Circumstances): SenderStep {
   const { inFlight } = sender
   const first = inFlight?.frames[0]
   const last = inFlight?.frames.at(-1)
   if (inFlight === undefined || first === undefined || last === undefined) return { sender, effects: [] }
-  const added = addDoubt(sender.doubts, { from: first.from, to: last.to, at: inFlight.collector })
+  const { unconfirmed, dropped } = withUnconfirmed(sender.unconfirmed, {
+    from: first.from,
+    to: last.to,
+    at: inFlight.collector,
+  })
   return {
-    sender: { ...backedOff({ ...sender, inFlight: undefined }, given), doubts: added.doubts },
-    effects: [{ type: 'again', from: first.from, to: last.to, why }, ...added.effects],
+    sender: { ...backedOff({ ...sender, inFlight: undefined }, given), unconfirmed },
+    effects: [
+      { type: 'again', from: first.from, to: last.to, why },
+      ...(dropped === undefined ? [] : [{ type: 'unconfirmed-dropped' as const, range: dropped }]),
+    ],
   }
 }
 
-/** The collector answered: one result per frame of the turn, in their order. Anything else counts as no answer. */
-export function answered(sender: Sender, results: readonly FrameResult[], given: Circumstances): Step {
+/** The collector answered: one result per frame of the batch, in their order. Anything else counts as no answer. */
+export function answered(sender: SenderState, results: readonly FrameResult[], given: Circumstances): SenderStep {
   const { inFlight } = sender
   if (inFlight === undefined) return { sender, effects: [] }
   const { frames, collector } = inFlight
   if (!fits(sender, frames, results)) return unanswered(sender, 'an answer that does not fit', given)
   const moved = collector !== sender.collector
-  let next: Sender = { ...sender, inFlight: undefined }
+  let next: SenderState = { ...sender, inFlight: undefined }
   const effects: SenderEffect[] = []
   for (const [index, result] of results.entries()) {
     const frame = frames[index]
@@ -194,41 +195,41 @@ export function answered(sender: Sender, results: readonly FrameResult[], given:
     effects.push(...step.effects)
     if (step.effects.some((effect) => effect.type === 'diverged')) return { sender: next, effects }
     if (isFailure(result)) {
-      const strays = strayRanges(frames, results, index + 1)
-      return ended(sender, { next: withDoubts(next, strays, collector), effects, why: result.outcome }, given)
+      next = { ...next, unconfirmed: withStrays(next, inFlight, results, index + 1) }
+      return ended(sender, { next, effects, why: result.outcome }, given)
     }
   }
   return ended(sender, { next, effects, why: undefined }, given)
 }
 
-/** Frames that were taken although one before them was not: the collector holds them, the checkpoint cannot tell. */
-function strayRanges(frames: readonly SentFrame[], results: readonly FrameResult[], first: number): SentFrame[] {
-  return frames.filter((_, index) => {
+/** Frames that were taken although one before them was not: the collector holds them, the checkpoint does not show it. */
+function withStrays(
+  sender: SenderState,
+  inFlight: { readonly collector: string; readonly frames: readonly SentFrame[] },
+  results: readonly FrameResult[],
+  first: number,
+): readonly Unconfirmed[] {
+  let { unconfirmed } = sender
+  for (const [index, { from, to }] of inFlight.frames.entries()) {
     const result = results[index]
-    return index >= first && result !== undefined && !isFailure(result)
-  })
-}
-
-function withDoubts(sender: Sender, strays: readonly SentFrame[], at: string): Sender {
-  const doubts = strays.reduce<readonly Unconfirmed[]>(
-    (all, { from, to }) => addDoubt(all, { from, to, at }).doubts,
-    sender.doubts,
-  )
-  return { ...sender, doubts }
+    if (index >= first && result !== undefined && !isFailure(result))
+      unconfirmed = withUnconfirmed(unconfirmed, { from, to, at: inFlight.collector }).unconfirmed
+  }
+  return unconfirmed
 }
 
 function ended(
-  sender: Sender,
-  happened: { next: Sender; effects: readonly SenderEffect[]; why: string | undefined },
+  sender: SenderState,
+  happened: { next: SenderState; effects: readonly SenderEffect[]; why: string | undefined },
   given: Circumstances,
-): Step {
+): SenderStep {
   const { next, effects, why } = happened
   if (next.checkpoint > sender.checkpoint) return { sender: settled(next), effects: advanced(sender, next, effects) }
   if (why === undefined || next.failures > sender.failures) return { sender: next, effects }
   return { sender: next.holdUntilMs > given.nowMs ? next : backedOff(next, given), effects }
 }
 
-function fits(sender: Sender, frames: readonly SentFrame[], results: readonly FrameResult[]): boolean {
+function fits(sender: SenderState, frames: readonly SentFrame[], results: readonly FrameResult[]): boolean {
   const each = results.every(
     (result, index) => result.stream === sender.stream && result.start === frames[index]?.from && sane(result),
   )
@@ -243,7 +244,7 @@ interface Happened {
   readonly moved: boolean
 }
 
-function oneResult(sender: Sender, happened: Happened, given: Circumstances): Step {
+function oneResult(sender: SenderState, happened: Happened, given: Circumstances): SenderStep {
   const { frame, result, collector, moved } = happened
   const again = (why: string): SenderEffect => ({ type: 'again', from: frame.from, to: frame.to, why })
   const later = moved ? sender : backedOff(sender, given)
@@ -270,10 +271,10 @@ function oneResult(sender: Sender, happened: Happened, given: Circumstances): St
 }
 
 function durable(
-  sender: Sender,
+  sender: SenderState,
   happened: Happened & { range: ByteRange; again: boolean },
   given: Circumstances,
-): Step {
+): SenderStep {
   const { frame, range, moved } = happened
   if (range.from > frame.from || range.to < frame.to)
     return {
@@ -286,26 +287,26 @@ function durable(
   return { sender: step.sender, effects: [...step.effects, { type: 'duplicate', bytes: frame.to - frame.from }] }
 }
 
-/** The first such answer is how one learns that a range must be declared; to be told so again is a fault. */
+/** The first such answer says that a range must be declared; a second one is a fault. */
 function expected(
-  sender: Sender,
+  sender: SenderState,
   happened: { moved: boolean; held: ByteRange | undefined; again: SenderEffect },
   given: Circumstances,
-): Step {
+): SenderStep {
   const { moved, held, again } = happened
   const step = held === undefined || !contains(held, sender.checkpoint) ? still(sender) : advance(sender, held, given)
   const effects = [...step.effects, again]
   if (moved) return { sender: step.sender, effects }
-  const told = { ...step.sender, declare: true }
-  const repeated = sender.declare && told.checkpoint === sender.checkpoint
-  return { sender: repeated ? backedOff(told, given) : { ...told, holdUntilMs: given.nowMs + 1 }, effects }
+  const declaring = { ...step.sender, declare: true }
+  const repeated = sender.declare && declaring.checkpoint === sender.checkpoint
+  return { sender: repeated ? backedOff(declaring, given) : { ...declaring, holdUntilMs: given.nowMs + 1 }, effects }
 }
 
 function overlapped(
-  sender: Sender,
+  sender: SenderState,
   happened: { frame: SentFrame; moved: boolean; boundary: number; held: ByteRange | undefined },
   given: Circumstances,
-): Step {
+): SenderStep {
   const { frame, held, boundary, moved } = happened
   const again: SenderEffect = { type: 'again', from: frame.from, to: frame.to, why: 'overlap' }
   if (held !== undefined && contains(held, sender.checkpoint) && held.to > sender.checkpoint) {
@@ -320,52 +321,36 @@ function overlapped(
   }
 }
 
-function advance(sender: Sender, range: ByteRange, given: Circumstances): Step {
+function advance(sender: SenderState, range: ByteRange, given: Circumstances): SenderStep {
   if (range.to > given.sizeBytes) return { sender, effects: [{ type: 'diverged' }] }
   return still({ ...sender, checkpoint: Math.max(sender.checkpoint, range.to) })
 }
 
-function advanced(before: Sender, after: Sender, effects: readonly SenderEffect[]): SenderEffect[] {
+function advanced(before: SenderState, after: SenderState, effects: readonly SenderEffect[]): SenderEffect[] {
   return [{ type: 'advanced', from: before.checkpoint, to: after.checkpoint }, ...effects]
 }
 
-/** After progress: no failures, no doubts and no limit behind the checkpoint. */
-function settled(sender: Sender): Sender {
+/** After progress: no failures, and no unconfirmed ranges and no limit that the checkpoint has passed. */
+function settled(sender: SenderState): SenderState {
   const { checkpoint, endMax } = sender
   return {
     ...sender,
     failures: 0,
-    doubts: sender.doubts.filter((doubt) => doubt.to > checkpoint),
+    unconfirmed: sender.unconfirmed.filter((range) => range.to > checkpoint),
     endMax: endMax !== undefined && endMax <= checkpoint ? undefined : endMax,
   }
 }
 
-function backedOff(sender: Sender, given: Circumstances): Sender {
-  const ceilingMs = Math.min(backoffMaxMs, backoffBaseMs * 2 ** Math.min(sender.failures, 10))
-  const holdUntilMs = given.nowMs + ceilingMs * (0.5 + given.chance / 2)
+function backedOff(sender: SenderState, given: Circumstances): SenderState {
+  const holdUntilMs = given.nowMs + backoffMs(backoff, sender.failures, given.chance)
   return { ...sender, failures: sender.failures + 1, holdUntilMs }
 }
 
-function heldBack(sender: Sender, retryAfterMs: number, given: Circumstances): Sender {
+function heldBack(sender: SenderState, retryAfterMs: number, given: Circumstances): SenderState {
   return { ...sender, holdUntilMs: given.nowMs + Math.min(holdMaxMs, retryAfterMs * (1 + given.chance / 4)) }
 }
 
-function addDoubt(
-  doubts: readonly Unconfirmed[],
-  doubt: Unconfirmed,
-): { doubts: readonly Unconfirmed[]; effects: readonly SenderEffect[] } {
-  const same = doubts.find((other) => other.at === doubt.at)
-  const merged =
-    same === undefined
-      ? doubt
-      : { from: Math.min(same.from, doubt.from), to: Math.max(same.to, doubt.to), at: doubt.at }
-  const all = [...doubts.filter((other) => other !== same), merged]
-  const oldest = all[0]
-  if (all.length <= doubtsMax || oldest === undefined) return { doubts: all, effects: [] }
-  return { doubts: all.slice(1), effects: [{ type: 'doubt-dropped', doubt: oldest }] }
-}
-
-function still(sender: Sender): Step {
+function still(sender: SenderState): SenderStep {
   return { sender, effects: [] }
 }
 
