@@ -36,8 +36,36 @@ const owners = {
   'prom-client': 'packages/runtime/src/metrics.ts',
   commander: 'packages/runtime/src/command-line.ts',
   yaml: 'packages/runtime/src/settings.ts',
-  chokidar: 'source-agent/src/watcher.ts',
-  picomatch: 'source-agent/src/globs.ts',
+  chokidar: 'source-agent/src/files/watcher.ts',
+  picomatch: 'source-agent/src/files/globs.ts',
+}
+
+// The arrows inside a program, between the folders of its `src`: of its own program a folder may import itself and what is
+// listed. Files that lie in `src` itself put the program together, and may import all of it.
+const innerRooms = {
+  'source-agent': {
+    decide: { to: [], why: 'decisions know no shell' },
+    metering: { to: [], why: 'what is counted and limited is below all that counts and is limited' },
+    data: { to: ['decide'], why: 'what is on disk is described without what the program does with it' },
+    files: { to: ['decide', 'metering'], why: 'a file is looked at and held open whatever is shipped of it' },
+    streams: {
+      to: ['decide', 'data', 'files'],
+      why: 'a stream is the queue between a file and its shipping: it starts neither',
+    },
+    routing: { to: ['decide', 'data'], why: 'where groups go is asked whatever is followed' },
+    shipping: {
+      to: ['decide', 'data', 'files', 'metering', 'routing', 'streams'],
+      why: 'frames go down only: shipping answers by events, and knows neither readers nor followers',
+    },
+    reading: {
+      to: ['decide', 'files', 'metering', 'shipping', 'streams'],
+      why: 'what is read goes down to shipping: a file that changed is an event for the follower',
+    },
+    following: {
+      to: ['data', 'decide', 'files', 'metering', 'reading', 'shipping', 'streams'],
+      why: 'the top: it starts and ends streams, and nothing below knows when',
+    },
+  },
 }
 
 const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
@@ -67,6 +95,15 @@ module.exports = {
       from: { pathNot: `^${owner.replaceAll('.', '\\.')}$` },
       to: { path: `node_modules/(@types/)?${library}/` },
     })),
+    ...Object.entries(innerRooms).flatMap(([room, inner]) =>
+      Object.entries(inner).map(([folder, { to, why }]) => ({
+        name: `arrows-of-${room.split('/').at(-1)}-${folder}`,
+        comment: why,
+        severity: 'error',
+        from: { path: `${source(room)}${folder}/` },
+        to: { path: source(room), pathNot: [folder, ...to].map((other) => `${source(room)}${other}/`) },
+      })),
+    ),
     {
       name: 'decisions-are-pure',
       comment: 'a decision is replayed from a seed: it imports decisions and the protocol, never I/O',
