@@ -7,7 +7,7 @@ import { Scene } from './scene.ts'
 interface Generation {
   content: string
   readonly fd: number
-  /** Without a name: after a crash nobody can find it. */
+  /** Without a name: after a crash it cannot be found. */
   deleted?: boolean
 }
 
@@ -105,7 +105,7 @@ export const commands: Record<string, (model: Model) => Promise<void> | void> = 
     if (before !== undefined && before.deleted !== true && before.fd !== model.current.fd)
       model.write(before, model.text(2))
   },
-  /** All of it is stored; the checkpoint need not tell yet. */
+  /** All of it is stored; the checkpoint need not show it yet. */
   truncate: async (model) => {
     await model.quiesce()
     model.truncated()

@@ -104,9 +104,9 @@ export class Scene {
     await this.until(() => now() === wanted, name).catch((thrown: unknown) => {
       const lengths = (texts: readonly (string | undefined)[]): string =>
         texts.map((text) => text?.length ?? 'holes').join()
-      const told = this.logged.filter(({ level }) => level !== 'debug').slice(-12)
+      const recent = this.logged.filter(({ level }) => level !== 'debug').slice(-12)
       throw new Error(
-        `${thrown instanceof Error ? thrown.message : ''}: lengths ${lengths(contents)}, but ${lengths(this.generations(name))}; log ${JSON.stringify(told)}`,
+        `${thrown instanceof Error ? thrown.message : ''}: lengths ${lengths(contents)}, but ${lengths(this.generations(name))}; log ${JSON.stringify(recent)}`,
       )
     })
   }

@@ -118,8 +118,8 @@ export function resumeSender(record: SenderRecord, sizeBytes: number): SenderSta
 
 /**
  * What to make durable when `nextBatch` says `record`. Until the next such moment only the checkpoint in the durable record
- * may be advanced: were another collector recorded while this one has bytes in flight, a crash would leave the unconfirmed
- * range with the wrong one.
+ * may be advanced: were another collector recorded while this one has bytes in flight, after a crash the unconfirmed range
+ * would have the wrong collector's name.
  */
 export function recordOf(sender: SenderState): SenderRecord {
   const { stream, checkpoint, collector, unconfirmed } = sender

@@ -1,5 +1,5 @@
-// The file's side of a stream: where the file lies, what it is known to hold, and how far it was read. Everyone may read
-// it; it changes by these methods alone, which keep that the size never falls below what was read, that the offset never
+// The file's side of a stream: where the file lies, what it is known to hold, and how far it was read. All parts may
+// read it; it changes by these methods alone, which ensure that the size never falls below what was read, that the offset never
 // goes back, and that a state follows only from one that allows it.
 
 import { crc32 } from 'node:zlib'
@@ -19,7 +19,7 @@ export interface ReadPosition {
 
 /** What waits at the end of a file: a last line without its newline, or all of it while the file cannot be read. */
 export interface WaitingRest {
-  /** So many bytes; Infinity where the file cannot be read. */
+  /** How many bytes wait; Infinity where the file cannot be read. */
   readonly bytes: number
   readonly sinceMs: number
 }
@@ -153,7 +153,7 @@ export class FollowedFile {
     this.#at = at
   }
 
-  /** It lies somewhere, and no longer where it did. */
+  /** It has a name still, but no longer where it was, and the new one is not known. */
   movedAway(): void {
     this.#become('rotated')
   }
@@ -186,7 +186,7 @@ export class FollowedFile {
     this.#modifiedNs = modifiedNs
   }
 
-  /** A reader or a collector has shown that it holds so many bytes at least. */
+  /** A look, a read or a collector has shown that it holds at least `sizeBytes`. */
   holdsAtLeast(sizeBytes: number): void {
     this.#sizeBytes = Math.max(this.#sizeBytes, sizeBytes)
   }

@@ -29,7 +29,7 @@ export class HeldFile {
 
   /**
    * How many bytes were read into the start of `buffer`; fewer than asked for at the end of the file. One read and no
-   * second one to fill the rest: between two the file may be truncated and written anew, and their bytes belong to two
+   * second one to fill the rest: between two the file may be truncated and written again, and their bytes belong to two
    * generations.
    */
   async read(buffer: Buffer, length: number, position: number): Promise<number> {

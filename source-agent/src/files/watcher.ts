@@ -16,7 +16,7 @@ export const hotFilesMax = 256
 const directoryPollMs = 1000
 
 export interface WatchListener {
-  /** Something appeared or vanished somewhere: scan soon. */
+  /** A file or directory appeared or vanished: scan soon. */
   readonly structure: () => void
   /** The file at `path` was written, moved or removed: look now. */
   readonly file: (path: string) => void

@@ -2,7 +2,7 @@ import type { Clock } from '@catchment/runtime'
 import { beginsLike, namesBeforeRotation, type FoundFile } from '../files/file-looks.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 
-/** A new file that begins like a followed one may be its copy: it is left alone for so long. */
+/** How long a new file that begins like a followed one, and so may be its copy, is left alone. */
 const copyHoldMs = 5000
 
 /** Files that may be the copy that copytruncate makes before it truncates: then they are no new generation. */

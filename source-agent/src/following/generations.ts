@@ -55,7 +55,7 @@ export interface GenerationsEvents {
   found: [path: string, found: FoundFile]
 }
 
-/** After so many ticks a rotation that was under way has ended. */
+/** How many ticks after which a rotation that was under way has ended. */
 const settledTicks = 3
 
 /**

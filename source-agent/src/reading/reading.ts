@@ -38,7 +38,7 @@ export interface ReadingEvents {
 
 const { blockBytes, memoryBytesMax, aheadBytesMax } = limits
 const readsAtOnceMax = 4
-/** So little, and written so short a time ago, is read without the pool. */
+/** At most this much, written at most this long ago, is read on this thread: it is in memory still. */
 const freshBytesMax = 64 * 1024
 const freshMs = 1000
 /** A block that cannot be read is tried again after this long; a file that cannot at all is a gap. */

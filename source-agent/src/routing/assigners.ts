@@ -51,7 +51,7 @@ export class Assigners {
     this.#origin = options.seeds[0] ?? ''
   }
 
-  /** The one to ask: the one that answered last, as long as it does. */
+  /** The assigner to ask: the last one to answer, until it fails. */
   get origin(): string {
     return this.#origin
   }

@@ -136,8 +136,9 @@ class Ranges {
 function checkNamed(collectors: ReadonlyMap<string, Ranges>, named: ReadonlySet<string>, size: number): void {
   for (let at = 0; at < size; at += 1) {
     const holders = [...collectors].filter(([, ranges]) => ranges.holds(at)).map(([id]) => id)
-    const told = holders.filter((id) => named.has(`${id} ${at}`)).length
-    if (told < holders.length - 1) throw new Error(`byte ${at} is at ${holders.join()}, and only ${told} are named`)
+    const namedCount = holders.filter((id) => named.has(`${id} ${at}`)).length
+    if (namedCount < holders.length - 1)
+      throw new Error(`byte ${at} is at ${holders.join()}, and only ${namedCount} are named`)
   }
 }
 
