@@ -28,20 +28,8 @@ const rooms = {
   },
 }
 
-const owners = {
-  'node-zookeeper-client': 'packages/coordination/src/session/zookeeper.ts',
-  undici: 'packages/runtime/src/http-client.ts',
-  fastify: 'packages/runtime/src/http-server.ts',
-  pino: 'packages/runtime/src/log.ts',
-  'prom-client': 'packages/runtime/src/metrics.ts',
-  commander: 'packages/runtime/src/command-line.ts',
-  yaml: 'packages/runtime/src/settings.ts',
-  chokidar: 'source-agent/src/files/watcher.ts',
-  picomatch: 'source-agent/src/files/globs.ts',
-}
-
-// The arrows inside a program, between the folders of its `src`: of its own program a folder may import itself and what is
-// listed. Files that lie in `src` itself put the program together, and may import all of it.
+// The rooms of a program: each folder of its `src` may import itself and what is listed beside it. Files of `src` itself
+// put the program together from all of them.
 const innerRooms = {
   'source-agent': {
     decide: { to: [], why: 'decisions know no shell' },
@@ -68,8 +56,43 @@ const innerRooms = {
   },
 }
 
+const owners = {
+  'node-zookeeper-client': 'packages/coordination/src/session/zookeeper.ts',
+  undici: 'packages/runtime/src/http-client.ts',
+  fastify: 'packages/runtime/src/http-server.ts',
+  pino: 'packages/runtime/src/log.ts',
+  'prom-client': 'packages/runtime/src/metrics.ts',
+  commander: 'packages/runtime/src/command-line.ts',
+  yaml: 'packages/runtime/src/settings.ts',
+  chokidar: 'source-agent/src/files/watcher.ts',
+  picomatch: 'source-agent/src/files/globs.ts',
+}
+
 const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
 const source = (room) => `^${room}/src/`
+
+const escaped = (path) => path.replaceAll('.', '\\.')
+const innerArrows = Object.entries(innerRooms).flatMap(([program, inner]) => [
+  ...Object.entries(inner).map(([room, { to, why }]) => ({
+    name: `arrows-of-${program}-${room}`,
+    comment: why,
+    severity: 'error',
+    from: { path: `${source(program)}${room}/` },
+    to: {
+      path: source(program),
+      pathNot: [room, ...to].map(
+        (other) => source(program) + (other.endsWith('.ts') ? `${escaped(other)}$` : `${other}/`),
+      ),
+    },
+  })),
+  {
+    name: `rooms-of-${program}`,
+    comment: 'every folder of the program has a line in the table of its rooms',
+    severity: 'error',
+    from: { path: `${source(program)}[^/]+/`, pathNot: Object.keys(inner).map((room) => `${source(program)}${room}/`) },
+    to: { path: '.' },
+  },
+])
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {
@@ -88,6 +111,7 @@ module.exports = {
       from: { path: source(room) },
       to: { path: anyRoom, pathNot: [source(room), ...to.map((other) => `^${other}/src/index\\.ts$`)] },
     })),
+    ...innerArrows,
     ...Object.entries(owners).map(([library, owner]) => ({
       name: `owner-of-${library}`,
       comment: `one file knows ${library}, so that it can be replaced in one place`,
@@ -95,15 +119,6 @@ module.exports = {
       from: { pathNot: `^${owner.replaceAll('.', '\\.')}$` },
       to: { path: `node_modules/(@types/)?${library}/` },
     })),
-    ...Object.entries(innerRooms).flatMap(([room, inner]) =>
-      Object.entries(inner).map(([folder, { to, why }]) => ({
-        name: `arrows-of-${room.split('/').at(-1)}-${folder}`,
-        comment: why,
-        severity: 'error',
-        from: { path: `${source(room)}${folder}/` },
-        to: { path: source(room), pathNot: [folder, ...to].map((other) => `${source(room)}${other}/`) },
-      })),
-    ),
     {
       name: 'decisions-are-pure',
       comment: 'a decision is replayed from a seed: it imports decisions and the protocol, never I/O',

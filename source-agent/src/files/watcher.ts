@@ -15,7 +15,7 @@ export interface Watcher {
 export const hotFilesMax = 256
 const directoryPollMs = 1000
 
-export interface WatchListener {
+export interface WatcherHints {
   /** A file or directory appeared or vanished: scan soon. */
   readonly structure: () => void
   /** The file at `path` was written, moved or removed: look now. */
@@ -23,7 +23,7 @@ export interface WatchListener {
   readonly failed: (error: unknown) => void
 }
 
-export function startWatcher(directories: readonly string[], hints: WatchListener): Watcher {
+export function startWatcher(directories: readonly string[], hints: WatcherHints): Watcher {
   const structure = watch([...directories], {
     usePolling: true,
     interval: directoryPollMs,
@@ -53,7 +53,7 @@ export function startWatcher(directories: readonly string[], hints: WatchListene
   }
 }
 
-function watchFile(path: string, hints: WatchListener): FSWatcher {
+function watchFile(path: string, hints: WatcherHints): FSWatcher {
   const watcher = watch(path, { ignoreInitial: true, atomic: false, awaitWriteFinish: false, followSymlinks: true })
   watcher.on('raw', () => {
     hints.file(path)

@@ -20,7 +20,7 @@ import { resumeStream } from '../streams/followed-stream.ts'
 import type { MemoryBudget } from '../streams/memory-budget.ts'
 import type { Follower } from './follower.ts'
 
-export interface RecoveryOptions {
+export interface ResumeOptions {
   readonly clock: Clock
   readonly log: Log
   readonly checkpoints: CheckpointLog
@@ -33,7 +33,7 @@ export interface RecoveryOptions {
 const recordsPerTurn = 200
 
 /** Resumes what can be resumed. What was found and is no known stream is left for the caller to discover. */
-export async function recover(recovery: RecoveryOptions, found: readonly FoundFile[]): Promise<void> {
+export async function recover(recovery: ResumeOptions, found: readonly FoundFile[]): Promise<void> {
   const newest = [...newestByPath(recovery.checkpoints).values()] // before what is nowhere is forgotten
   const byInode = new Map(found.map((one) => [inodeKey(one.stat), one]))
   const claimed = new Set<string>()
@@ -63,7 +63,7 @@ function lyingAt(record: StreamRecord): FoundFile | undefined {
   return stat !== undefined && sameInode(record.identity, whoIs(stat)) ? { path: record.at, stat } : undefined
 }
 
-function resume(recovery: RecoveryOptions, record: StreamRecord, there: FoundFile, claimed: Set<string>): boolean {
+function resume(recovery: ResumeOptions, record: StreamRecord, there: FoundFile, claimed: Set<string>): boolean {
   const key = inodeKey(there.stat)
   if (claimed.has(key)) return false
   const file = openQuietly(there.path)
@@ -82,7 +82,7 @@ function resume(recovery: RecoveryOptions, record: StreamRecord, there: FoundFil
 }
 
 /** No file holds the bytes up to the last known size any more: perhaps the collector does. */
-function lose(recovery: RecoveryOptions, record: StreamRecord): void {
+function lose(recovery: ResumeOptions, record: StreamRecord): void {
   const { checkpoints, follower, clock, losses, memory } = recovery
   if (record.sizeBytes <= record.checkpoint) {
     checkpoints.forget(record.stream)

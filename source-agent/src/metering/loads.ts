@@ -4,7 +4,7 @@
 import type { GroupReport } from '@catchment/protocol'
 import type { Clock } from '@catchment/runtime'
 
-interface GroupLoad {
+interface OfferedLoad {
   offeredBytes: number
   backlogBytes: number
   sinceMs: number
@@ -16,7 +16,7 @@ const lineBytesGuess = 150
 
 export class Loads {
   readonly #clock: Clock
-  readonly #groups = new Map<string, GroupLoad>()
+  readonly #groups = new Map<string, OfferedLoad>()
 
   constructor(clock: Clock) {
     this.#clock = clock
@@ -63,7 +63,7 @@ export class Loads {
     return sum
   }
 
-  #of(group: string): GroupLoad {
+  #of(group: string): OfferedLoad {
     const known = this.#groups.get(group)
     if (known !== undefined) return known
     const load = { offeredBytes: 0, backlogBytes: 0, sinceMs: this.#clock.monotonicMs(), readBytes: 0, readLines: 0 }
