@@ -74,7 +74,7 @@ const source = (room) => `^${room}/src/`
 const escaped = (path) => path.replaceAll('.', '\\.')
 const innerArrows = Object.entries(innerRooms).flatMap(([program, inner]) => [
   ...Object.entries(inner).map(([room, { to, why }]) => ({
-    name: `arrows-of-${program}-${room}`,
+    name: `inner-arrows-of-${program}-${room}`,
     comment: why,
     severity: 'error',
     from: { path: `${source(program)}${room}/` },
