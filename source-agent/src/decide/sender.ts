@@ -4,8 +4,8 @@
 // Rules that keep lines from being lost or doubled:
 //  - Every batch begins at the checkpoint, and at most one batch is in flight.
 //  - The checkpoint advances to the end of a durable range only if that range contains the checkpoint.
-//  - Before the first frame leaves for a collector, a durable record says so (`record`): after a crash the agent knows who
-//    may hold bytes that it cannot remember having sent.
+//  - Before the first frame leaves for a collector, a durable record says so (`record`): after a crash the agent knows which
+//    collector may hold bytes that it cannot remember having sent.
 //  - The first frame of a batch to a collector after a move, a restart or a rewind declares a new range, until one is durable.
 //  - An unconfirmed range (bytes that a collector may hold) is named by every frame that carries some of those bytes elsewhere.
 

@@ -55,7 +55,7 @@ export interface GenerationsEvents {
   found: [path: string, found: FoundFile]
 }
 
-/** How many ticks after which a rotation that was under way has ended. */
+/** A rotation that was under way has ended after this many ticks. */
 const settledTicks = 3
 
 /**
