@@ -19,8 +19,7 @@ export async function putsAndTakes(
   prepare()
   for (const item of ['1', '2', '3']) await own.put(bytes(item))
   await strike()
-  const call = { timeoutMs: 20_000 }
-  const taken = [await own.take(call), await others.take(call), await own.take(call), await others.take(call)]
+  const taken = [await own.take(), await others.take(), await own.take(), await others.take()]
   expect(taken.map(text)).toEqual(['0', '1', '2', '3'])
   expect(await others.size()).toBe(0)
   await victim.session.close() // receipts of puts whose answer was lost end with the session
