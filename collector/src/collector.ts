@@ -19,19 +19,19 @@ import {
   type Metrics,
   type Random,
 } from '@catchment/runtime'
-import { Assignment } from './assignment.ts'
+import { Assignment } from './cluster/assignment.ts'
 import { controlRoutes } from './control-routes.ts'
-import { openDataDirectory, type DataDirectory } from './data-directory.ts'
+import { openDataDirectory, type DataDirectory } from './segments/data-directory.ts'
 import { LoadMeter } from './decide/load.ts'
 import { isServed } from './decide/routing.ts'
-import { DeliveryLoop } from './delivery.ts'
-import type { Disk } from './disk.ts'
-import { DiskProbe } from './disk-probe.ts'
-import { Ingest } from './ingest.ts'
-import { Member } from './membership.ts'
-import { Mirror } from './mirror.ts'
-import { Retention } from './retention.ts'
-import { Store } from './store.ts'
+import { DeliveryLoop } from './delivery/delivery-loop.ts'
+import type { Disk } from './segments/disk.ts'
+import { DiskProbe } from './cluster/disk-probe.ts'
+import { Ingest } from './ingest/ingest.ts'
+import { Member } from './cluster/membership.ts'
+import { Mirror } from './sinks/mirror/mirror.ts'
+import { Retention } from './delivery/retention.ts'
+import { Store } from './segments/store.ts'
 
 export const reportIntervalMs = 2000
 /** From SIGTERM on: requests under way end, and what is stored is delivered. */

@@ -3,11 +3,11 @@
 import type { CollectorState, CollectorStatusAnswer, LoadAnswer } from '@catchment/protocol'
 import type { SessionState } from '@catchment/coordination'
 import type { Metrics, Route } from '@catchment/runtime'
-import type { Assignment } from './assignment.ts'
+import type { Assignment } from './cluster/assignment.ts'
 import type { LoadMeter } from './decide/load.ts'
 import { servedGroups } from './decide/routing.ts'
-import type { DeliveryLoop } from './delivery.ts'
-import type { Store } from './store.ts'
+import type { DeliveryLoop } from './delivery/delivery-loop.ts'
+import type { Store } from './segments/store.ts'
 
 export interface ControlParts {
   readonly id: string

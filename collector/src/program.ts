@@ -18,7 +18,7 @@ import {
 } from '@catchment/runtime'
 import { z } from 'zod'
 import { startCollector } from './collector.ts'
-import { realDisk } from './disk.ts'
+import { realDisk } from './segments/disk.ts'
 
 const settings = {
   zookeeper: textSetting({ help: 'the ZooKeeper servers', placeholder: 'HOST:PORT,…' }),

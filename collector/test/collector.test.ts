@@ -13,9 +13,9 @@ import {
 } from '@catchment/protocol'
 import { realClock, realRandom } from '@catchment/runtime'
 import { startCollector, type Collector, type CollectorSettings } from '../src/collector.ts'
-import { openDataDirectory } from '../src/data-directory.ts'
-import { Member } from '../src/membership.ts'
-import { realDisk, type Disk, type DiskFile } from '../src/disk.ts'
+import { openDataDirectory } from '../src/segments/data-directory.ts'
+import { Member } from '../src/cluster/membership.ts'
+import { realDisk, type Disk, type DiskFile } from '../src/segments/disk.ts'
 import { frame, place, quiet, Sender, streamA, streamBytes, temporary, until } from './kit.ts'
 
 const paths = treePaths('/logs')

@@ -1,6 +1,6 @@
 // A disk in memory that does as it is told: withholds fdatasync, is full, fails; and remembers in which order.
 
-import type { Disk, DiskFile } from '../src/disk.ts'
+import type { Disk, DiskFile } from '../src/segments/disk.ts'
 
 export class FakeDisk implements Disk {
   readonly files = new Map<string, Buffer>()

@@ -7,7 +7,7 @@ import { emptyCollectorList, encodeZnode, treePaths, type ByteRange } from '@cat
 import { full } from '@catchment/testing'
 import { realClock, realRandom } from '@catchment/runtime'
 import { subtracted, united } from '../src/decide/intervals.ts'
-import { readStoredFrames } from '../src/segment-reader.ts'
+import { readStoredFrames } from '../src/segments/segment-reader.ts'
 import { frame, place, Sender, streamBytes, temporary, until } from './kit.ts'
 import { startProcess, type CollectorProcess } from './process.ts'
 

@@ -3,7 +3,7 @@
 import { createHash } from 'node:crypto'
 import { existsSync, readFileSync, readdirSync, statSync } from 'node:fs'
 import { join } from 'node:path'
-import { readStoredFrames } from '../../../collector/src/segment-reader.ts'
+import { readStoredFrames } from '../../../collector/src/segments/segment-reader.ts'
 
 export interface MirrorFile {
   readonly path: string

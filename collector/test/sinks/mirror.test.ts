@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { decodeFrame, type ByteRange } from '@catchment/protocol'
-import { Mirror, type Delivery } from '../src/mirror.ts'
-import { mirrorPlace } from '../src/mirror-paths.ts'
-import { frame, place, streamA, streamBytes, temporary } from './kit.ts'
+import { Mirror, type Delivery } from '../../src/sinks/mirror/mirror.ts'
+import { mirrorPlace } from '../../src/sinks/mirror/mirror-paths.ts'
+import { frame, place, streamA, streamBytes, temporary } from '../kit.ts'
 
 let folder: Awaited<ReturnType<typeof temporary>>
 

@@ -24,13 +24,13 @@ import {
   type RawRoute,
 } from '@catchment/runtime'
 import { crc32 } from 'node:zlib'
-import type { Assignment } from './assignment.ts'
-import { admit, credit, inFlightBytesMax, type Admission } from './decide/admission.ts'
-import { AgentRegister } from './decide/agents.ts'
-import type { LoadMeter } from './decide/load.ts'
-import { routeGroup } from './decide/routing.ts'
+import type { Assignment } from '../cluster/assignment.ts'
+import { admit, credit, inFlightBytesMax, type Admission } from '../decide/admission.ts'
+import { AgentRegister } from '../decide/agents.ts'
+import type { LoadMeter } from '../decide/load.ts'
+import { routeGroup } from '../decide/routing.ts'
 import { discard, readBody } from './request-body.ts'
-import { noSpaceRetryMs, type Store } from './store.ts'
+import { noSpaceRetryMs, type Store } from '../segments/store.ts'
 
 /** A body that has not arrived whole by then is cut off, and its memory freed. */
 export const bodyTimeoutMs = 30_000

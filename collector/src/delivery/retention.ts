@@ -2,8 +2,8 @@
 // in a durable snapshot. When none can go, nothing is deleted: admission pushes back until delivery has caught up.
 
 import { Background, type Log, type Metrics } from '@catchment/runtime'
-import type { DeliveryLoop } from './delivery.ts'
-import type { Store } from './store.ts'
+import type { DeliveryLoop } from './delivery-loop.ts'
+import type { Store } from '../segments/store.ts'
 
 export interface RetentionOptions {
   readonly store: Pick<Store, 'segments' | 'dataBytes' | 'snapshotUpTo' | 'removeOldest'>

@@ -4,7 +4,7 @@
 
 import { join } from 'node:path'
 import { asError } from '@catchment/runtime'
-import type { Disk, DiskFile } from './disk.ts'
+import type { Disk, DiskFile } from '../segments/disk.ts'
 
 const probeName = 'probe'
 

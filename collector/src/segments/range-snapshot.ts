@@ -6,7 +6,7 @@ import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { parseJson, streamIdSchema } from '@catchment/protocol'
 import { asError, codeOf, writeFileDurably, type Log } from '@catchment/runtime'
-import type { RangeTable } from './decide/ranges.ts'
+import type { RangeTable } from '../decide/ranges.ts'
 
 const offset = z.number().int().nonnegative()
 const contentsSchema = z.object({

@@ -24,8 +24,8 @@ import {
   type ZooKeeperSession,
 } from '@catchment/coordination'
 import { CatchmentError, type Log } from '@catchment/runtime'
-import type { DataDirectory } from './data-directory.ts'
-import { mayReplace } from './decide/fence.ts'
+import type { DataDirectory } from '../segments/data-directory.ts'
+import { mayReplace } from '../decide/fence.ts'
 
 export interface MemberOptions {
   readonly id: string

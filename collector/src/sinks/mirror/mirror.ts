@@ -6,7 +6,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteRange, FrameHeader } from '@catchment/protocol'
 import { asError, CatchmentError, codeOf, makePrivateDirectory, syncDirectory } from '@catchment/runtime'
-import { united } from './decide/intervals.ts'
+import { united } from '../../decide/intervals.ts'
 import { makeDirectories, mirrorPlace } from './mirror-paths.ts'
 import { announceHole, isMissingAnything, noteGap, subtractDelivered, withMirrorLock } from './mirror-missing.ts'
 

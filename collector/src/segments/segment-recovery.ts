@@ -6,7 +6,7 @@
 import { join } from 'node:path'
 import type { FrameHeader } from '@catchment/protocol'
 import type { Log } from '@catchment/runtime'
-import type { RangeTable } from './decide/ranges.ts'
+import type { RangeTable } from '../decide/ranges.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { decodeSegmentHeader, segmentHeaderBytes, segmentName, sequenceOf } from './segment-format.ts'
 import type { Segment } from './segment-log.ts'

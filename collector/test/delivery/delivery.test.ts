@@ -3,12 +3,12 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { decodeFrame, decodeFrameHeader, encodeFrameHeader } from '@catchment/protocol'
 import { createMetrics, makePrivateDirectory, realClock } from '@catchment/runtime'
-import { DeliveryLoop } from '../src/delivery.ts'
-import { realDisk } from '../src/disk.ts'
-import { Mirror } from '../src/mirror.ts'
-import { Retention } from '../src/retention.ts'
-import { Store } from '../src/store.ts'
-import { frame, place, quiet, streamA, streamB, streamBytes, temporary, until } from './kit.ts'
+import { DeliveryLoop } from '../../src/delivery/delivery-loop.ts'
+import { realDisk } from '../../src/segments/disk.ts'
+import { Mirror } from '../../src/sinks/mirror/mirror.ts'
+import { Retention } from '../../src/delivery/retention.ts'
+import { Store } from '../../src/segments/store.ts'
+import { frame, place, quiet, streamA, streamB, streamBytes, temporary, until } from '../kit.ts'
 
 let folder: Awaited<ReturnType<typeof temporary>>
 let store: Store

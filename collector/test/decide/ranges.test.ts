@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { RangeTable, type OfferedFrame, type Ticket, type Verdict } from '../src/decide/ranges.ts'
-import { streamA, streamB } from './kit.ts'
+import { RangeTable, type OfferedFrame, type Ticket, type Verdict } from '../../src/decide/ranges.ts'
+import { streamA, streamB } from '../kit.ts'
 
 /** What a set of bytes says of a frame: the definition that the table must agree with. */
 class ByteSets {

@@ -36,7 +36,7 @@ import { dirname, join } from 'node:path'
 import { z } from 'zod'
 import { parseJson, type ByteRange } from '@catchment/protocol'
 import { codeOf, withFileLock } from '@catchment/runtime'
-import { subtracted, united } from './decide/intervals.ts'
+import { subtracted, united } from '../../decide/intervals.ts'
 
 /** The wait blocks the event loop: less than what heartbeats bear. Past it delivery starts over and tries again. */
 const lockTimeoutMs = 1000

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import type { DecodedFrame, FrameResult } from '@catchment/protocol'
 import { asError, Background, CatchmentError, type Log, type Metrics } from '@catchment/runtime'
-import { RangeTable, type Ticket, type Verdict } from './decide/ranges.ts'
+import { RangeTable, type Ticket, type Verdict } from '../decide/ranges.ts'
 import type { Disk } from './disk.ts'
 import { encodeSnapshot, readSnapshot, writeSnapshot } from './range-snapshot.ts'
 import { SegmentLog, type Segment } from './segment-log.ts'

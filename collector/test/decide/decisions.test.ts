@@ -1,9 +1,9 @@
 import { describe, expect, test } from '@jest/globals'
 import { emptyCollectorList } from '@catchment/protocol'
-import { admit, credit, type Admission } from '../src/decide/admission.ts'
-import { mayReplace } from '../src/decide/fence.ts'
-import { LoadMeter } from '../src/decide/load.ts'
-import { routeGroup } from '../src/decide/routing.ts'
+import { admit, credit, type Admission } from '../../src/decide/admission.ts'
+import { mayReplace } from '../../src/decide/fence.ts'
+import { LoadMeter } from '../../src/decide/load.ts'
+import { routeGroup } from '../../src/decide/routing.ts'
 
 const report = { group: 'web', epoch: 1, offeredRecords: 10, overMs: 2000, backlogBytes: 50 }
 

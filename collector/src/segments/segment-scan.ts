@@ -13,7 +13,7 @@ import {
   type FrameHeader,
 } from '@catchment/protocol'
 import { crc32 } from 'node:zlib'
-import type { Arena } from './arena.ts'
+import type { Arena } from '../delivery/arena.ts'
 import type { DiskFile } from './disk.ts'
 
 export type ScanItem =

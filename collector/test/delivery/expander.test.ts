@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { decodeFrame } from '@catchment/protocol'
-import { Expander, type PackedFrame } from '../src/expander.ts'
-import { frame, streamA, streamBytes } from './kit.ts'
+import { Expander, type PackedFrame } from '../../src/delivery/expander.ts'
+import { frame, streamA, streamBytes } from '../kit.ts'
 
 const kib = 1024
 let expander: Expander
