@@ -1,29 +1,30 @@
 // What assigners and operators ask a collector.
 
-import type { CollectorState, CollectorStatusAnswer, LoadAnswer } from '@catchment/protocol'
-import type { SessionState } from '@catchment/coordination'
+import type { CollectorStatusAnswer, LoadAnswer } from '@catchment/protocol'
 import type { Metrics, Route } from '@catchment/runtime'
 import type { Assignment } from './cluster/assignment.ts'
+import type { ClusterMember } from './cluster/membership.ts'
 import type { LoadMeter } from './decide/load.ts'
 import { servedGroups } from './decide/routing.ts'
-import type { DeliveryLoop } from './delivery/delivery-loop.ts'
+import type { Deliveries } from './delivery/deliveries.ts'
+import type { Lifecycle } from './lifecycle.ts'
 import type { Store } from './segments/store.ts'
 
 export interface ControlParts {
   readonly id: string
-  readonly session: () => SessionState
+  readonly lifecycle: Pick<Lifecycle, 'state'>
+  readonly member: Pick<ClusterMember, 'sessionState'>
   readonly assignment: Assignment
   readonly load: LoadMeter
   readonly store: Store
-  readonly delivery: DeliveryLoop
+  readonly deliveries: Pick<Deliveries, 'undeliveredBytes'>
   readonly metrics: Metrics
   readonly mirror: string
   readonly diskMax: number
-  readonly state: () => CollectorState
 }
 
 export function controlRoutes(parts: ControlParts): Route[] {
-  const { metrics, session } = parts
+  const { metrics, lifecycle, member } = parts
   return [
     { method: 'GET', path: '/v1/load', handle: () => ({ json: loadAnswer(parts) }) },
     { method: 'GET', path: '/v1/status', handle: () => ({ json: statusAnswer(parts) }) },
@@ -37,10 +38,10 @@ export function controlRoutes(parts: ControlParts): Route[] {
       method: 'GET',
       path: '/readyz',
       handle: () => {
-        const ready = parts.state() === 'serving' && session() === 'connected'
+        const ready = lifecycle.state === 'serving' && member.sessionState === 'connected'
         return ready
           ? { text: 'ready\n' }
-          : { status: 503, text: `not ready: ${parts.state()}, ZooKeeper session ${session()}\n` }
+          : { status: 503, text: `not ready: ${lifecycle.state}, ZooKeeper session ${member.sessionState}\n` }
       },
     },
   ]
@@ -51,15 +52,15 @@ function loadAnswer({ id, assignment, load }: ControlParts): LoadAnswer {
 }
 
 function statusAnswer(parts: ControlParts): CollectorStatusAnswer {
-  const { id, state, session, assignment, load, store, delivery, diskMax, mirror, metrics } = parts
+  const { id, lifecycle, member, assignment, load, store, deliveries, diskMax, mirror, metrics } = parts
   return {
     id,
-    state: state(),
-    session: session(),
+    state: lifecycle.state,
+    session: member.sessionState,
     appliedEpoch: assignment.list.epoch,
     groups: servedGroups(assignment.list),
     load: load.total(),
-    disk: { dataBytes: store.dataBytes, dataBytesMax: diskMax, undeliveredBytes: delivery.undeliveredBytes },
+    disk: { dataBytes: store.dataBytes, dataBytesMax: diskMax, undeliveredBytes: deliveries.undeliveredBytes },
     mirror,
     streams: store.streams,
     counters: metrics.counters(),

@@ -12,9 +12,9 @@ import {
   type CollectorList,
 } from '@catchment/protocol'
 import { realClock, realRandom } from '@catchment/runtime'
-import { startCollector, type Collector, type CollectorSettings } from '../src/collector.ts'
+import { startCollector, type CollectorSettings, type RunningCollector } from '../src/collector.ts'
 import { openDataDirectory } from '../src/segments/data-directory.ts'
-import { Member } from '../src/cluster/membership.ts'
+import { ClusterMember } from '../src/cluster/membership.ts'
 import { realDisk, type Disk, type DiskFile } from '../src/segments/disk.ts'
 import { frame, place, quiet, Sender, streamA, streamBytes, temporary, until } from './kit.ts'
 
@@ -24,7 +24,7 @@ const surroundings = { clock: realClock, random: realRandom, log: quiet, disk: r
 let zookeeper: ZookeeperServer
 let session: ZooKeeperSession
 let folder: Awaited<ReturnType<typeof temporary>>
-let collector: Collector | undefined
+let collector: RunningCollector | undefined
 let sender: Sender | undefined
 
 beforeEach(async () => {
@@ -49,13 +49,10 @@ describe('Member', () => {
     await session.create(paths.collector('c1'), Buffer.from('{'))
     const directory = await openDataDirectory(join(folder.path, 'data'), 'a test', realRandom)
     const applied: number[] = []
-    const opening = Member.open({
-      ...{ id: 'c1', session, paths, directory, log: quiet },
-      onList: ({ epoch }) => applied.push(epoch),
-      onStale: () => undefined,
-      onRefused: () => undefined,
-    })
-    await expect(opening).rejects.toThrow('is not JSON')
+    const openAgain = (): Promise<ZooKeeperSession> => Promise.resolve(session)
+    const member = new ClusterMember({ id: 'c1', paths, directory, openSession: openAgain, log: quiet })
+    member.onList(({ epoch }) => applied.push(epoch))
+    await expect(member.connect()).rejects.toThrow('is not JSON')
     await assign({ epoch: 7 })
     for (let turn = 0; turn < 10; turn += 1) await session.get(paths.collector('c1')) // time for another to read it too
     expect(applied).toEqual([])

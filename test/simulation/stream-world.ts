@@ -10,7 +10,7 @@
 
 import type { FrameResult, Unconfirmed } from '@catchment/protocol'
 import type { Random } from '@catchment/runtime'
-import { RangeTable, type OfferedFrame, type Verdict } from '../../collector/src/decide/ranges.ts'
+import { RangeTable, type OfferedFrame, type FrameVerdict } from '../../collector/src/decide/ranges.ts'
 import {
   answered,
   assign,
@@ -47,7 +47,7 @@ interface Request {
 
 interface Judged {
   readonly request: Request
-  readonly verdicts: readonly { readonly frame: Frame; readonly verdict: Verdict | undefined }[]
+  readonly verdicts: readonly { readonly frame: Frame; readonly verdict: FrameVerdict | undefined }[]
 }
 
 class SimulatedCollector {

@@ -1,9 +1,10 @@
-// What this collector knows of its own list. It is kept on disk too: cut off from ZooKeeper, what is assigned keeps flowing.
+// What this collector knows of its list of groups. It is kept on disk too: cut off from ZooKeeper, what is assigned keeps flowing.
 
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collectorListSchema, emptyCollectorList, parseJson, type CollectorList } from '@catchment/protocol'
 import { asError, Background, codeOf, writeFileDurably, type Clock, type Log } from '@catchment/runtime'
+import { jsonVersions } from '../segments/data-formats.ts'
 
 /** At most one refresh a second: an agent with a wrong epoch must not become load on ZooKeeper. */
 export const refreshIntervalMs = 1000
@@ -62,7 +63,7 @@ export class Assignment {
   }
 
   /**
-   * The list as it stands in the tree. One that is older than what is known says that the tree was made anew (its data
+   * The list as it stands in the tree. One that is older than what is known says that the tree was made again (its data
    * lost, or this collector forgotten): the known one goes on until the leader, which sees the applied epoch in the status,
    * has written a newer one.
    */
@@ -80,7 +81,7 @@ export class Assignment {
   }
 
   /**
-   * Reads the list anew, one read at a time and at most one a second. Resolves with 0 when it was read, else with the
+   * Reads the list again, one read at a time and at most one a second. Resolves with 0 when it was read, else with the
    * milliseconds after which to ask again.
    */
   async refresh(): Promise<number> {
@@ -114,7 +115,7 @@ export class Assignment {
     try {
       while (this.#saved !== this.#list) {
         const list = this.#list
-        await writeFileDurably(this.#path, JSON.stringify(list))
+        await writeFileDurably(this.#path, JSON.stringify({ version: jsonVersions.assignment, ...list }))
         this.#saved = list
       }
     } finally {

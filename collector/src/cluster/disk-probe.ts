@@ -1,10 +1,10 @@
 // Whether the disk still takes writes. One that hangs fails nothing: the session to ZooKeeper lives on, and a status that
-// is rewritten would keep groups where nobody can store them. So every report waits for a durable write of its own: when
+// is rewritten would keep groups where they cannot be stored. So every report waits for a durable write of its own: when
 // the disk hangs the status grows old, and the assigner lends the groups to others until it is rewritten.
 
 import { join } from 'node:path'
-import { asError } from '@catchment/runtime'
 import type { Disk, DiskFile } from '../segments/disk.ts'
+import { untilAborted } from './until-aborted.ts'
 
 const probeName = 'probe'
 
@@ -28,19 +28,7 @@ export class DiskProbe {
   async check(signal: AbortSignal): Promise<void> {
     signal.throwIfAborted()
     this.#running ??= this.#write().finally(() => (this.#running = undefined))
-    const running = this.#running
-    let abort = (): void => undefined
-    const aborted = new Promise<never>((_, reject) => {
-      abort = () => {
-        reject(asError(signal.reason))
-      }
-      signal.addEventListener('abort', abort, { once: true })
-    })
-    try {
-      await Promise.race([running, aborted])
-    } finally {
-      signal.removeEventListener('abort', abort)
-    }
+    await untilAborted(this.#running, signal)
   }
 
   /** A write that hangs is left alone: the end of the process ends it. */

@@ -12,7 +12,7 @@
 // depends on are. Usage: offer(), then for `store` exactly one of commit() (after the fdatasync that covers the frame) or
 // abort(); for the others wait until every ticket of `waitFor` is committed; then result(). When one of them is aborted,
 // the frame must be offered again. Frames must be aborted together with all that were offered later (a write that fails
-// fails everything behind it), so that nothing stands on a frame that is gone.
+// fails everything after it), so that nothing stands on a frame that is gone.
 
 import type { ByteRange, FrameHeader, FrameResult } from '@catchment/protocol'
 import { indexAfter } from './intervals.ts'
@@ -29,7 +29,7 @@ export type OfferedFrame = Pick<FrameHeader, 'stream' | 'start' | 'rawBytes' | '
 /** Names one frame that is pending. */
 export type Ticket = number
 
-export type Verdict =
+export type FrameVerdict =
   | { readonly kind: 'store'; readonly ticket: Ticket }
   | { readonly kind: 'duplicate'; readonly waitFor: readonly Ticket[] }
   | {
@@ -85,7 +85,7 @@ export class RangeTable {
   }
 
   /** Judges a frame against all that is held. `store` makes it pending. */
-  offer(frame: OfferedFrame): Verdict {
+  offer(frame: OfferedFrame): FrameVerdict {
     const state = this.#streams.get(frame.stream)
     const end = frame.start + frame.rawBytes
     const refused = state === undefined ? refusedAlone(frame) : refusedBeside(state, frame)
@@ -123,7 +123,7 @@ export class RangeTable {
   }
 
   /** What a frame is answered; of a frame whose tickets are committed, and of no other. */
-  result(frame: OfferedFrame, verdict: Verdict): FrameResult {
+  result(frame: OfferedFrame, verdict: FrameVerdict): FrameResult {
     const { stream, start } = frame
     const base = { stream, start }
     const durable = this.durableAround(stream, start)
@@ -219,12 +219,12 @@ export class RangeTable {
 }
 
 /** Of a stream that is not known. */
-function refusedAlone(frame: OfferedFrame): Verdict | undefined {
+function refusedAlone(frame: OfferedFrame): FrameVerdict | undefined {
   return frame.newRange ? undefined : { kind: 'expected', expected: undefined, waitFor: [] }
 }
 
 /** Why a frame is not stored beside what is held of its stream; undefined when it is. */
-function refusedBeside(state: StreamRanges, frame: OfferedFrame): Verdict | undefined {
+function refusedBeside(state: StreamRanges, frame: OfferedFrame): FrameVerdict | undefined {
   const end = frame.start + frame.rawBytes
   const next = indexAfter(state.held, frame.start)
   const before = state.held[next - 1]
@@ -241,7 +241,7 @@ function refusedBeside(state: StreamRanges, frame: OfferedFrame): Verdict | unde
 }
 
 /** Of a frame that begins inside a held range. */
-function withinHeld(state: StreamRanges, held: ByteRange, frame: OfferedFrame): Verdict {
+function withinHeld(state: StreamRanges, held: ByteRange, frame: OfferedFrame): FrameVerdict {
   const end = frame.start + frame.rawBytes
   if (end <= held.to) return { kind: 'duplicate', waitFor: pendingWithin(state, { from: frame.start, to: end }) }
   return { kind: 'overlap', boundary: held.to, inside: true, waitFor: pendingWithin(state, held) }
@@ -251,7 +251,7 @@ function named(durable: ByteRange | undefined): { durable?: ByteRange } {
   return durable === undefined ? {} : { durable }
 }
 
-function expectedAfter(state: StreamRanges): Verdict {
+function expectedAfter(state: StreamRanges): FrameVerdict {
   const newest = heldAround(state.held, state.newest)
   if (newest === undefined) return { kind: 'expected', expected: undefined, waitFor: [] }
   return { kind: 'expected', expected: newest.to, waitFor: pendingWithin(state, newest) }

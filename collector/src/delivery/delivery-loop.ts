@@ -1,56 +1,44 @@
-// From the segments to the mirror, in order, behind a durable cursor. What is durable is written at once, so that it is
-// seen at once; the files are fdatasynced now and then, while more is written, and only then the cursor moves. After a
-// crash, or a disk that was full, what lies behind the cursor is written again: that changes nothing.
+// From the segments to one sink, in order, up to a durable cursor. What is durable is written at once, so that it is seen at
+// once; the sink is flushed now and then, while more is written, and only then the cursor moves. After a crash, or a sink
+// that was full, what lies after the cursor is written again: that changes nothing.
+//
+//   notify() → read a batch at the position → write it to the sink → the position moves
+//                                             flush the sink       → the cursor moves, durably
 
-import { appendFile } from 'node:fs/promises'
-import { join } from 'node:path'
-import type { FrameHeader } from '@catchment/protocol'
-import { asError, Background, codeOf, sleep, type Clock, type Log, type Metrics } from '@catchment/runtime'
-import { readCursor, writeCursor, type Cursor } from './cursor.ts'
-import { Arena } from './arena.ts'
-import type { Disk, DiskFile } from '../segments/disk.ts'
-import { Expander, type PackedFrame } from './expander.ts'
-import type { Delivery, Mirror } from '../sinks/mirror/mirror.ts'
-import { segmentHeaderBytes } from '../segments/segment-format.ts'
-import type { Segment } from '../segments/segment-log.ts'
-import { lostRange } from '../segments/segment-recovery.ts'
-import { scanSegment, type ScanItem } from '../segments/segment-scan.ts'
+import { EventEmitter } from 'node:events'
+import { asError, Background, codeOf, sleep, type Clock, type Log } from '@catchment/runtime'
+import type { Disk } from '../segments/disk.ts'
+import { BatchReader, type SegmentSource } from './batch-reader.ts'
+import { cursorPath, makeCursorDirectory, readCursor, writeCursor, type Cursor } from './cursor.ts'
+import type { DeliveryCounters } from './delivery-counters.ts'
+import { Quarantine } from './quarantine.ts'
+import type { ExpandedFrame, Sink } from './sink.ts'
 
-/** Raw bytes that are expanded and written together; a last frame may pass it. */
-const batchRawBytesMax = 4 * 1024 * 1024
-/** What of a segment is read for one batch, into the same memory every time; a batch that needs more gets fresh memory. */
-const readBytesMax = 8 * 1024 * 1024
-/** How long written bytes may wait for their fdatasync, and how many. */
+/** How long written bytes may wait for their flush, and how many. */
 export const flushIntervalMs = 200
 export const unflushedBytesMax = 128 * 1024 * 1024
 const failureRetryMs = 1000
 
-/** What stands in a segment, before it is expanded; undefined where nobody knows what was lost. */
-type Found = (Delivery & { kind: 'gap' }) | (PackedFrame & { kind: 'packed'; place: string }) | undefined
-
 export interface DeliveryOptions {
+  /** The data directory: the cursor is kept in its `cursors/`. */
   readonly data: string
   readonly disk: Disk
-  readonly mirror: Mirror
-  /** The segments as they are now, oldest first. */
-  readonly segments: () => readonly Segment[]
+  readonly store: SegmentSource
+  /** Names the sink's cursor. */
+  readonly name: string
+  readonly sink: Sink
   readonly clock: Clock
   readonly log: Log
-  readonly metrics: Metrics
-  /** The cursor has moved, durably: what lies before it may be deleted. */
-  readonly onDelivered: () => void
+  readonly counters: DeliveryCounters
 }
 
 export class DeliveryLoop {
   readonly #options: DeliveryOptions
+  readonly #events = new EventEmitter<{ moved: [] }>()
   readonly #background: Background
-  readonly #expander = new Expander()
-  readonly #read = new Arena(readBytesMax)
-  readonly #delivered
-  readonly #corrupt
-  readonly #quarantined
-  readonly #failures
-  /** Everything before it is in the mirror, durably. */
+  readonly #quarantine: Quarantine
+  readonly #reader: BatchReader
+  /** Everything before it is in the sink, durably. */
   #cursor: Cursor
   /** Everything before it has been written. */
   #position: Cursor
@@ -59,28 +47,28 @@ export class DeliveryLoop {
   #flushing: Promise<void> | undefined
   #flushError: Error | undefined
   #wake: (() => void) | undefined
-  #file: { readonly sequence: number; readonly handle: DiskFile } | undefined
 
   private constructor(options: DeliveryOptions, cursor: Cursor) {
+    const { data, disk, store, name, log, counters } = options
     this.#options = options
     this.#cursor = cursor
     this.#position = cursor
-    const { metrics } = options
-    this.#delivered = metrics.counter('raw_bytes_delivered_total', 'raw log bytes written to the mirror')
-    this.#corrupt = metrics.counter(
-      'delivery_corrupt_bytes_total',
-      'bytes of segments found damaged on the way to a sink',
-    )
-    this.#quarantined = metrics.counter('frames_quarantined_total', 'frames that could not be delivered')
-    this.#failures = metrics.counter('delivery_failures_total', 'times that delivery began anew at its cursor')
-    metrics.gauge('undelivered_bytes', 'stored bytes that are not in the mirror yet', () => this.undeliveredBytes)
-    this.#background = new Background((name, error) => {
-      options.log.error(`${name} ended`, { reason: error.stack })
+    this.#quarantine = new Quarantine({ data, sink: name, counters, log })
+    this.#reader = new BatchReader({ disk, store, quarantine: this.#quarantine, counters, log })
+    this.#background = new Background((work, error) => {
+      log.error(`${work} ended`, { sink: name, reason: error.stack })
     })
   }
 
+  /** The sink is the loop's from then on: it is closed with the loop. */
   static async open(options: DeliveryOptions): Promise<DeliveryLoop> {
-    return new DeliveryLoop(options, await readCursor(options.data, options.log))
+    await makeCursorDirectory(options.data)
+    return new DeliveryLoop(options, await readCursor(cursorPath(options.data, options.name), options.log))
+  }
+
+  /** The cursor has moved, durably: as far as this sink goes, what lies before it may be deleted. */
+  onMoved(listener: () => void): void {
+    this.#events.on('moved', listener)
   }
 
   start(): void {
@@ -97,10 +85,10 @@ export class DeliveryLoop {
   }
 
   get undeliveredBytes(): number {
-    return this.#options.segments().reduce((sum, segment) => sum + remainder(segment, this.#cursor), 0)
+    return this.#reader.bytesAfter(this.#cursor)
   }
 
-  /** Resolves when all that is stored is in the mirror, or after `graceMs`. True when it is. */
+  /** Resolves when all that is stored is in the sink, or after `graceMs`. True when it is. */
   async drain(graceMs: number): Promise<boolean> {
     const { clock } = this.#options
     const deadlineMs = clock.monotonicMs() + graceMs
@@ -116,9 +104,8 @@ export class DeliveryLoop {
     this.notify()
     await closed
     await this.#flushing
-    await this.#file?.handle.close()
-    await this.#options.mirror.reset()
-    await this.#expander.close()
+    await this.#options.sink.close()
+    await this.#reader.close()
   }
 
   async #run(signal: AbortSignal): Promise<void> {
@@ -128,7 +115,12 @@ export class DeliveryLoop {
   async #turn(signal: AbortSignal): Promise<void> {
     try {
       if (this.#flushError !== undefined) throw this.#flushError
-      if (!(await this.#deliverSome())) await this.#idle(signal)
+      const batch = await this.#reader.read(this.#position)
+      if (batch === undefined) await this.#idle(signal)
+      else {
+        await this.#write(batch.frames)
+        this.#position = batch.end
+      }
       if (this.#flushDue()) this.#flush()
       if (this.#unflushedBytes > 2 * unflushedBytesMax) await this.#flushing
     } catch (thrown) {
@@ -136,21 +128,42 @@ export class DeliveryLoop {
     }
   }
 
-  /** Back to the cursor: a failed fdatasync may have dropped any of what was written since. */
-  async #startOver(error: Error, signal: AbortSignal): Promise<void> {
-    this.#failures.add()
-    const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
-    this.#options.log.warn(full ? 'the mirror has no room; delivery waits' : 'delivery failed; it is tried again', {
-      reason: error.message,
-      undeliveredBytes: this.undeliveredBytes,
-    })
-    await this.#flushing
-    this.#flushError = undefined
-    await this.#options.mirror.reset()
-    this.#position = this.#cursor
+  async #write(frames: readonly ExpandedFrame[]): Promise<void> {
+    for (const { frame, error } of await this.#options.sink.write(frames))
+      await this.#quarantine.add(frame.header, error.message)
+    const rawBytes = frames.reduce((sum, frame) => sum + (frame.kind === 'bytes' ? frame.raw.length : 0), 0)
+    this.#options.counters.rawBytes.add(rawBytes)
+    this.#unflushedBytes += rawBytes
+    this.#unflushedSinceMs ??= this.#options.clock.monotonicMs()
+  }
+
+  #flushDue(): boolean {
+    if (this.#unflushedSinceMs === undefined || this.#flushing !== undefined) return false
+    const waitedMs = this.#options.clock.monotonicMs() - this.#unflushedSinceMs
+    return waitedMs >= flushIntervalMs || this.#unflushedBytes >= unflushedBytesMax
+  }
+
+  /** In the background: a flush of what was just written takes long, and new lines are to be seen meanwhile. */
+  #flush(): void {
+    const reached = this.#position
     this.#unflushedBytes = 0
     this.#unflushedSinceMs = undefined
-    await sleep(this.#options.clock, failureRetryMs, signal)
+    this.#flushing = this.#flushUpTo(reached).finally(() => {
+      this.#flushing = undefined
+      this.#wake?.()
+    })
+  }
+
+  async #flushUpTo(reached: Cursor): Promise<void> {
+    const { data, name, sink } = this.#options
+    try {
+      await sink.flush()
+      await writeCursor(cursorPath(data, name), reached)
+      this.#cursor = reached
+      this.#events.emit('moved')
+    } catch (thrown) {
+      this.#flushError = asError(thrown)
+    }
   }
 
   /** Waits for more, or until what is written must be flushed. */
@@ -164,138 +177,27 @@ export class DeliveryLoop {
         timer?.cancel()
         resolve()
       }
-      if (signal.aborted || this.#next() !== undefined || this.#flushError !== undefined) this.#wake()
+      if (signal.aborted || this.#reader.hasMore(this.#position) || this.#flushError !== undefined) this.#wake()
     })
     this.#wake = undefined
   }
 
-  /** The segment that holds bytes behind the position, and the first of them. */
-  #next(): { segment: Segment; from: number } | undefined {
-    for (const segment of this.#options.segments())
-      if (remainder(segment, this.#position) > 0)
-        return { segment, from: segment.bytes - remainder(segment, this.#position) }
-    return undefined
-  }
-
-  /** Writes one batch. False when there is nothing to write. */
-  async #deliverSome(): Promise<boolean> {
-    const next = this.#next()
-    if (next === undefined) return false
-    const { segment, from } = next
-    const file = await this.#open(segment)
-    const to = segment.bytes // it grows meanwhile
-    const batch: Found[] = []
-    let rawBytes = 0
-    this.#read.reset() // the batch before has been written
-    for await (const item of scanSegment(file, { from, to, payloads: true, memory: this.#read })) {
-      batch.push(item.kind === 'frame' ? this.#frame(item, segment) : this.#damaged(item, segment))
-      if (item.kind === 'frame' && !item.header.gap) rawBytes += item.header.rawBytes
-      if (rawBytes >= batchRawBytesMax || item.to === to) {
-        await this.#write(await this.#expand(batch))
-        this.#position = { segment: segment.sequence, offset: item.to }
-        break
-      }
-    }
-    return true
-  }
-
-  async #write(batch: readonly Delivery[]): Promise<void> {
-    for (const { delivery, error } of await this.#options.mirror.write(batch))
-      await this.#quarantine(delivery.header, error.message)
-    const rawBytes = batch.reduce((sum, one) => sum + (one.kind === 'bytes' ? one.raw.length : 0), 0)
-    this.#delivered.add(rawBytes)
-    this.#unflushedBytes += rawBytes
-    this.#unflushedSinceMs ??= this.#options.clock.monotonicMs()
-  }
-
-  #frame({ header, payload, from }: ScanItem & { kind: 'frame' }, segment: Segment): Found {
-    if (header.gap) return { kind: 'gap', header, reason: payload.toString('utf8') }
-    return { kind: 'packed', header, payload, place: `the frame at ${from} of ${segment.path}` }
-  }
-
-  /** A frame that cannot be expanded becomes a gap. */
-  async #expand(found: readonly Found[]): Promise<Delivery[]> {
-    const results = (await this.#expander.expandAll(found.filter((one) => one?.kind === 'packed'))).values()
-    const deliveries: Delivery[] = []
-    for (const one of found) {
-      if (one === undefined) continue
-      if (one.kind === 'gap') {
-        deliveries.push(one)
-        continue
-      }
-      const { header, place } = one
-      const raw = results.next().value
-      if (Buffer.isBuffer(raw)) deliveries.push({ kind: 'bytes', header, raw })
-      else {
-        await this.#quarantine(header, `${place} cannot be expanded: ${raw?.message ?? 'nothing was said of it'}`)
-        deliveries.push({ kind: 'gap', header, reason: 'quarantined by the collector: it cannot be expanded' })
-      }
-    }
-    return deliveries
-  }
-
-  #damaged(item: ScanItem & { kind: 'damaged' | 'torn' }, segment: Segment): Found {
-    this.#corrupt.add(item.to - item.from)
-    this.#options.log.error('a segment is corrupt: what was stored there is not delivered', {
-      path: segment.path,
-      from: item.from,
-      to: item.to,
-      lost: item.header === undefined ? 'not known: the header is corrupt' : lostRange(item.header),
+  /** Back to the cursor: a flush that failed may have dropped any of what was written since. */
+  async #startOver(error: Error, signal: AbortSignal): Promise<void> {
+    const { name, sink, clock, log, counters } = this.#options
+    counters.failures.add()
+    const full = codeOf(error) === 'ENOSPC' || codeOf(error) === 'EDQUOT'
+    log.warn(full ? 'the sink has no room; delivery waits' : 'delivery failed; it is tried again', {
+      sink: name,
+      reason: error.message,
+      undeliveredBytes: this.undeliveredBytes,
     })
-    if (item.header === undefined) return undefined
-    return { kind: 'gap', header: item.header, reason: 'lost: the segment that held it is corrupt' }
-  }
-
-  /** Counted, logged and listed in `quarantine.jsonl` of the data directory. */
-  async #quarantine(header: FrameHeader, reason: string): Promise<void> {
-    this.#quarantined.add()
-    this.#options.log.error('a frame could not be delivered', { ...lostRange(header), reason })
-    const line = `${JSON.stringify({ ...lostRange(header), source: header.source, path: header.path, reason })}\n`
-    await appendFile(join(this.#options.data, 'quarantine.jsonl'), line, { mode: 0o600 })
-  }
-
-  async #open(segment: Segment): Promise<DiskFile> {
-    if (this.#file?.sequence === segment.sequence) return this.#file.handle
-    await this.#file?.handle.close()
-    this.#file = undefined
-    const handle = await this.#options.disk.open(segment.path)
-    this.#file = { sequence: segment.sequence, handle }
-    return handle
-  }
-
-  #flushDue(): boolean {
-    if (this.#unflushedSinceMs === undefined || this.#flushing !== undefined) return false
-    const waitedMs = this.#options.clock.monotonicMs() - this.#unflushedSinceMs
-    return waitedMs >= flushIntervalMs || this.#unflushedBytes >= unflushedBytesMax
-  }
-
-  /** In the background: fdatasync of a file that was just written takes long, and new lines are to be seen meanwhile. */
-  #flush(): void {
-    const reached = this.#position
+    await this.#flushing
+    this.#flushError = undefined
+    await sink.reset()
+    this.#position = this.#cursor
     this.#unflushedBytes = 0
     this.#unflushedSinceMs = undefined
-    this.#flushing = this.#flushUpTo(reached).finally(() => {
-      this.#flushing = undefined
-      this.#wake?.()
-    })
+    await sleep(clock, failureRetryMs, signal)
   }
-
-  async #flushUpTo(reached: Cursor): Promise<void> {
-    try {
-      await this.#options.mirror.flush()
-      await writeCursor(this.#options.data, reached)
-      this.#cursor = reached
-      this.#options.onDelivered()
-    } catch (thrown) {
-      this.#flushError = asError(thrown)
-    }
-  }
-}
-
-/** Bytes of a segment that lie behind a position. */
-function remainder(segment: Segment, position: Cursor): number {
-  if (segment.sequence < position.segment) return 0
-  const from =
-    segment.sequence === position.segment ? Math.max(segmentHeaderBytes, position.offset) : segmentHeaderBytes
-  return Math.max(0, segment.bytes - from)
 }

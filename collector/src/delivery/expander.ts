@@ -5,9 +5,9 @@
 import type { Worker } from 'node:worker_threads'
 import type { FrameHeader } from '@catchment/protocol'
 import { asError, CatchmentError, startThread } from '@catchment/runtime'
-import { Arena } from './arena.ts'
+import { Arena } from '../segments/arena.ts'
 import { expand } from './expand.ts'
-import type { Order } from './expander-thread.ts'
+import type { ExpandTask } from './expander-thread.ts'
 
 /** What does not fit is expanded on the caller's thread. */
 const arenaBytes = 8 * 1024 * 1024
@@ -36,12 +36,12 @@ export class Expander {
     const places = frames.map(({ header: { codec, rawBytes } }) =>
       codec === 'none' || rawBytes < threadBytesMin ? undefined : this.#arena.take(rawBytes),
     )
-    const orders = frames.flatMap(({ header, payload }, index): Order[] => {
+    const tasks = frames.flatMap(({ header, payload }, index): ExpandTask[] => {
       const { codec, rawBytes, rawCrc } = header
       const place = places[index]
       return place === undefined ? [] : [{ codec, rawBytes, rawCrc, payload, at: place.byteOffset }]
     })
-    const failures = orders.length === 0 ? [] : await this.#ask(orders)
+    const failures = tasks.length === 0 ? [] : await this.#ask(tasks)
     let asked = 0
     return frames.map(({ header, payload }, index) => {
       const place = places[index]
@@ -57,7 +57,7 @@ export class Expander {
     this.#thread = undefined
   }
 
-  #ask(orders: readonly Order[]): Promise<readonly (string | undefined)[]> {
+  #ask(tasks: readonly ExpandTask[]): Promise<readonly (string | undefined)[]> {
     const thread = (this.#thread ??= startThread(new URL('./expander-thread.ts', import.meta.url), this.#arena.memory))
     return new Promise((resolve, reject) => {
       const ended = (thrown: unknown): void => {
@@ -67,7 +67,7 @@ export class Expander {
       }
       thread.removeAllListeners().once('error', ended).once('exit', ended)
       thread.once('message', resolve)
-      thread.postMessage(orders)
+      thread.postMessage(tasks)
     })
   }
 }

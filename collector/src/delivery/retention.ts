@@ -1,13 +1,13 @@
-// What is kept is bounded by `disk-max`: the oldest segments go first, when they are delivered whole and their ranges stand
+// What is kept is bounded by `disk-max`: the oldest segments go first, when every sink has them and their ranges stand
 // in a durable snapshot. When none can go, nothing is deleted: admission pushes back until delivery has caught up.
 
 import { Background, type Log, type Metrics } from '@catchment/runtime'
-import type { DeliveryLoop } from './delivery-loop.ts'
+import type { Deliveries } from './deliveries.ts'
 import type { Store } from '../segments/store.ts'
 
 export interface RetentionOptions {
   readonly store: Pick<Store, 'segments' | 'dataBytes' | 'snapshotUpTo' | 'removeOldest'>
-  readonly delivery: Pick<DeliveryLoop, 'cursor'>
+  readonly delivery: Pick<Deliveries, 'cursor'>
   /** Above it segments are deleted: less than where admission ends, so that room is made before it is wanted. */
   readonly keptBytesMax: number
   readonly log: Log

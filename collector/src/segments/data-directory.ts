@@ -12,29 +12,37 @@ import {
   type DirectoryLock,
   type Random,
 } from '@catchment/runtime'
+import { jsonVersions, refuseNewerFormats } from './data-formats.ts'
 
 const identitySchema = z.object({ dataId: z.string().regex(/^[0-9a-f]{32}$/), starts: z.number().int().positive() })
 
-export interface DataDirectory {
+export interface CollectorDirectory {
   readonly path: string
   readonly dataId: string
   /** This start's number, from 1. */
   readonly starts: number
   /** Random per start. */
   readonly incarnation: string
+  /** It was started for the first time, and stores nothing. */
+  readonly isNew: boolean
   readonly lock: DirectoryLock
 }
 
-/** Locks the directory, making it where it is missing, and counts the start. Throws CatchmentError `in-use`. */
-export async function openDataDirectory(path: string, holder: string, random: Random): Promise<DataDirectory> {
+/**
+ * Locks the directory, making it where it is missing, and counts the start. Throws CatchmentError `in-use`; and
+ * `newer-format`, with nothing changed, when a newer program has written there.
+ */
+export async function openDataDirectory(path: string, holder: string, random: Random): Promise<CollectorDirectory> {
   const lock = await lockDirectory(path, holder)
   try {
+    await refuseNewerFormats(path)
     await makePrivateDirectory(join(path, 'segments'))
     const identityPath = join(path, 'identity.json')
     const known = await readIdentity(identityPath)
     const identity = { dataId: known?.dataId ?? hex(random), starts: (known?.starts ?? 0) + 1 }
-    await writeFileDurably(identityPath, `${JSON.stringify(identity)}\n`)
-    return { path, ...identity, incarnation: hex(random), lock }
+    await writeFileDurably(identityPath, `${JSON.stringify({ version: jsonVersions.identity, ...identity })}\n`)
+    const isNew = identity.starts === 1 && (await segmentNames(path)).length === 0
+    return { path, ...identity, incarnation: hex(random), isNew, lock }
   } catch (thrown) {
     lock.release()
     throw thrown

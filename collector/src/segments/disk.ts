@@ -1,5 +1,5 @@
 // What the segment log needs of a disk: small enough that a test can stand in for one that withholds an fdatasync, is full,
-// or fails. The mirror is not behind it: it is a sink like any other.
+// or fails. Sinks do not use it.
 
 import { constants } from 'node:fs'
 import { open, readdir, rm, type FileHandle } from 'node:fs/promises'

@@ -4,10 +4,11 @@
 //   append() → queue → one writev per batch → written → fdatasync → durable()
 //
 // A new segment begins when everything before it is durable, so only the last one can have a torn tail. A write that meets
-// a full disk is cut back, and it and everything behind it in the queue fails with nothing kept. Any other failed write and
+// a full disk is cut back, and it and everything after it in the queue fails with nothing kept. Any other failed write and
 // every failed fdatasync is the end: the kernel may have dropped the pages, so a second fdatasync that succeeds proves
 // nothing (LWN 752063, "PostgreSQL's fsync() surprise").
 
+import { EventEmitter } from 'node:events'
 import { join } from 'node:path'
 import { asError, CatchmentError, codeOf } from '@catchment/runtime'
 import type { Disk, DiskFile } from './disk.ts'
@@ -16,7 +17,7 @@ import { encodeSegmentHeader, segmentHeaderBytes, segmentName } from './segment-
 /** What one writev takes at most, unless a single entry is larger. */
 const batchBytesMax = 8 * 1024 * 1024
 
-export interface Entry {
+export interface AppendEntry {
   readonly buffers: readonly Buffer[]
   readonly bytes: number
   /** Called synchronously when the fdatasync that covers the entry has succeeded. */
@@ -29,6 +30,11 @@ export interface Segment {
   readonly sequence: number
   readonly path: string
   /** Durable bytes, the header included. */
+  readonly bytes: number
+}
+
+/** As the log alone sees it: the one writer of its length. */
+interface GrowingSegment extends Segment {
   bytes: number
 }
 
@@ -39,28 +45,23 @@ export interface SegmentLogOptions {
   /** A segment that has reached it is followed by another. */
   readonly segmentBytesMax: number
   /** The segments that stand, oldest first; the last one is written further if `tail` is its open file. */
-  readonly segments: Segment[]
+  readonly segments: readonly Segment[]
   readonly tail: DiskFile | undefined
   /** Of the next segment: larger than any before it, deleted ones too. */
   readonly nextSequence: number
-  /** The disk cannot be trusted any more: leave, at once. Called once. */
-  readonly onFatal: (error: CatchmentError) => void
-  /** Everything up to and with this segment is durable, and nothing behind it has been written. Synchronous. */
-  readonly onSealed: (sequence: number) => void
-  /** More is durable: for whoever reads along. */
-  readonly onDurable: () => void
 }
 
 export class SegmentLog {
   readonly #options: SegmentLogOptions
-  readonly #segments: Segment[]
+  readonly #events = new EventEmitter<{ failed: [CatchmentError]; sealed: [number]; durable: [] }>()
+  readonly #segments: GrowingSegment[]
   #file: DiskFile | undefined
   /** End of what was written to the last segment, durable or not. */
   #end = 0
   #nextSequence: number
-  #queue: Entry[] = []
+  #queue: AppendEntry[] = []
   #queuedBytes = 0
-  #written: Entry[] = []
+  #written: AppendEntry[] = []
   #syncing: Promise<void> | undefined
   #writing: Promise<void> | undefined
   /** Wakes the writer when the fdatasync that runs has taken what was written ahead of it. */
@@ -70,7 +71,7 @@ export class SegmentLog {
 
   constructor(options: SegmentLogOptions) {
     this.#options = options
-    this.#segments = options.segments
+    this.#segments = options.segments.map((segment) => ({ ...segment }))
     this.#file = options.tail
     this.#nextSequence = options.nextSequence
     this.#end = options.tail === undefined ? 0 : (options.segments.at(-1)?.bytes ?? 0)
@@ -86,7 +87,22 @@ export class SegmentLog {
     return this.#segments.reduce((sum, { bytes }) => sum + bytes, this.#queuedBytes)
   }
 
-  append(entry: Entry): void {
+  /** The disk can be trusted no more, and nothing is acknowledged from now on. Emitted once. */
+  onFailed(listener: (error: CatchmentError) => void): void {
+    this.#events.on('failed', listener)
+  }
+
+  /** Everything up to and with this segment is durable, and nothing after it has been written. Emitted synchronously. */
+  onSealed(listener: (sequence: number) => void): void {
+    this.#events.on('sealed', listener)
+  }
+
+  /** More is durable. */
+  onDurable(listener: () => void): void {
+    this.#events.on('durable', listener)
+  }
+
+  append(entry: AppendEntry): void {
     if (this.#dead !== undefined || this.#closed) {
       entry.failed(this.#dead ?? new CatchmentError('disk-failed', 'the segment log is closed', { blame: 'machine' }))
       return
@@ -152,7 +168,7 @@ export class SegmentLog {
   }
 
   /** The bytes that were written; fewer than the batch has when the disk is full. */
-  async #write(file: DiskFile, batch: readonly Entry[]): Promise<number> {
+  async #write(file: DiskFile, batch: readonly AppendEntry[]): Promise<number> {
     try {
       return await file.writev(
         batch.flatMap((entry) => entry.buffers),
@@ -165,7 +181,7 @@ export class SegmentLog {
     }
   }
 
-  #takeBatch(): Entry[] {
+  #takeBatch(): AppendEntry[] {
     let bytes = 0
     let count = 0
     for (const entry of this.#queue) {
@@ -187,7 +203,7 @@ export class SegmentLog {
         if (segment !== undefined) segment.bytes += bytes
         this.#queuedBytes -= bytes
         for (const entry of covered) entry.durable()
-        this.#options.onDurable()
+        this.#events.emit('durable')
       }
     } catch (thrown) {
       this.#die(asError(thrown))
@@ -203,7 +219,7 @@ export class SegmentLog {
     const last = this.#segments.at(-1)
     await this.#file?.close()
     this.#file = undefined
-    if (last !== undefined) this.#options.onSealed(last.sequence)
+    if (last !== undefined) this.#events.emit('sealed', last.sequence)
     const sequence = this.#nextSequence
     const path = join(directory, segmentName(sequence))
     const file = await this.#created(path, encodeSegmentHeader({ sequence, dataId }))
@@ -234,7 +250,7 @@ export class SegmentLog {
     return undefined
   }
 
-  #failAll(entries: readonly Entry[], error: CatchmentError): void {
+  #failAll(entries: readonly AppendEntry[], error: CatchmentError): void {
     for (const entry of entries) {
       this.#queuedBytes -= entry.bytes
       entry.failed(error)
@@ -252,7 +268,7 @@ export class SegmentLog {
     this.#queue = []
     this.#written = []
     this.#taken?.()
-    this.#options.onFatal(this.#dead)
+    this.#events.emit('failed', this.#dead)
   }
 }
 

@@ -1,4 +1,4 @@
-// What a start finds in the segments. Those behind the snapshot are scanned: the last one with its payloads, because only
+// What a start finds in the segments. Those after the snapshot are scanned: the last one with its payloads, because only
 // it may be torn; earlier ones, which were durable before the next was made, by their headers. A torn tail is cut. The
 // last segment is fdatasynced before its ranges count as durable: after a SIGKILL its bytes may only be in the page cache,
 // and an acknowledgement of a duplicate must be true after a power loss too.
@@ -21,8 +21,8 @@ export interface RecoveryOptions {
   readonly log: Log
 }
 
-export interface Recovered {
-  readonly segments: Segment[]
+export interface RecoveredSegments {
+  readonly segments: readonly Segment[]
   /** The last segment, open, to be written further; undefined where there is none that can be. */
   readonly tail: DiskFile | undefined
   readonly frames: number
@@ -31,7 +31,7 @@ export interface Recovered {
 }
 
 /** Fills the table. Only the last segment is ever changed: its torn tail is cut. */
-export async function recoverSegments(options: RecoveryOptions): Promise<Recovered> {
+export async function recoverSegments(options: RecoveryOptions): Promise<RecoveredSegments> {
   const { disk, directory } = options
   const sequences = (await disk.list(directory))
     .flatMap((name) => sequenceOf(name) ?? [])
@@ -52,13 +52,13 @@ export async function recoverSegments(options: RecoveryOptions): Promise<Recover
       break
     }
     const segment: Segment = { sequence, path, bytes }
-    found.segments.push(segment)
     if (last) {
-      await recoverLast(file, segment, { options, found })
+      found.segments.push(await recoverLast(file, segment, { options, found }))
       // one that a snapshot covers is never written further: the snapshot would miss what came later
       if (sequence > options.coveredUpTo) tail = file
       else await file.close()
     } else {
+      found.segments.push(segment)
       if (sequence > options.coveredUpTo) await recoverSealed(file, segment, { options, found })
       await file.close()
     }
@@ -66,12 +66,12 @@ export async function recoverSegments(options: RecoveryOptions): Promise<Recover
   return { ...found, tail }
 }
 
-interface Context {
+interface RecoveryContext {
   readonly options: RecoveryOptions
   readonly found: { frames: number; corruptBytes: number; tornBytes: number }
 }
 
-async function recoverSealed(file: DiskFile, segment: Segment, { options, found }: Context): Promise<void> {
+async function recoverSealed(file: DiskFile, segment: Segment, { options, found }: RecoveryContext): Promise<void> {
   await checkHeader(file, segment, options.log)
   for await (const item of scanSegment(file, { from: segmentHeaderBytes, to: segment.bytes, payloads: false })) {
     if (item.kind === 'frame') takeFrame(item.header, segment, { options, found })
@@ -79,7 +79,9 @@ async function recoverSealed(file: DiskFile, segment: Segment, { options, found 
   }
 }
 
-async function recoverLast(file: DiskFile, segment: Segment, { options, found }: Context): Promise<void> {
+/** The segment as it is without its torn tail. */
+async function recoverLast(file: DiskFile, segment: Segment, { options, found }: RecoveryContext): Promise<Segment> {
+  let bytes = segment.bytes
   await checkHeader(file, segment, options.log)
   const headers: FrameHeader[] = []
   for await (const item of scanSegment(file, { from: segmentHeaderBytes, to: segment.bytes, payloads: true })) {
@@ -93,14 +95,15 @@ async function recoverLast(file: DiskFile, segment: Segment, { options, found }:
         to: item.to,
       })
       await file.truncate(item.from)
-      segment.bytes = item.from
+      bytes = item.from
     }
   }
   await file.fdatasync()
   for (const header of headers) takeFrame(header, segment, { options, found })
+  return { ...segment, bytes }
 }
 
-function takeFrame(header: FrameHeader, segment: Segment, { options, found }: Context): void {
+function takeFrame(header: FrameHeader, segment: Segment, { options, found }: RecoveryContext): void {
   found.frames += 1
   if (segment.sequence > options.coveredUpTo && !options.table.recover(header))
     options.log.error('a frame in a segment repeats bytes that are held already', {
@@ -113,7 +116,7 @@ function takeFrame(header: FrameHeader, segment: Segment, { options, found }: Co
 function reportLoss(
   item: { readonly from: number; readonly to: number; readonly header: FrameHeader | undefined },
   segment: Segment,
-  { options, found }: Context,
+  { options, found }: RecoveryContext,
 ): void {
   found.corruptBytes += item.to - item.from
   options.log.error('a segment is corrupt: what was stored there is lost', {

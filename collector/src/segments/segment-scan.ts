@@ -1,9 +1,9 @@
-// Reads the frames of a segment in order, through one window of bounded memory. What is damaged is told and stepped over:
+// Reads the frames of a segment in order, through one window of bounded memory. What is damaged is reported and stepped over:
 //
 // - A header whose checksum holds can be trusted for its length: only that frame's payload is lost.
 // - A damaged header is stepped over by searching the next magic whose header checksum holds.
 // - A frame that passes the end of the region is torn: nothing is searched in it, because the payload of a torn frame may
-//   itself hold the bytes of frames that somebody logged.
+//   itself hold the bytes of frames: any program may log them.
 
 import {
   decodeFrameHeader,
@@ -13,7 +13,7 @@ import {
   type FrameHeader,
 } from '@catchment/protocol'
 import { crc32 } from 'node:zlib'
-import type { Arena } from '../delivery/arena.ts'
+import type { Arena } from './arena.ts'
 import type { DiskFile } from './disk.ts'
 
 export type ScanItem =
@@ -25,7 +25,7 @@ export type ScanItem =
       /** Its payload; empty unless payloads are read. */
       readonly payload: Buffer
     }
-  /** Damaged bytes with valid frames behind them. `header`: of the frame whose payload it was, where that is known. */
+  /** Damaged bytes with valid frames after them. `header`: of the frame whose payload it was, where that is known. */
   | { readonly kind: 'damaged'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
   /** Nothing valid follows. */
   | { readonly kind: 'torn'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
@@ -70,13 +70,13 @@ export async function* scanSegment(file: Pick<DiskFile, 'read'>, options: ScanOp
   if (damagedFrom !== undefined) yield { kind: 'torn', from: damagedFrom, to: options.to, header: damagedHeader }
 }
 
-type Found =
+type ScanStep =
   | (ScanItem & { readonly kind: 'frame' })
   | { readonly kind: 'bad payload'; readonly header: FrameHeader; readonly to: number }
   | { readonly kind: 'passes the end'; readonly header: FrameHeader }
   | { readonly kind: 'bad header'; readonly header: undefined }
 
-async function readFrame(window: Window, offset: number, options: ScanOptions): Promise<Found> {
+async function readFrame(window: Window, offset: number, options: ScanOptions): Promise<ScanStep> {
   const head = await window.at(offset, Math.min(frameHeaderBytesMax, options.to - offset))
   const decoded = headerIn(head)
   if (decoded === undefined) return { kind: 'bad header', header: undefined }

@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import type { DecodedFrame, FrameResult } from '@catchment/protocol'
 import { asError, Background, CatchmentError, type Log, type Metrics } from '@catchment/runtime'
-import { RangeTable, type Ticket, type Verdict } from '../decide/ranges.ts'
+import { RangeTable, type FrameVerdict, type Ticket } from '../decide/ranges.ts'
 import type { Disk } from './disk.ts'
 import { encodeSnapshot, readSnapshot, writeSnapshot } from './range-snapshot.ts'
 import { SegmentLog, type Segment } from './segment-log.ts'
@@ -20,8 +20,6 @@ export interface StoreOptions {
   readonly segmentBytesMax: number
   readonly log: Log
   readonly metrics: Metrics
-  readonly onFatal: (error: CatchmentError) => void
-  readonly onDurable: () => void
 }
 
 export class Store {
@@ -51,6 +49,9 @@ export class Store {
     this.#background = new Background((name, error) => {
       options.log.error(`${name} failed`, { reason: error.message })
     })
+    opened.log.onSealed((upTo) => {
+      this.#snapshot(upTo)
+    })
   }
 
   /** Recovers what the directory holds. Its `segments/` must exist. */
@@ -62,7 +63,6 @@ export class Store {
     const recovered = await recoverSegments({ disk, directory, coveredUpTo: snapshotUpTo, table, log })
     metrics.counter('corrupt_bytes_total', 'bytes of segments that were found damaged').add(recovered.corruptBytes)
     metrics.counter('torn_bytes_total', 'unacknowledged bytes cut from the end of a segment').add(recovered.tornBytes)
-    let opened: Store | undefined = undefined
     const segments = new SegmentLog({
       disk,
       directory,
@@ -71,14 +71,21 @@ export class Store {
       segments: recovered.segments,
       tail: recovered.tail,
       nextSequence: Math.max(recovered.segments.at(-1)?.sequence ?? 0, snapshotUpTo) + 1,
-      onFatal: options.onFatal,
-      onDurable: options.onDurable,
-      onSealed: (sequence) => opened?.sealed(sequence),
     })
-    opened = new Store(options, { table, log: segments, snapshotUpTo })
+    const store = new Store(options, { table, log: segments, snapshotUpTo })
     const last = recovered.segments.at(-1)
-    if (recovered.tail === undefined && last !== undefined) opened.sealed(last.sequence)
-    return opened
+    if (recovered.tail === undefined && last !== undefined) store.#snapshot(last.sequence)
+    return store
+  }
+
+  /** The disk can be trusted no more, and nothing is acknowledged from now on. Emitted once. */
+  onFailed(listener: (error: CatchmentError) => void): void {
+    this.#log.onFailed(listener)
+  }
+
+  /** More is durable, and can be read from the segments. */
+  onDurable(listener: () => void): void {
+    this.#log.onDurable(listener)
   }
 
   get segments(): readonly Segment[] {
@@ -123,7 +130,7 @@ export class Store {
   }
 
   /** Every segment up to this one is complete: what it holds goes into the next snapshot. */
-  sealed(upTo: number): void {
+  #snapshot(upTo: number): void {
     this.#snapshotWanted = { contents: encodeSnapshot(this.#table, upTo), upTo }
     if (!this.#snapshotWriting) this.#background.run('writing the snapshot of ranges', () => this.#writeSnapshots())
   }
@@ -150,7 +157,7 @@ export class Store {
         },
       })
     })
-    settled.catch(() => undefined) // every waiter handles it for itself
+    settled.catch(() => undefined) // each of those that wait handles it for itself
     for (const ticket of tickets) this.#pending.set(ticket, settled)
   }
 
@@ -158,7 +165,7 @@ export class Store {
     for (const ticket of tickets) this.#pending.delete(ticket)
   }
 
-  async #answer(frame: DecodedFrame, verdict: Verdict): Promise<FrameResult> {
+  async #answer(frame: DecodedFrame, verdict: FrameVerdict): Promise<FrameResult> {
     const { stream, start } = frame.header
     try {
       const waitFor = verdict.kind === 'store' ? [verdict.ticket] : verdict.waitFor

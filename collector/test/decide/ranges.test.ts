@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { RangeTable, type OfferedFrame, type Ticket, type Verdict } from '../../src/decide/ranges.ts'
+import { RangeTable, type OfferedFrame, type Ticket, type FrameVerdict } from '../../src/decide/ranges.ts'
 import { streamA, streamB } from '../kit.ts'
 
 /** What a set of bytes says of a frame: the definition that the table must agree with. */
@@ -8,7 +8,7 @@ class ByteSets {
   readonly held = new Set<number>()
   readonly durable = new Set<number>()
 
-  judge(from: number, to: number, newRange: boolean): Verdict['kind'] {
+  judge(from: number, to: number, newRange: boolean): FrameVerdict['kind'] {
     const bytes = Array.from({ length: to - from }, (_, index) => from + index)
     const overlap = bytes.filter((byte) => this.held.has(byte)).length
     if (overlap === bytes.length) return 'duplicate'
@@ -176,7 +176,12 @@ function forgetPending(world: World, how: 'fail' | 'restart'): void {
 }
 
 function check(
-  { table, model, verdict, offered }: { table: RangeTable; model: ByteSets; verdict: Verdict; offered: OfferedFrame },
+  {
+    table,
+    model,
+    verdict,
+    offered,
+  }: { table: RangeTable; model: ByteSets; verdict: FrameVerdict; offered: OfferedFrame },
   pending: readonly Pending[],
 ): void {
   const { start, stream } = offered

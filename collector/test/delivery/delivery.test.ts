@@ -3,6 +3,7 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { decodeFrame, decodeFrameHeader, encodeFrameHeader } from '@catchment/protocol'
 import { createMetrics, makePrivateDirectory, realClock } from '@catchment/runtime'
+import { deliveryCounters } from '../../src/delivery/delivery-counters.ts'
 import { DeliveryLoop } from '../../src/delivery/delivery-loop.ts'
 import { realDisk } from '../../src/segments/disk.ts'
 import { Mirror } from '../../src/sinks/mirror/mirror.ts'
@@ -30,29 +31,20 @@ async function open(limits: { segmentBytesMax: number; keptBytesMax: number }): 
   metrics = createMetrics()
   const common = { disk: realDisk, data: folder.path, log: quiet, metrics, clock: realClock }
   const dataId = 'd'.repeat(32)
-  const onFatal = (error: Error): void => {
+  store = await Store.open({ ...common, ...limits, dataId })
+  store.onFailed((error) => {
     throw error
-  }
-  store = await Store.open({
-    ...common,
-    ...limits,
-    dataId,
-    onFatal,
-    onDurable: () => {
-      delivery.notify()
-    },
   })
-  const mirror = await Mirror.open(join(folder.path, 'out'))
-  const segments = (): Store['segments'] => store.segments
-  delivery = await DeliveryLoop.open({
-    ...common,
-    mirror,
-    segments,
-    onDelivered: () => {
-      retention.check()
-    },
-  })
+  const sink = await Mirror.open(join(folder.path, 'out'))
+  const counters = deliveryCounters(metrics)
+  delivery = await DeliveryLoop.open({ ...common, store, name: 'mirror', sink, counters })
   retention = new Retention({ store, delivery, ...limits, log: quiet, metrics })
+  store.onDurable(() => {
+    delivery.notify()
+  })
+  delivery.onMoved(() => {
+    retention.check()
+  })
 }
 
 async function close(): Promise<void> {

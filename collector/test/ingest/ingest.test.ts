@@ -36,9 +36,9 @@ afterEach(async () => {
 
 async function open(options: Partial<IngestOptions>): Promise<void> {
   const metrics = createMetrics()
-  const onFatal = (error: CatchmentError): void => void fatal.push(error)
   const common = { disk, data: folder.path, dataId: 'd'.repeat(32), segmentBytesMax: 1 << 24, log: quiet, metrics }
-  store = await Store.open({ ...common, onFatal, onDurable: () => undefined })
+  store = await Store.open(common)
+  store.onFailed((error) => fatal.push(error))
   const list = { ...emptyCollectorList, epoch: 3, owned: { web: { since: 1, load: 0 } } }
   assignment = new Assignment({ data: folder.path, clock: realClock, log: quiet, refresh: () => Promise.resolve(list) })
   assignment.apply(list)

@@ -28,10 +28,9 @@ function openLog(disk: FakeDisk, segmentBytesMax = 1 << 20): Opened {
     segments: [],
     tail: undefined,
     nextSequence: 1,
-    onFatal: (error) => fatal.push(error),
-    onSealed: (sequence) => events.push(`sealed ${sequence}`),
-    onDurable: () => undefined,
   })
+  log.onFailed((error) => fatal.push(error))
+  log.onSealed((sequence) => events.push(`sealed ${sequence}`))
   return { log, events, fatal }
 }
 

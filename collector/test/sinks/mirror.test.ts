@@ -3,7 +3,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { decodeFrame, type ByteRange } from '@catchment/protocol'
-import { Mirror, type Delivery } from '../../src/sinks/mirror/mirror.ts'
+import type { ExpandedFrame } from '../../src/delivery/sink.ts'
+import { Mirror } from '../../src/sinks/mirror/mirror.ts'
 import { mirrorPlace } from '../../src/sinks/mirror/mirror-paths.ts'
 import { frame, place, streamA, streamBytes, temporary } from '../kit.ts'
 
@@ -14,7 +15,7 @@ beforeEach(async () => {
 })
 afterEach(() => folder.remove())
 
-function delivery({ from, to }: ByteRange, gap?: string): Delivery {
+function delivery({ from, to }: ByteRange, gap?: string): ExpandedFrame {
   const { header } = decodeFrame(frame({ from, to, newRange: true, ...(gap !== undefined && { gap }) }), 0)
   return gap === undefined
     ? { kind: 'bytes', header, raw: streamBytes(streamA, from, to) }

@@ -6,6 +6,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { ByteRange, FrameHeader } from '@catchment/protocol'
 import { asError, CatchmentError, codeOf, makePrivateDirectory, syncDirectory } from '@catchment/runtime'
+import type { ExpandedFrame, RefusedFrame, Sink } from '../../delivery/sink.ts'
 import { united } from '../../decide/intervals.ts'
 import { makeDirectories, mirrorPlace } from './mirror-paths.ts'
 import { announceHole, isMissingAnything, noteGap, subtractDelivered, withMirrorLock } from './mirror-missing.ts'
@@ -15,12 +16,7 @@ export const mirrorFilesOpenMax = 256
 /** Of one writev. */
 const buffersPerWriteMax = 512
 
-/** What a frame is to a sink: its raw bytes, or why there are none. */
-export type Delivery =
-  | { readonly kind: 'bytes'; readonly header: FrameHeader; readonly raw: Buffer }
-  | { readonly kind: 'gap'; readonly header: FrameHeader; readonly reason: string }
-
-interface MirrorFile {
+interface StreamFile {
   readonly path: string
   readonly handle: FileHandle
   /** The file is at least this long: it never shrinks. */
@@ -35,15 +31,10 @@ interface MirrorFile {
 /** What one stream's file is refused with, for good; the others go on. */
 const refusals = new Set(['unsafe-path', 'ELOOP', 'ENOTDIR', 'EISDIR', 'ENAMETOOLONG', 'ENXIO'])
 
-export interface Refused {
-  readonly delivery: Delivery
-  readonly error: Error
-}
-
-export class Mirror {
+export class Mirror implements Sink {
   readonly #root: string
   /** By stream; in the order of use. */
-  readonly #files = new Map<string, MirrorFile>()
+  readonly #files = new Map<string, StreamFile>()
 
   private constructor(root: string) {
     this.#root = root
@@ -56,16 +47,16 @@ export class Mirror {
   }
 
   /**
-   * Writes deliveries, those of one stream in order. What is written is visible at once, durable after `flush`. Resolves
+   * Writes frames, those of one stream in order. What is written is visible at once, durable after `flush`. Resolves
    * with what can never be written, because something else stands where its file would be; throws when the disk is full
    * or fails.
    */
-  async write(deliveries: readonly Delivery[]): Promise<Refused[]> {
-    const byStream = new Map<string, Delivery[]>()
-    for (const delivery of deliveries) {
-      const known = byStream.get(delivery.header.stream)
-      if (known === undefined) byStream.set(delivery.header.stream, [delivery])
-      else known.push(delivery)
+  async write(frames: readonly ExpandedFrame[]): Promise<RefusedFrame[]> {
+    const byStream = new Map<string, ExpandedFrame[]>()
+    for (const frame of frames) {
+      const known = byStream.get(frame.header.stream)
+      if (known === undefined) byStream.set(frame.header.stream, [frame])
+      else known.push(frame)
     }
     const outcomes = await Promise.allSettled([...byStream.values()].map((one) => this.#writeStream(one)))
     return [...byStream.values()].flatMap((one, index) => {
@@ -73,7 +64,7 @@ export class Mirror {
       if (outcome?.status !== 'rejected') return []
       const error = asError(outcome.reason)
       if (!refusals.has(codeOf(outcome.reason) ?? '')) throw outcome.reason
-      return one.map((delivery) => ({ delivery, error }))
+      return one.map((frame) => ({ frame, error }))
     })
   }
 
@@ -93,46 +84,47 @@ export class Mirror {
     await this.#closeOldest(mirrorFilesOpenMax)
   }
 
-  /** Closes all files without making them durable: for after a failure, and the end. */
+  /** Closes all files without making them durable: for after a failure. */
   async reset(): Promise<void> {
     for (const file of this.#files.values()) file.dirty = false
     await this.#closeOldest(0)
   }
 
-  async #writeStream(deliveries: readonly Delivery[]): Promise<void> {
-    const first = deliveries[0]
+  close(): Promise<void> {
+    return this.reset()
+  }
+
+  async #writeStream(frames: readonly ExpandedFrame[]): Promise<void> {
+    const first = frames[0]
     if (first === undefined) return
     const file = await this.#open(first.header)
     file.writers += 1
     try {
-      await this.#writeInto(file, deliveries)
+      await this.#writeInto(file, frames)
     } finally {
       file.writers -= 1
     }
   }
 
-  async #writeInto(file: MirrorFile, deliveries: readonly Delivery[]): Promise<void> {
+  async #writeInto(file: StreamFile, frames: readonly ExpandedFrame[]): Promise<void> {
     let run: { from: number; to: number; buffers: Buffer[] } | undefined
-    for (const delivery of deliveries) {
-      const { start, rawBytes } = delivery.header
-      if (
-        run !== undefined &&
-        (delivery.kind === 'gap' || run.to !== start || run.buffers.length >= buffersPerWriteMax)
-      ) {
+    for (const frame of frames) {
+      const { start, rawBytes } = frame.header
+      if (run !== undefined && (frame.kind === 'gap' || run.to !== start || run.buffers.length >= buffersPerWriteMax)) {
         await this.#writeRun(file, run)
         run = undefined
       }
-      if (delivery.kind === 'gap') this.#noteGap(file, delivery)
+      if (frame.kind === 'gap') this.#noteGap(file, frame)
       else {
         run ??= { from: start, to: start, buffers: [] }
-        run.buffers.push(delivery.raw)
+        run.buffers.push(frame.raw)
         run.to = start + rawBytes
       }
     }
     if (run !== undefined) await this.#writeRun(file, run)
   }
 
-  async #writeRun(file: MirrorFile, run: { from: number; to: number; buffers: Buffer[] }): Promise<void> {
+  async #writeRun(file: StreamFile, run: { from: number; to: number; buffers: Buffer[] }): Promise<void> {
     if (run.from > file.bytesMin) file.bytesMin = Math.max(file.bytesMin, (await file.handle.stat()).size)
     if (run.from > file.bytesMin)
       withMirrorLock(this.#root, () => {
@@ -149,7 +141,7 @@ export class Mirror {
     file.dirty = true
   }
 
-  #noteGap(file: MirrorFile, { header, reason }: Delivery & { readonly kind: 'gap' }): void {
+  #noteGap(file: StreamFile, { header, reason }: ExpandedFrame & { readonly kind: 'gap' }): void {
     const gap = { from: header.start, to: header.start + header.rawBytes, reason }
     withMirrorLock(this.#root, () => {
       noteGap(file.path, gap)
@@ -158,7 +150,7 @@ export class Mirror {
     file.dirty = true
   }
 
-  async #open(header: FrameHeader): Promise<MirrorFile> {
+  async #open(header: FrameHeader): Promise<StreamFile> {
     const known = this.#files.get(header.stream)
     if (known !== undefined) {
       this.#files.delete(header.stream)

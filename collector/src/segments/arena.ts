@@ -7,7 +7,7 @@ export class Arena {
     this.memory = new SharedArrayBuffer(bytes)
   }
 
-  /** A piece of so many bytes, whatever they hold; undefined when there is no room. */
+  /** A piece of `bytes` bytes, not cleared; undefined when there is no room. */
   take(bytes: number): Buffer | undefined {
     if (this.#used + bytes > this.memory.byteLength) return undefined
     this.#used += bytes
