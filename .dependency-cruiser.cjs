@@ -31,6 +31,20 @@ const rooms = {
 // The rooms of a program: each folder of its `src` may import itself and what is listed beside it. Files of `src` itself
 // put the program together from all of them.
 const innerRooms = {
+  collector: {
+    decide: { to: [], why: 'a decision knows no disk, no network and no other part' },
+    segments: { to: ['decide'], why: 'what is stored is true whoever sent it and wherever it goes' },
+    delivery: { to: ['segments'], why: 'delivery reads what is stored, and knows a sink by its face alone' },
+    sinks: { to: ['delivery/sink.ts', 'decide'], why: 'a sink implements the face; it never sees segments or cursors' },
+    cluster: {
+      to: ['segments/data-directory.ts', 'segments/data-formats.ts', 'segments/disk.ts', 'decide'],
+      why: 'a member names its data directory and keeps its list there; frames are not its matter',
+    },
+    ingest: {
+      to: ['segments', 'cluster', 'decide'],
+      why: 'a request is answered when it is stored, not when delivered',
+    },
+  },
   'source-agent': {
     decide: { to: [], why: 'decisions know no shell' },
     metering: { to: [], why: 'what is counted and limited is below all that counts and is limited' },
