@@ -37,7 +37,13 @@ const innerRooms = {
     delivery: { to: ['segments'], why: 'delivery reads what is stored, and knows a sink by its face alone' },
     sinks: { to: ['delivery/sink.ts', 'decide'], why: 'a sink implements the face; it never sees segments or cursors' },
     cluster: {
-      to: ['segments/data-directory.ts', 'segments/data-formats.ts', 'segments/disk.ts', 'decide'],
+      to: [
+        'segments/data-directory.ts',
+        'segments/data-formats.ts',
+        'segments/disk.ts',
+        'segments/text-file.ts',
+        'decide',
+      ],
       why: 'a member names its data directory and keeps its list there; frames are not its matter',
     },
     ingest: {

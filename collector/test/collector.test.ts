@@ -16,7 +16,7 @@ import { startCollector, type CollectorSettings, type RunningCollector } from '.
 import { openDataDirectory } from '../src/segments/data-directory.ts'
 import { ClusterMember } from '../src/cluster/membership.ts'
 import { realDisk, type Disk, type DiskFile } from '../src/segments/disk.ts'
-import { frame, place, quiet, Sender, streamA, streamBytes, temporary, until } from './kit.ts'
+import { frame, place, quiet, FrameSender, streamA, streamBytes, temporary, until } from './kit.ts'
 
 const paths = treePaths('/logs')
 const surroundings = { clock: realClock, random: realRandom, log: quiet, disk: realDisk }
@@ -25,7 +25,7 @@ let zookeeper: ZookeeperServer
 let session: ZooKeeperSession
 let folder: Awaited<ReturnType<typeof temporary>>
 let collector: RunningCollector | undefined
-let sender: Sender | undefined
+let sender: FrameSender | undefined
 
 beforeEach(async () => {
   folder = await temporary()
@@ -163,10 +163,10 @@ describe('startCollector', () => {
   })
 })
 
-async function start(sessionTimeout = 2000, disk = realDisk): Promise<Sender> {
+async function start(sessionTimeout = 2000, disk = realDisk): Promise<FrameSender> {
   await sender?.close()
   collector = await startCollector(settings({ sessionTimeout }), { ...surroundings, disk })
-  sender = new Sender(collector.url)
+  sender = new FrameSender(collector.url)
   return sender
 }
 

@@ -12,7 +12,7 @@ import { Assignment } from '../src/cluster/assignment.ts'
 import { startCollector, type RunningCollector } from '../src/collector.ts'
 import { realDisk } from '../src/segments/disk.ts'
 import { readStoredFrames } from '../src/segments/segment-reader.ts'
-import { frame, place, quiet, Sender, streamA, streamB, streamBytes, temporary, until } from './kit.ts'
+import { frame, place, quiet, FrameSender, streamA, streamB, streamBytes, temporary, until } from './kit.ts'
 
 const fixture = join(import.meta.dirname, 'fixtures/data-directory-1')
 const list = { ...emptyCollectorList, epoch: 3, owned: { web: { since: 3, load: 0 } } }
@@ -21,7 +21,7 @@ let zookeeper: ZookeeperServer
 let folder: Awaited<ReturnType<typeof temporary>>
 let data: string
 let collector: RunningCollector | undefined
-let sender: Sender | undefined
+let sender: FrameSender | undefined
 
 beforeEach(async () => {
   folder = await temporary()
@@ -41,7 +41,7 @@ afterEach(async () => {
   await folder.remove()
 })
 
-async function start(): Promise<Sender> {
+async function start(): Promise<FrameSender> {
   collector = await startCollector(
     {
       zookeeper: `127.0.0.1:${zookeeper.port}`,
@@ -50,7 +50,7 @@ async function start(): Promise<Sender> {
     },
     { clock: realClock, random: realRandom, log: quiet, disk: realDisk },
   )
-  sender = new Sender(collector.url)
+  sender = new FrameSender(collector.url)
   return sender
 }
 
@@ -60,7 +60,7 @@ async function stop(): Promise<void> {
   sender = collector = undefined
 }
 
-async function deliveredBytes(from: Sender): Promise<number> {
+async function deliveredBytes(from: FrameSender): Promise<number> {
   const { counters, disk } = JSON.parse((await from.get('/v1/status')).body.toString()) as {
     counters: Record<string, number>
     disk: { undeliveredBytes: number }

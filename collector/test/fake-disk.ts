@@ -1,4 +1,4 @@
-// A disk in memory that does as it is told: withholds fdatasync, is full, fails; and remembers in which order.
+// A disk in memory that obeys a test: withholds fdatasync, is full, fails; and remembers in which order.
 
 import type { Disk, DiskFile } from '../src/segments/disk.ts'
 

@@ -8,7 +8,7 @@ import { full } from '@catchment/testing'
 import { realClock, realRandom } from '@catchment/runtime'
 import { subtracted, united } from '../src/decide/intervals.ts'
 import { readStoredFrames } from '../src/segments/segment-reader.ts'
-import { frame, place, Sender, streamBytes, temporary, until } from './kit.ts'
+import { frame, place, FrameSender, streamBytes, temporary, until } from './kit.ts'
 import { startProcess, type CollectorProcess } from './process.ts'
 
 const kills = full ? 40 : 3
@@ -36,7 +36,7 @@ afterEach(async () => {
 })
 
 test(`catchment-collector, killed ${kills} times under load, keeps every acknowledged byte, none twice, and mirrors all`, async () => {
-  const agents = streams.map((stream) => new Agent(stream))
+  const agents = streams.map((stream) => new RestartingAgent(stream))
   const flags = {
     zookeeper: `127.0.0.1:${zookeeper.port}`,
     id: 'c1',
@@ -46,7 +46,7 @@ test(`catchment-collector, killed ${kills} times under load, keeps every acknowl
   const random = seeded(4711)
   for (let kill = 0; kill < kills; kill += 1) {
     collector = await startProcess(flags)
-    const sender = new Sender(collector.url)
+    const sender = new FrameSender(collector.url)
     const sending = agents.map((agent) => agent.sendUntilCut(sender))
     const goal = agents.reduce((sum, { answers }) => sum + answers, 0) + 1 + Math.floor(random() * 60)
     await until(() => agents.reduce((sum, { answers }) => sum + answers, 0) >= goal, 'some answers')
@@ -70,7 +70,7 @@ test(`catchment-collector, killed ${kills} times under load, keeps every acknowl
   expect(await stopped.stop()).toBe(0)
 }, 120_000)
 
-async function storedOnce(agents: readonly Agent[]): Promise<void> {
+async function storedOnce(agents: readonly RestartingAgent[]): Promise<void> {
   const held = new Map<string, ByteRange[]>()
   let frames = 0
   for await (const { stream, start, end } of readStoredFrames(join(folder.path, 'data'))) {
@@ -89,7 +89,7 @@ async function storedOnce(agents: readonly Agent[]): Promise<void> {
 }
 
 /** One stream's writer: goes on at its checkpoint, with other cuts each time, as an agent after a restart does. */
-class Agent {
+class RestartingAgent {
   readonly stream: string
   acknowledged = 0
   answers = 0
@@ -101,7 +101,7 @@ class Agent {
   }
 
   /** Sends until the collector goes away. */
-  async sendUntilCut(sender: Sender): Promise<void> {
+  async sendUntilCut(sender: FrameSender): Promise<void> {
     let boundary: number | undefined
     for (;;) {
       const from = this.acknowledged

@@ -1,5 +1,4 @@
-// The vocabulary of the collector's tests: frames of a stream whose every byte is known, a disk that does as it is told,
-// and the collector's parts without a tree.
+// The vocabulary of the collector's tests: frames of a stream whose every byte is known, and what sends them.
 
 import { createHash } from 'node:crypto'
 import { mkdtemp, rm } from 'node:fs/promises'
@@ -34,7 +33,7 @@ export interface FrameWish {
   readonly gap?: string
 }
 
-/** The bytes [from, to) of a stream: every 16 bytes tell the stream and their own place. */
+/** The bytes [from, to) of a stream: every 16 bytes show the stream and their place in it. */
 export function streamBytes(stream: string, from: number, to: number): Buffer {
   const blocks: Buffer[] = []
   for (let block = Math.floor(from / 16); block * 16 < to; block += 1)
@@ -91,7 +90,7 @@ export function requestBody(frames: readonly Buffer[], wish: RequestWish = {}): 
   return Buffer.concat([encodePreamble({ agent, groups }), ...frames])
 }
 
-export class Sender {
+export class FrameSender {
   readonly #client: HttpClient = createHttpClient({ connectionsPerOrigin: 16, connectTimeoutMs: 2000 })
   readonly #url: string
 

@@ -1,10 +1,10 @@
 // What this collector knows of its list of groups. It is kept on disk too: cut off from ZooKeeper, what is assigned keeps flowing.
 
-import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collectorListSchema, emptyCollectorList, parseJson, type CollectorList } from '@catchment/protocol'
-import { asError, Background, codeOf, writeFileDurably, type Clock, type Log } from '@catchment/runtime'
+import { asError, Background, writeFileDurably, type Clock, type Log } from '@catchment/runtime'
 import { jsonVersions } from '../segments/data-formats.ts'
+import { textIfThere } from '../segments/text-file.ts'
 
 /** At most one refresh a second: an agent with a wrong epoch must not become load on ZooKeeper. */
 export const refreshIntervalMs = 1000
@@ -54,11 +54,11 @@ export class Assignment {
   async load(): Promise<void> {
     const path = this.#path
     try {
-      this.#list = parseJson(collectorListSchema, await readFile(path, 'utf8'), path)
+      const text = await textIfThere(path)
+      if (text !== undefined) this.#list = parseJson(collectorListSchema, text, path)
       this.#saved = this.#list
     } catch (thrown) {
-      if (codeOf(thrown) !== 'ENOENT')
-        this.#options.log.warn('the last known list cannot be read', { path, reason: asError(thrown).message })
+      this.#options.log.warn('the last known list cannot be read', { path, reason: asError(thrown).message })
     }
   }
 

@@ -1,12 +1,12 @@
 // One writer per stream rests on one living agent per id: of two that use the same id the later start wins, and the other
-// is told so.
+// is answered that it did.
 
 import type { AgentIdentity } from '@catchment/protocol'
 
-/** Past it the agent that was heard of longest ago is forgotten. */
+/** Past it the agent that has been silent longest is forgotten. */
 export const agentsMax = 100_000
 
-/** Who was last heard of under each id. */
+/** The agent that last sent under each id. */
 export class AgentRegister {
   readonly #known = new Map<string, AgentIdentity>()
 

@@ -2,7 +2,7 @@ import type { CollectorStatus } from '@catchment/protocol'
 
 /**
  * Whether a status in the tree may be replaced: by a later start on the same data directory, or by the very same start in
- * a new session. One that cannot be read is nobody's and may.
+ * a new session. One that cannot be read says whose it is no more, and may be replaced.
  */
 export function mayReplace(
   existing: CollectorStatus | undefined,

@@ -6,9 +6,9 @@ import type { GroupReport, Load, LoadAnswer } from '@catchment/protocol'
 
 const slowTimeConstantMs = 60_000
 const peakHalfLifeMs = 20_000
-/** A source that has not sent for so long is not counted. */
+/** After this silence a source is not counted. */
 const sourceForgottenMs = 120_000
-/** A group without traffic for so long, and with no load left, is not reported any more. */
+/** After this silence a group is not reported any more. */
 const groupForgottenMs = 600_000
 /** Past it further groups are not measured: the assigner sees them as without load. */
 export const groupsMeasuredMax = 1_000_000
@@ -22,7 +22,7 @@ interface Rate {
   offered: number
 }
 
-interface GroupLoad {
+interface GroupRates {
   readonly bytes: Rate
   readonly records: Rate
   /** By agent: when it last sent, and its backlog. */
@@ -31,7 +31,7 @@ interface GroupLoad {
 }
 
 export class LoadMeter {
-  readonly #groups = new Map<string, GroupLoad>()
+  readonly #groups = new Map<string, GroupRates>()
   #tickedAt: number
 
   /** Times are monotonic milliseconds. */
@@ -108,7 +108,7 @@ function advance(rate: Rate, elapsedMs: number): void {
   rate.peak = Math.max(perSecond, rate.peak * 2 ** (-elapsedMs / peakHalfLifeMs))
 }
 
-function loadOf({ bytes, records }: GroupLoad): Load {
+function loadOf({ bytes, records }: GroupRates): Load {
   return { bytesPerSecond: shown(bytes), recordsPerSecond: shown(records) }
 }
 

@@ -1,11 +1,11 @@
-// Whether this collector takes frames of a group, by its own list. The tree says where to send; it does not guard bytes:
+// Whether this collector takes frames of a group, by the list that it holds. The tree says where to send; it does not guard bytes:
 // each stream has one writer, which sends to one collector at a time.
 
 import type { CollectorList } from '@catchment/protocol'
 
 export type GroupRoute =
   | { readonly kind: 'served' }
-  /** The agent knows a newer list than this collector: read it again, then decide. */
+  /** The agent knows a newer list than this collector, which reads it again and then decides. */
   | { readonly kind: 'refresh'; readonly served: boolean }
   | { readonly kind: 'elsewhere'; readonly epoch: number; readonly to: string | undefined }
 

@@ -6,8 +6,7 @@ import { Arena } from '../segments/arena.ts'
 import type { Disk, DiskFile } from '../segments/disk.ts'
 import { segmentHeaderBytes } from '../segments/segment-format.ts'
 import type { Segment } from '../segments/segment-log.ts'
-import { lostRange } from '../segments/segment-recovery.ts'
-import { scanSegment, type ScanItem } from '../segments/segment-scan.ts'
+import { damageFields, scanSegment, type DamagedItem, type ScanItem } from '../segments/segment-scan.ts'
 import type { Cursor } from './cursor.ts'
 import type { DeliveryCounters } from './delivery-counters.ts'
 import { Expander, type PackedFrame } from './expander.ts'
@@ -109,13 +108,11 @@ export class BatchReader {
   }
 
   /** Undefined where it is not known what was lost. */
-  #damaged(item: ScanItem & { kind: 'damaged' | 'torn' }, segment: Segment): StoredItem | undefined {
+  #damaged(item: DamagedItem, segment: Segment): StoredItem | undefined {
     this.#options.counters.corruptBytes.add(item.to - item.from)
     this.#options.log.error('a segment is corrupt: what was stored there is not delivered', {
       path: segment.path,
-      from: item.from,
-      to: item.to,
-      lost: item.header === undefined ? 'not known: the header is corrupt' : lostRange(item.header),
+      ...damageFields(item),
     })
     if (item.header === undefined) return undefined
     return { kind: 'gap', header: item.header, reason: 'lost: the segment that held it is corrupt' }

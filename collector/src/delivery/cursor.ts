@@ -1,11 +1,12 @@
 // How far the delivery to one sink has come: the truth beside the segments, in `cursors/<sink>.json`.
 
-import { readFile, rm } from 'node:fs/promises'
+import { rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseJson } from '@catchment/protocol'
-import { asError, codeOf, makePrivateDirectory, syncDirectory, writeFileDurably, type Log } from '@catchment/runtime'
+import { asError, makePrivateDirectory, syncDirectory, writeFileDurably, type Log } from '@catchment/runtime'
 import { jsonVersions } from '../segments/data-formats.ts'
+import { textIfThere } from '../segments/text-file.ts'
 
 const cursorSchema = z.object({ segment: z.number().int().nonnegative(), offset: z.number().int().nonnegative() })
 /** Everything before byte `offset` of the segment of this sequence is delivered. */
@@ -42,30 +43,20 @@ export async function adoptFormerCursor(data: string, sink: string, log: Log): P
   const found = await cursorIn(former, log)
   if (found === undefined) return
   await makeCursorDirectory(data)
-  if (!(await exists(path))) await writeCursor(path, found)
+  if ((await textIfThere(path)) === undefined) await writeCursor(path, found)
   await rm(former)
   await syncDirectory(data)
 }
 
 async function cursorIn(path: string, log: Log): Promise<Cursor | undefined> {
   try {
-    return parseJson(cursorSchema, await readFile(path, 'utf8'), path)
+    const text = await textIfThere(path)
+    return text === undefined ? undefined : parseJson(cursorSchema, text, path)
   } catch (thrown) {
-    if (codeOf(thrown) !== 'ENOENT')
-      log.error('the cursor cannot be read; all that is stored is delivered again, which changes nothing', {
-        path,
-        reason: asError(thrown).message,
-      })
+    log.error('the cursor cannot be read; all that is stored is delivered again, which changes nothing', {
+      path,
+      reason: asError(thrown).message,
+    })
     return undefined
-  }
-}
-
-async function exists(path: string): Promise<boolean> {
-  try {
-    await readFile(path)
-    return true
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return false
-    throw thrown
   }
 }

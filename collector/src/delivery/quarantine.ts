@@ -2,7 +2,7 @@ import { appendFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { FrameHeader } from '@catchment/protocol'
 import type { Log } from '@catchment/runtime'
-import { lostRange } from '../segments/segment-recovery.ts'
+import { lostRange } from '../segments/segment-scan.ts'
 import type { DeliveryCounters } from './delivery-counters.ts'
 
 export interface QuarantineOptions {

@@ -158,7 +158,7 @@ export class Ingest {
     return { collector: id, epoch: assignment.list.epoch, stale: assignment.stale, creditBytes, results }
   }
 
-  /** Reads the own list anew when an agent quotes a newer one. */
+  /** Reads this collector's list again when an agent quotes a newer one. */
   async #catchUp(frames: readonly DecodedFrame[], reports: ReadonlyMap<string, GroupReport>): Promise<void> {
     const { assignment } = this.#options
     const newest = frames.reduce((epoch, { header }) => Math.max(epoch, reports.get(header.group)?.epoch ?? 0), 0)
@@ -200,7 +200,7 @@ export class Ingest {
       case 'served':
         return undefined
       case 'refresh':
-        // cut off, what it last knew to be its own goes on
+        // cut off from ZooKeeper, it goes on with the groups that it last knew
         if (route.served && assignment.stale) return undefined
         return { ...base, outcome: 'behind', status: 503, retryAfterMs: noSpaceRetryMs }
       case 'elsewhere': {

@@ -1,11 +1,10 @@
 // Who this collector's disk is: a random data id, made once, and the count of its starts. The tree's fence rests on both.
 
-import { readFile, readdir } from 'node:fs/promises'
+import { readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { parseJson } from '@catchment/protocol'
 import {
-  codeOf,
   lockDirectory,
   makePrivateDirectory,
   writeFileDurably,
@@ -13,6 +12,7 @@ import {
   type Random,
 } from '@catchment/runtime'
 import { jsonVersions, refuseNewerFormats } from './data-formats.ts'
+import { textIfThere } from './text-file.ts'
 
 const identitySchema = z.object({ dataId: z.string().regex(/^[0-9a-f]{32}$/), starts: z.number().int().positive() })
 
@@ -38,7 +38,8 @@ export async function openDataDirectory(path: string, holder: string, random: Ra
     await refuseNewerFormats(path)
     await makePrivateDirectory(join(path, 'segments'))
     const identityPath = join(path, 'identity.json')
-    const known = await readIdentity(identityPath)
+    const text = await textIfThere(identityPath)
+    const known = text === undefined ? undefined : parseJson(identitySchema, text, identityPath)
     const identity = { dataId: known?.dataId ?? hex(random), starts: (known?.starts ?? 0) + 1 }
     await writeFileDurably(identityPath, `${JSON.stringify({ version: jsonVersions.identity, ...identity })}\n`)
     const isNew = identity.starts === 1 && (await segmentNames(path)).length === 0
@@ -52,15 +53,6 @@ export async function openDataDirectory(path: string, holder: string, random: Ra
 /** The segments' names in a data directory, oldest first. */
 export async function segmentNames(data: string): Promise<string[]> {
   return (await readdir(join(data, 'segments'))).filter((name) => name.startsWith('segment-')).toSorted()
-}
-
-async function readIdentity(path: string): Promise<z.infer<typeof identitySchema> | undefined> {
-  try {
-    return parseJson(identitySchema, await readFile(path, 'utf8'), path)
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return undefined
-    throw thrown
-  }
 }
 
 function hex(random: Random): string {

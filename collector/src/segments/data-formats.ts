@@ -1,12 +1,13 @@
 // What stands in a data directory, and in which version. A file that names no version is of version 1. What a newer program
 // has written may mean something else than it seems to, so a start looks at all of it before it changes anything.
 
-import { open, readdir, readFile } from 'node:fs/promises'
+import { open, readdir } from 'node:fs/promises'
 import { join } from 'node:path'
 import { z } from 'zod'
 import { CatchmentError, codeOf } from '@catchment/runtime'
 import { segmentHeaderBytes, segmentVersion, segmentVersionWritten, sequenceOf } from './segment-format.ts'
 import { snapshotVersion, snapshotVersionWritten } from './range-snapshot.ts'
+import { textIfThere } from './text-file.ts'
 
 /** The versions that this program writes into JSON files, and the highest that it reads. */
 export const jsonVersions = { identity: 1, assignment: 1, cursor: 1 } as const
@@ -21,7 +22,7 @@ export async function refuseNewerFormats(data: string): Promise<void> {
   for (const path of [join(data, 'cursor.json'), ...cursors.map((name) => join(data, 'cursors', name))])
     refuseNewer(path, await jsonVersion(path), jsonVersions.cursor)
   const ranges = join(data, 'ranges.json')
-  refuseNewer(ranges, snapshotVersion((await textOf(ranges)) ?? ''), snapshotVersionWritten)
+  refuseNewer(ranges, snapshotVersion((await textIfThere(ranges)) ?? ''), snapshotVersionWritten)
   const segments = (await namesIn(join(data, 'segments'))).filter((name) => sequenceOf(name) !== undefined)
   for (const path of segments.map((name) => join(data, 'segments', name)))
     refuseNewer(path, segmentVersion(await firstBytes(path, segmentHeaderBytes)), segmentVersionWritten)
@@ -39,21 +40,12 @@ function refuseNewer(path: string, found: number | undefined, read: number): voi
 }
 
 async function jsonVersion(path: string): Promise<number | undefined> {
-  const text = await textOf(path)
+  const text = await textIfThere(path)
   if (text === undefined) return undefined
   try {
     return versionedSchema.safeParse(JSON.parse(text)).data?.version
   } catch (thrown) {
     if (thrown instanceof SyntaxError) return undefined
-    throw thrown
-  }
-}
-
-async function textOf(path: string): Promise<string | undefined> {
-  try {
-    return await readFile(path, 'utf8')
-  } catch (thrown) {
-    if (codeOf(thrown) === 'ENOENT') return undefined
     throw thrown
   }
 }

@@ -1,12 +1,12 @@
 // The ranges of all segments up to one, kept beside them: a start scans only the segments after it, and dedupe survives
 // the deletion of delivered segments. A checksum guards it; without it the segments that stand are scanned.
 
-import { readFile } from 'node:fs/promises'
 import { crc32 } from 'node:zlib'
 import { z } from 'zod'
 import { parseJson, streamIdSchema } from '@catchment/protocol'
-import { asError, codeOf, writeFileDurably, type Log } from '@catchment/runtime'
+import { asError, writeFileDurably, type Log } from '@catchment/runtime'
 import type { RangeTable } from '../decide/ranges.ts'
+import { textIfThere } from './text-file.ts'
 
 /** The version of `ranges.json` that this program writes, and the highest that it reads. */
 export const snapshotVersionWritten = 1
@@ -42,10 +42,7 @@ export async function writeSnapshot(path: string, contents: string): Promise<voi
 
 /** Fills `table`. Returns the last segment that is covered; 0 without a snapshot that can be trusted. */
 export async function readSnapshot(path: string, table: RangeTable, log: Log): Promise<number> {
-  const text = await readFile(path, 'utf8').catch((thrown: unknown) => {
-    if (codeOf(thrown) === 'ENOENT') return undefined
-    throw thrown
-  })
+  const text = await textIfThere(path)
   if (text === undefined) return 0
   try {
     const json = intact(text)

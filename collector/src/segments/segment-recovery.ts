@@ -10,7 +10,7 @@ import type { RangeTable } from '../decide/ranges.ts'
 import type { Disk, DiskFile } from './disk.ts'
 import { decodeSegmentHeader, segmentHeaderBytes, segmentName, sequenceOf } from './segment-format.ts'
 import type { Segment } from './segment-log.ts'
-import { scanSegment } from './segment-scan.ts'
+import { damageFields, scanSegment, type DamagedItem } from './segment-scan.ts'
 
 export interface RecoveryOptions {
   readonly disk: Disk
@@ -113,23 +113,12 @@ function takeFrame(header: FrameHeader, segment: Segment, { options, found }: Re
     })
 }
 
-function reportLoss(
-  item: { readonly from: number; readonly to: number; readonly header: FrameHeader | undefined },
-  segment: Segment,
-  { options, found }: RecoveryContext,
-): void {
+function reportLoss(item: DamagedItem, segment: Segment, { options, found }: RecoveryContext): void {
   found.corruptBytes += item.to - item.from
   options.log.error('a segment is corrupt: what was stored there is lost', {
     path: segment.path,
-    from: item.from,
-    to: item.to,
-    lost: item.header === undefined ? 'not known: the header is corrupt' : lostRange(item.header),
+    ...damageFields(item),
   })
-}
-
-/** The bytes of a stream that a damaged frame held, for the log. */
-export function lostRange(header: FrameHeader): Record<string, string | number> {
-  return { stream: header.stream, from: header.start, to: header.start + header.rawBytes, group: header.group }
 }
 
 async function checkHeader(file: DiskFile, segment: Segment, log: Log): Promise<void> {

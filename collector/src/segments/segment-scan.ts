@@ -12,6 +12,7 @@ import {
   ProtocolError,
   type FrameHeader,
 } from '@catchment/protocol'
+import type { LogFields } from '@catchment/runtime'
 import { crc32 } from 'node:zlib'
 import type { Arena } from './arena.ts'
 import type { DiskFile } from './disk.ts'
@@ -29,6 +30,18 @@ export type ScanItem =
   | { readonly kind: 'damaged'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
   /** Nothing valid follows. */
   | { readonly kind: 'torn'; readonly from: number; readonly to: number; readonly header: FrameHeader | undefined }
+
+export type DamagedItem = ScanItem & { readonly kind: 'damaged' | 'torn' }
+
+/** The bytes of a stream that a frame holds, for the log. */
+export function lostRange(header: FrameHeader): Record<string, string | number> {
+  return { stream: header.stream, from: header.start, to: header.start + header.rawBytes, group: header.group }
+}
+
+/** What is damaged and what is lost by it, for the log. */
+export function damageFields({ from, to, header }: DamagedItem): LogFields {
+  return { from, to, lost: header === undefined ? 'not known: the header is corrupt' : lostRange(header) }
+}
 
 export interface ScanOptions {
   readonly from: number

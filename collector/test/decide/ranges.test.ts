@@ -52,7 +52,7 @@ const step = fc.oneof(
   { weight: 1, arbitrary: fc.record({ do: fc.constant('restart' as const) }) },
 )
 
-interface Pending {
+interface PendingOffer {
   readonly ticket: Ticket
   readonly stream: string
   readonly from: number
@@ -64,7 +64,7 @@ describe('RangeTable', () => {
     fc.assert(
       fc.property(fc.array(step, { maxLength: 80 }), (steps) => {
         const models = new Map([streamA, streamB].map((stream) => [stream, new ByteSets()]))
-        const world: World = { table: new RangeTable(), models, pending: [] }
+        const world: RangeWorld = { table: new RangeTable(), models, pending: [] }
         for (const one of steps) {
           if (one.do === 'offer') offerTo(world, one)
           else if (one.do === 'commit') commitFirst(world)
@@ -136,14 +136,14 @@ describe('RangeTable', () => {
   })
 })
 
-interface World {
+interface RangeWorld {
   table: RangeTable
   readonly models: ReadonlyMap<string, ByteSets>
-  pending: Pending[]
+  pending: PendingOffer[]
 }
 
 function offerTo(
-  { table, models, pending }: World,
+  { table, models, pending }: RangeWorld,
   one: { from: number; length: number; newRange: boolean; second: boolean },
 ): void {
   const stream = one.second ? streamB : streamA
@@ -157,15 +157,15 @@ function offerTo(
   for (let byte = one.from; byte < to; byte += 1) model.held.add(byte)
 }
 
-function commitFirst({ table, models, pending }: World): void {
+function commitFirst({ table, models, pending }: RangeWorld): void {
   const next = pending.shift()
   if (next === undefined) return
   table.commit(next.ticket)
   for (let byte = next.from; byte < next.to; byte += 1) modelOf(models, next.stream).durable.add(byte)
 }
 
-/** A write that failed, with all behind it; or the end of the process. */
-function forgetPending(world: World, how: 'fail' | 'restart'): void {
+/** A write that failed, with all after it; or the end of the process. */
+function forgetPending(world: RangeWorld, how: 'fail' | 'restart'): void {
   if (how === 'fail') for (const { ticket } of world.pending) world.table.abort(ticket)
   else world.table = restarted(world.table)
   world.pending = []
@@ -182,7 +182,7 @@ function check(
     verdict,
     offered,
   }: { table: RangeTable; model: ByteSets; verdict: FrameVerdict; offered: OfferedFrame },
-  pending: readonly Pending[],
+  pending: readonly PendingOffer[],
 ): void {
   const { start, stream } = offered
   const end = start + offered.rawBytes

@@ -10,14 +10,14 @@ import { Ingest, type IngestOptions } from '../../src/ingest/ingest.ts'
 import { segmentName } from '../../src/segments/segment-format.ts'
 import { Store } from '../../src/segments/store.ts'
 import { FakeDisk } from '../fake-disk.ts'
-import { frame, quiet, requestBody, Sender, streamA, streamB, temporary, until } from '../kit.ts'
+import { frame, quiet, requestBody, FrameSender, streamA, streamB, temporary, until } from '../kit.ts'
 
 let folder: Awaited<ReturnType<typeof temporary>>
 let disk: FakeDisk
 let store: Store
 let ingest: Ingest
 let server: HttpServer
-let sender: Sender
+let sender: FrameSender
 let fatal: CatchmentError[]
 let assignment: Assignment
 
@@ -59,7 +59,7 @@ async function open(options: Partial<IngestOptions>): Promise<void> {
   ingest.open = true
   const rawRoutes = [ingest.route]
   server = await startHttpServer({ listen: '127.0.0.1:0', routes: [], rawRoutes, log: quiet, insecure: false })
-  sender = new Sender(server.url)
+  sender = new FrameSender(server.url)
 }
 
 async function close(): Promise<void> {
@@ -73,7 +73,7 @@ function storedBytes(): number {
   return (disk.files.get(join(folder.path, 'segments', segmentName(1)))?.length ?? 64) - 64
 }
 
-/** Writes raw bytes to the door; resolves with all that came back when the connection has ended. */
+/** Writes raw bytes to the HTTP server; resolves with all that came back when the connection has ended. */
 function raw(text: string, options: { readonly halfClose?: boolean } = {}): Promise<string> {
   return new Promise((resolve) => {
     let answer = ''

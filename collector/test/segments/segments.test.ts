@@ -11,13 +11,13 @@ import { FakeDisk } from '../fake-disk.ts'
 import { frame, listeningLog, quiet, streamA, streamB, temporary, until } from '../kit.ts'
 import { mkdir } from 'node:fs/promises'
 
-interface Opened {
+interface OpenedLog {
   readonly log: SegmentLog
   readonly events: string[]
   readonly fatal: CatchmentError[]
 }
 
-function openLog(disk: FakeDisk, segmentBytesMax = 1 << 20): Opened {
+function openLog(disk: FakeDisk, segmentBytesMax = 1 << 20): OpenedLog {
   const events: string[] = []
   const fatal: CatchmentError[] = []
   const log = new SegmentLog({
@@ -34,7 +34,7 @@ function openLog(disk: FakeDisk, segmentBytesMax = 1 << 20): Opened {
   return { log, events, fatal }
 }
 
-function append({ log, events }: Opened, name: string, bytes: number): void {
+function append({ log, events }: OpenedLog, name: string, bytes: number): void {
   log.append({
     buffers: [Buffer.alloc(bytes, name)],
     bytes,

@@ -90,7 +90,7 @@ describe('Mirror', () => {
           gap: gap === index && index < bounds.length - 2,
         }))
         const owned = (who: number): typeof all => all.filter(({ owner }) => owner === who)
-        const writers = [0, 1, 2].map((who) => new Writer(folder.path, owned(who)))
+        const writers = [0, 1, 2].map((who) => new MirrorWriter(folder.path, owned(who)))
         for (const { who, what } of schedule)
           await Promise.all([
             writers[who]?.act(what),
@@ -147,7 +147,7 @@ describe('mirrorPlace', () => {
 })
 
 /** A collector's delivery to the mirror: what it holds in order, a cursor that moves after a flush, crashes. */
-class Writer {
+class MirrorWriter {
   readonly #root: string
   readonly #ranges: readonly { readonly range: ByteRange; readonly gap: boolean }[]
   #mirror: Mirror | undefined

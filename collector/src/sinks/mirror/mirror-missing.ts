@@ -105,7 +105,7 @@ function readLines(path: string): ByteRange[] {
   })
 }
 
-/** Replaces `.missing` durably, or removes it when nothing is missing; with what a writer who died here left behind. */
+/** Replaces `.missing` durably, or removes it when nothing is missing; with the temporary file of a writer that died here. */
 function writeMissing(path: string, ranges: readonly ByteRange[]): void {
   const temporary = `${path}.tmp`
   rmSync(temporary, { force: true })

@@ -1,5 +1,5 @@
 // Where a stream's file stands in the mirror: `<group parts>/<source>/<path parts>~<stream id>`. What stands in group,
-// source and path is what somebody else wrote; it becomes names of files, never a way out of the mirror.
+// source and path comes from outside; it becomes names of files, never a way out of the mirror.
 
 import { createHash } from 'node:crypto'
 import { mkdir, lstat } from 'node:fs/promises'
@@ -30,7 +30,7 @@ export function mirrorPlace(header: Pick<FrameHeader, 'group' | 'source' | 'path
 /**
  * Makes the directories of a place below `root`, 0700, and returns the innermost. Throws CatchmentError `unsafe-path` when
  * one of them is a link or no directory. Node has no openat(2): between this look and the opening of the file (which
- * follows no link itself) someone who may write the mirror could still exchange a directory.
+ * follows no link itself) another process that may write the mirror could still exchange a directory.
  */
 export async function makeDirectories(root: string, place: MirrorPlace): Promise<string> {
   let directory = root
