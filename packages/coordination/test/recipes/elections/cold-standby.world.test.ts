@@ -15,7 +15,7 @@ interface Runner {
 }
 
 async function join(world: World, id: string, options: Partial<ColdStandbyOptions> = {}): Promise<Runner> {
-  const client = await world.session({ sessionTimeoutMs: 900 })
+  const client = await world.session({ sessionTimeoutMs: 1_500 })
   const runs: Runner['runs'] = new Told()
   const group = joinColdStandby(client.session, {
     path: `${world.root}/group`,
@@ -59,13 +59,16 @@ describe('joinColdStandby', () => {
       expect(new Set(started).size).toBe(2)
       expect(text(first.task.definition)).toBe(`what ${first.task.name} is`)
       expect([first.task.held, a.group.running]).toEqual([true, [first.task.name]])
+      await operator.sync(world.root)
       const { names } = await operator.children(`${world.root}/group/claims`)
       expect(names.sort()).toEqual([...started].sort())
       first.end('remove')
       const third = await a.runs.first(() => a.runs.all.length === 2).then(() => a.runs.all[1])
       expect(started).not.toContain(third?.task.name)
+      await operator.sync(world.root)
       expect(await operator.exists(`${world.root}/group/tasks/${first.task.name}`)).toBeUndefined()
       await Promise.all([a.group.leave(), b.group.leave()])
+      await operator.sync(world.root)
       expect((await operator.children(`${world.root}/group/claims`)).names).toEqual([])
       expect((await operator.children(`${world.root}/group/tasks`)).names).toHaveLength(2)
     }),
@@ -82,6 +85,7 @@ describe('joinColdStandby', () => {
       const again = a.runs.all[1]
       expect(again?.task.token).toBeGreaterThan(first.task.token)
       again?.end('keep')
+      await operator.sync(world.root)
       while ((await operator.exists(`${world.root}/group/done/later`)) === undefined) await operator.sync(world.root)
       expect(text((await operator.get(`${world.root}/group/done/later`)).data)).toBe('what later is')
       expect((await operator.children(`${world.root}/group/tasks`)).names).toEqual([])
@@ -107,6 +111,7 @@ describe('joinColdStandby', () => {
       await a.runs.first(() => a.runs.all.length === 2)
       expect(b.runs.all).toHaveLength(1)
       await Promise.all([a.group.leave(), b.group.leave()])
+      await operator.sync(world.root)
       expect((await operator.children(`${world.root}/group/claims`)).names).toEqual([])
     }),
   )
@@ -115,7 +120,7 @@ describe('joinColdStandby', () => {
     'a claim whose answer was lost is found and run, once; leaving gives it back',
     inWorld(async (world) => {
       const operator = await addTasks(world, ['t'])
-      const client = await world.session({ sessionTimeoutMs: 900 })
+      const client = await world.session({ sessionTimeoutMs: 1_500 })
       const multi = client.session.multi.bind(client.session)
       let sent = 0
       client.session.multi = (...call) => {
@@ -143,6 +148,7 @@ describe('joinColdStandby', () => {
       expect({ sent, generation: client.session.generation }).toEqual({ sent: 1, generation: 1 })
       await group.leave()
       expect(told.all).toEqual(['t'])
+      await operator.sync(world.root)
       expect((await operator.children(`${world.root}/group/claims`)).names).toEqual([])
     }),
   )
@@ -154,12 +160,14 @@ describe('joinColdStandby', () => {
       const a = await join(world, 'a', { run: () => new Promise(() => undefined) })
       while (a.group.running.length === 0) await operator.sync(world.root)
       const claim = `${world.root}/group/claims/t`
+      await operator.sync(world.root)
       while ((await operator.exists(claim)) === undefined) await operator.sync(world.root)
       expect(await ending(a.group.leave({ timeoutMs: 30 }))).toBe('timeout unknown')
       const b = await join(world, 'b')
       await operator.delete(claim, 'any')
       await b.runs.first(() => true)
       await a.client.session.close()
+      await operator.sync(world.root)
       expect((await operator.exists(claim))?.ephemeralOwner).toBe(b.client.session.sessionId)
       await b.group.leave()
     }),

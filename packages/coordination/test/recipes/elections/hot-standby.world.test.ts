@@ -17,7 +17,7 @@ interface Service {
 }
 
 async function join({ root, session }: World, id: string): Promise<Service> {
-  const client = await session({ sessionTimeoutMs: 900 })
+  const client = await session({ sessionTimeoutMs: 1_500 })
   const states = new Told<HotStandbyState>()
   const runs: Service['runs'] = new Told()
   const standby = joinHotStandby(client.session, {

@@ -106,6 +106,7 @@ describe('joinPeriodicTask', () => {
       await second.leave()
       one.network.weather = 'through'
       await first.leave()
+      await two.session.sync(root)
       expect(await two.session.exists(`${root}/late`)).toBeUndefined()
     }),
   )
@@ -206,10 +207,12 @@ describe('joinPeriodicTask', () => {
       const task = joinPeriodicTask(one.session, options('one'))
       await claimed
       one.network.weather = 'refusing'
+      await two.session.sync(root)
       const { data } = await two.session.get(`${root}/task`)
       expect(await ending(task.leave({ timeoutMs: 30 }))).toBe('timeout unknown')
       one.network.weather = 'through'
       await task.leave()
+      await two.session.sync(root)
       expect((await two.session.children(`${root}/task`)).names).toEqual([])
       const other = joinPeriodicTask(two.session, options('two'))
       const [by, slotMs] = await told.first(() => true)

@@ -106,7 +106,7 @@ test.concurrent(
 test.concurrent(
   'barrier: set and remove are repeated when their answer is lost',
   inWorld(async ({ session: open, root }) => {
-    const { session, network, reaches } = await open({ sessionTimeoutMs: 900 })
+    const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
     const path = `${root}/barrier`
     const gate = barrier(session, { path })
     const [create, remove] = [session.create.bind(session), session.delete.bind(session)]

@@ -41,7 +41,7 @@ describe('sharedCounter', () => {
   test.concurrent(
     'an answer that is lost: added once, also when others have written since',
     inWorld(async ({ session: open, root }) => {
-      const [client, other] = [await open({ sessionTimeoutMs: 750 }), await open()]
+      const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const counter = sharedCounter(client.session, { path: `${root}/counter` })
       const theirs = sharedCounter(other.session, { path: `${root}/counter` })
       await counter.add(1n)
@@ -58,7 +58,7 @@ describe('sharedCounter', () => {
   test.concurrent(
     'more writes of others than it remembers, and an answer that is lost: unknown',
     inWorld(async ({ session: open, root }) => {
-      const [client, other] = [await open({ sessionTimeoutMs: 750 }), await open()]
+      const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const counter = sharedCounter(client.session, { path: `${root}/counter` })
       const theirs = sharedCounter(other.session, { path: `${root}/counter` })
       await counter.add(1n)
@@ -111,7 +111,7 @@ describe('sequentialIds', () => {
   test.concurrent(
     'unique and in order over all who share the path; a lost answer wastes a number',
     inWorld(async ({ session: open, root }) => {
-      const [client, other] = [await open({ sessionTimeoutMs: 750 }), await open()]
+      const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const mine = sequentialIds(client.session, { path: `${root}/ids`, prefix: 'job-' })
       const theirs = sequentialIds(other.session, { path: `${root}/ids`, prefix: 'job-' })
       expect(await mine.next()).toBe('job-0000000001')
