@@ -3,7 +3,7 @@
 // every other word goes to Jest.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { setPriority, tmpdir } from 'node:os'
+import { getPriority, setPriority, tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import config from '../jest.config.js'
@@ -46,7 +46,7 @@ function runLane({ name, workers, nice, projects: its }) {
     },
   })
   running.add(child)
-  if (lanes.length > 1 && child.pid !== undefined) setPriority(child.pid, nice)
+  if (lanes.length > 1 && child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + nice))
   child.stdout?.pipe(process.stdout, { end: false })
   child.stderr?.pipe(process.stderr, { end: false })
   return new Promise((resolve) => {
