@@ -1,15 +1,22 @@
 // The arrows of the house. Every room may import what is listed beside it and nothing else of this repository; the
 // reason stands with the rule, because it is what a reader who meets the error wants to know.
 const rooms = {
+  'packages/hashing': { to: [], why: 'the values of hashes are stored and shared: nothing may change them' },
   'packages/placement': {
-    to: [],
+    to: ['packages/hashing'],
     why: 'the planner is pure: it runs in tests, in what-if and in simulation unchanged',
   },
-  'packages/protocol': { to: [], why: 'what travels must be readable without any program of ours' },
+  'packages/protocol': { to: ['packages/hashing'], why: 'what travels must be readable without any program of ours' },
   'packages/runtime': { to: ['packages/protocol'], why: 'what Node gives is below everything that knows of clusters' },
-  'packages/coordination': { to: ['packages/runtime'], why: 'a ZooKeeper library, usable without Catchment' },
+  'packages/coordination': {
+    to: ['packages/hashing', 'packages/runtime'],
+    why: 'a ZooKeeper library, usable without Catchment',
+  },
   'packages/embedded-zookeeper': { to: ['packages/runtime'], why: 'a ZooKeeper server, usable without Catchment' },
-  'packages/testing': { to: ['packages/protocol', 'packages/runtime'], why: 'fakes of what stands below the programs' },
+  'packages/testing': {
+    to: ['packages/hashing', 'packages/protocol', 'packages/runtime'],
+    why: 'fakes of what stands below the programs',
+  },
   'packages/cli': {
     to: ['packages/protocol', 'packages/runtime'],
     why: 'a host gets the agent alone: the front starts programs, it never imports them',
@@ -23,7 +30,7 @@ const rooms = {
     why: 'programs meet on the wire, never in imports',
   },
   'source-agent': {
-    to: ['packages/protocol', 'packages/runtime'],
+    to: ['packages/hashing', 'packages/protocol', 'packages/runtime'],
     why: 'agents speak HTTP: no compromise of a host may write the tree',
   },
 }
@@ -89,6 +96,8 @@ const owners = {
 }
 
 const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
+// of a program, or of a room inside it
+const decisions = ['/src/decide/', '/src/[^/]+/decide/']
 const source = (room) => `^${room}/src/`
 
 const escaped = (path) => path.replaceAll('.', '\\.')
@@ -143,15 +152,15 @@ module.exports = {
       name: 'decisions-are-pure',
       comment: 'a decision is replayed from a seed: it imports decisions and the protocol, never I/O',
       severity: 'error',
-      from: { path: ['^packages/placement/src/', '/src/decide/'] },
-      to: { pathNot: ['^packages/(placement|protocol)/src/', '/src/decide/'] },
+      from: { path: ['^packages/(hashing|placement)/src/', ...decisions] },
+      to: { pathNot: ['^packages/(hashing|placement|protocol)/src/', ...decisions] },
     },
     {
       name: 'protocol-is-pure',
       comment: 'the protocol is data: a schema library and checksums',
       severity: 'error',
       from: { path: '^packages/protocol/src/' },
-      to: { pathNot: ['^packages/protocol/src/', 'node_modules/zod/', '^(node:)?zlib$'] },
+      to: { pathNot: ['^packages/(hashing|protocol)/src/', 'node_modules/zod/', '^(node:)?zlib$'] },
     },
     {
       name: 'testing-stays-in-tests',

@@ -63,7 +63,10 @@ export default tseslint.config(
     },
   },
   { files: ['packages/runtime/src/settings.ts'], rules: { 'no-restricted-properties': 'off' } },
-  { files: ['packages/placement/src/**/*.ts', 'packages/protocol/src/**/*.ts', '**/src/decide/**/*.ts'], rules: pure },
+  {
+    files: ['packages/{hashing,placement,protocol}/src/**/*.ts', '**/src/**/decide/**/*.ts'],
+    rules: pure,
+  },
   {
     files: ['**/test/**/*.ts'],
     plugins: { jest },

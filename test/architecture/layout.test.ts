@@ -93,7 +93,7 @@ describe('the house', () => {
 
   test('decisions are pure: they import decisions and the protocol, and never wait, ask the time or roll dice', () => {
     const decisions = typeScriptFiles.filter((path) =>
-      /^packages\/(placement|protocol)\/src\/|\/src\/decide\//.test(path),
+      /^packages\/(hashing|placement|protocol)\/src\/|\/src\/(.*\/)?decide\//.test(path),
     )
     expect(decisions.length).toBeGreaterThan(20)
     for (const path of decisions) {
@@ -101,7 +101,9 @@ describe('the house', () => {
         ...textOf(path).matchAll(/^(?:import|export)[^'"]*?from '([^']+)'|^import '([^']+)'|import\('([^']+)'/gm),
       ]
       const names = imported.map((match) => match[1] ?? match[2] ?? match[3] ?? '')
-      const foreign = names.filter((name) => !/^(\.\.?\/|@catchment\/(placement|protocol)$|zod$|node:zlib$)/.test(name))
+      const foreign = names.filter(
+        (name) => !/^(\.\.?\/|@catchment\/(hashing|placement|protocol)$|zod$|node:zlib$)/.test(name),
+      )
       expect([path, foreign]).toEqual([path, []])
     }
     expect(

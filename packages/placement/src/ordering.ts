@@ -1,8 +1,8 @@
 // The one order of groups: largest first, equals by hash and then by name. It depends on the groups alone, so a plan
 // does not depend on how its input was listed. A radix sort (LSD, 11 bits a pass; Knuth 5.2.5) on the hash and then on
 // the size as a 32-bit float, since comparing a million names would cost more than the plan.
+import { hash32 } from '@catchment/hashing'
 import { f64, i32, item, u32 } from './arrays.ts'
-import { hash32 } from './hash.ts'
 import type { Model } from './model.ts'
 import { groupsWhere, totalsOf } from './model.ts'
 import type { Group } from './situation.ts'

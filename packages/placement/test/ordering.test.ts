@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { hash32 } from '../src/hash.ts'
+import { hash32 } from '@catchment/hashing'
 import { modelOf } from '../src/model.ts'
 import { largestFirst } from '../src/ordering.ts'
 import { evenLoad, manyGroups } from './situations.ts'

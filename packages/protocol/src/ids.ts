@@ -1,6 +1,7 @@
 // Names that travel, and how hostile or unlucky text becomes one. A group's name is a path in people's eyes (`web/0`,
 // `host/var/log/app.log`), one segment in a URL, and a folder of the mirror, so it never holds an empty, `.` or `..` part.
 
+import { fnv1a64 } from '@catchment/hashing'
 import { z } from 'zod'
 import { ProtocolError } from './errors.ts'
 
@@ -103,21 +104,5 @@ function percent(byte: number): string {
 /** Cut so that it does not end in half a %XX; a hash of the whole keeps it apart from other names that begin alike. */
 function shortened(name: string, bytesMax: number): string {
   const kept = name.slice(0, bytesMax - 17).replace(/%[0-9A-F]?$/, '')
-  return `${kept}~${hash64(name)}`
-}
-
-/**
- * FNV-1a, 64 bits, as 16 hexadecimal digits. Against accidents, not against attackers. In two halves of 32 bits: the
- * prime is 2⁴⁰ + 0x1b3, and BigInt is thirty times slower.
- */
-function hash64(text: string): string {
-  let high = 0xcbf29ce4
-  let low = 0x84222325
-  for (const byte of Buffer.from(text)) {
-    const xored = (low ^ byte) >>> 0
-    const product = xored * 0x1b3
-    low = product % 2 ** 32
-    high = (high * 0x1b3 + xored * 256 + (product - low) / 2 ** 32) % 2 ** 32
-  }
-  return [high, low].map((half) => half.toString(16).padStart(8, '0')).join('')
+  return `${kept}~${fnv1a64(name)}`
 }

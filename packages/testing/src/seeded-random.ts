@@ -1,3 +1,4 @@
+import { mix32 } from '@catchment/hashing'
 import type { Random } from '@catchment/runtime'
 
 /**
@@ -36,9 +37,7 @@ function splitMix(seed: number): () => number {
   let state = seed | 0
   return () => {
     state = (state + 0x9e3779b9) | 0
-    let mixed = Math.imul(state ^ (state >>> 16), 0x85ebca6b)
-    mixed = Math.imul(mixed ^ (mixed >>> 13), 0xc2b2ae35)
-    return mixed ^ (mixed >>> 16)
+    return mix32(state) | 0
   }
 }
 

@@ -1,4 +1,5 @@
 import { dirname } from 'node:path'
+import { fnv1a32 } from '@catchment/hashing'
 import { encodeGroupName, memberIdSchema } from '@catchment/protocol'
 
 export interface GroupTemplate {
@@ -12,7 +13,7 @@ export interface GroupTemplate {
 export function groupOf(template: GroupTemplate, path: string): string {
   const words: Readonly<Record<string, string>> = { host: template.host, dir: dirname(path), file: path }
   const name = template.template.replaceAll(/\{(host|dir|file)\}/g, (_, word: string) => words[word] ?? '')
-  const spread = template.shards === undefined ? name : `${name}/${fnv1a(template.host) % template.shards}`
+  const spread = template.shards === undefined ? name : `${name}/${fnv1a32(template.host) % template.shards}`
   return encodeGroupName(spread === '' || /^\/+$/.test(spread) ? template.host : spread)
 }
 
@@ -21,11 +22,4 @@ export function idOfHost(host: string): string {
   const id = host.replaceAll(/[^A-Za-z0-9._-]/g, '-').slice(0, 64)
   const trimmed = id.replace(/^[.-]+/, '').replace(/[.-]+$/, '')
   return memberIdSchema.safeParse(trimmed).success ? trimmed : 'host'
-}
-
-/** FNV-1a, 32 bits: stable over versions and machines. */
-function fnv1a(text: string): number {
-  let hash = 0x811c9dc5
-  for (const byte of Buffer.from(text)) hash = Math.imul(hash ^ byte, 0x01000193) >>> 0
-  return hash
 }
