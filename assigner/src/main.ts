@@ -48,7 +48,7 @@ const command = defineCommand({
     }),
     redistribution: choiceSetting({
       help: 'the first policy; then config/policy in the tree counts',
-      choices: ['local', 'global'],
+      choices: ['local', 'global', 'hash-ring'],
       default: 'local',
     }),
     grace: numberSetting({

@@ -80,7 +80,7 @@ POST /v1/resolve                  where do these groups go?
 GET  /v1/tree                     the assignment, with loads and states
 GET  /v1/events                   the same as server-sent events, at every change
 GET  /v1/groups/:group/explain    where a group is, and why (the name as one encoded segment)
-POST /v1/rebalance                {"mode":"local|global","dryRun":true}
+POST /v1/rebalance                {"mode":"local|global|hash-ring","dryRun":true}
 POST /v1/commands                 {"id","verb":"drain|cordon|serve|forget","target","by","waitMs"}
 GET  /v1/commands                 what waits, and the last outcomes
 GET  /v1/config/:name             the configuration now; /history: its versions

@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
+import type { Redistribution } from '@catchment/protocol'
 import { clusterOf, graceMs, type SimulatedTree } from './simulated-tree.ts'
 
 describe('reconcile', () => {
@@ -128,11 +129,11 @@ type Event =
   | { readonly do: 'join' | 'die' | 'serve' | 'cordon' | 'drain'; readonly id: string }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'ask' | 'load'; readonly group: string; readonly bytes: number }
-  | { readonly do: 'rebalance'; readonly mode: 'local' | 'global' }
-  | { readonly do: 'policy'; readonly mode: 'local' | 'global' }
+  | { readonly do: 'rebalance'; readonly mode: Redistribution }
+  | { readonly do: 'policy'; readonly mode: Redistribution }
 
 const id = fc.constantFrom('c0', 'c1', 'c2', 'c3', 'c4')
-const mode = fc.constantFrom<'local' | 'global'>('local', 'global')
+const mode = fc.constantFrom<Redistribution>('local', 'global', 'hash-ring')
 const group = fc.integer({ min: 0, max: 20 }).map((number) => `h${number}`)
 const event: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ do: fc.constantFrom<'join' | 'die'>('join', 'die'), id }),

@@ -113,8 +113,9 @@ export class SimulatedTree {
 }
 
 /** A cluster with `groups` groups of equal load on `collectors` collectors, at rest. */
-export function clusterOf(collectors: number, groups: number): SimulatedTree {
+export function clusterOf(collectors: number, groups: number, redistribution: Redistribution = 'local'): SimulatedTree {
   const tree = new SimulatedTree()
+  tree.redistribution = redistribution
   for (let index = 0; index < collectors; index += 1) tree.join(`c${index}`)
   for (let index = 0; index < groups; index += 1) {
     tree.wanted.add(`g${index}`)

@@ -8,7 +8,7 @@
 // Only 4 moves what nothing forces, so a death moves only the dead one's groups.
 
 import { defaultOptions, plan, type Move, type PlanOptions } from '@catchment/placement'
-import type { CollectorList } from '@catchment/protocol'
+import type { CollectorList, Redistribution } from '@catchment/protocol'
 import { Draft, type Change } from './draft.ts'
 import { entryOf, listsOf, type CollectorView, type Lists, type Situation } from './situation.ts'
 import { livingCollectors, plannedCollector, plannedGroups, pressuresOf } from './standing.ts'
@@ -20,7 +20,7 @@ export interface Allowed {
   /** A round of balancing is due. */
   readonly balance: boolean
   /** An operator asks for a plan now: exempt from thresholds, intervals and budgets. */
-  readonly demanded?: 'local' | 'global'
+  readonly demanded?: Redistribution
 }
 
 export interface Decision {
@@ -105,7 +105,7 @@ class Reconciliation {
     }
     if (!forced) return
     const collectors = livingCollectors(this.situation).map((view) => plannedCollector(view, false))
-    const { moves } = plan('local', { collectors, groups }, { ...defaultOptions, balance: false })
+    const { moves } = plan(this.situation.redistribution, { collectors, groups }, { ...defaultOptions, balance: false })
     this.carryOut(moves)
   }
 
@@ -141,11 +141,11 @@ class Reconciliation {
   rebalance(allowed: Allowed, kept: number): boolean {
     const living = livingCollectors(this.situation)
     const joiners = new Set(living.filter((view) => this.#isJoiner(view)).map(({ id }) => id))
-    const demanded = allowed.demanded
-    const joins = allowed.join && (joiners.size > 0 || (kept > 0 && this.situation.redistribution === 'global'))
+    const { demanded } = allowed
+    const joins = allowed.join && (joiners.size > 0 || this.#plansAll(kept))
     const balances = allowed.balance && !this.#hasLoans()
     if (demanded === undefined && !joins && !balances) return false
-    const strategy = demanded ?? (joins ? this.situation.redistribution : 'local')
+    const strategy = demanded ?? (joins ? this.situation.redistribution : this.#balancing)
     const all = plannedGroups(this.situation, this.lists)
     const groups = all.filter(({ server }) => server !== undefined && this.collector(server)?.living === true)
     const collectors = living.map((view) => plannedCollector(view, joiners.has(view.id)))
@@ -171,6 +171,26 @@ class Reconciliation {
       }
     }
     return nearest
+  }
+
+  /**
+   * Whether all groups are planned though no collector has just come. On a ring the places of groups change with more than
+   * that: the return of a collector whose groups were lent, a capacity, a cordon that ends; where nothing has changed the ring moves nothing.
+   */
+  #plansAll(kept: number): boolean {
+    switch (this.situation.redistribution) {
+      case 'local':
+        return false
+      case 'global':
+        return kept > 0
+      case 'hash-ring':
+        return true
+    }
+  }
+
+  /** A round of balancing moves a little; on a ring it moves nothing, because loads do not count there. */
+  get #balancing(): Redistribution {
+    return this.situation.redistribution === 'hash-ring' ? 'hash-ring' : 'local'
   }
 
   /** It lives, may receive, and has nothing at all: it has just come. */
@@ -215,8 +235,9 @@ class Reconciliation {
       case 'balance':
         return `${from} carries more than its share`
       case 'global':
+        return 'planned again over all collectors'
       case 'ring':
-        return 'planned anew over all collectors'
+        return `the hash ring gives it to ${to}`
       case 'new':
         return 'new groups'
     }

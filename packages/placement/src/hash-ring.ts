@@ -20,10 +20,15 @@ export function planHashRing(model: Model, options: PlanOptions): WorkingPlan {
       capacity: capacityOf(model, collector),
     })),
   )
-  const movable = groupsWhere(model, (group) => !isKept(model, group) && (options.balance || isForced(model, group)))
-  for (const group of largestFirst(model, movable)) {
-    const to = i32(serving, ring.ownerOf(item(model.groups, group).name))
-    if (to !== i32(working.server, group)) working.move(group, to, reasonOf(model, group, 'ring'))
+  const owner = new Int32Array(model.groups.length)
+  const moving = groupsWhere(model, (group) => {
+    if (isKept(model, group) || !(options.balance || isForced(model, group))) return false
+    owner[group] = i32(serving, ring.ownerOf(item(model.groups, group).name))
+    return owner[group] !== i32(model.server, group)
+  })
+  if (moving.length === 0) return working
+  for (const group of largestFirst(model, moving)) {
+    working.move(group, i32(owner, group), reasonOf(model, group, 'ring'))
   }
   return working
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { plan, pressures } from '../src/index.ts'
 import { expectSound } from './invariants.ts'
-import { applied, collector, collectors, groups, withCollector, without } from './situations.ts'
+import { applied, collector, collectors, evenLoad, groups, withCollector, without } from './situations.ts'
 
 const equal = groups(Array.from({ length: 10_000 }, () => 1))
 
@@ -21,6 +21,24 @@ describe('hash-ring', () => {
       }),
       { seed: 24, numRuns: 30 },
     )
+  })
+
+  test('a plan that nothing forces moves nothing while the members stay, whatever the loads have become', () => {
+    const fresh = { collectors: collectors(5, [100, 300]), groups: equal.slice(0, 1_000) }
+    const placed = applied(fresh, plan('hash-ring', fresh))
+    const hot = { ...placed, groups: placed.groups.map((group, at) => ({ ...group, load: evenLoad(at * at) })) }
+    expect(plan('hash-ring', hot).moves).toEqual([])
+  })
+
+  test('new groups, orphans and drained ones go where the whole ring has them, with balance or without', () => {
+    const fresh = { collectors: collectors(6), groups: equal.slice(0, 600) }
+    const placed = applied(fresh, plan('hash-ring', fresh))
+    const drained = {
+      ...placed,
+      collectors: placed.collectors.map((one) => (one.id === 'c2' ? { ...one, admin: 'drain' as const } : one)),
+    }
+    for (const situation of [fresh, without(placed, 'c1'), drained])
+      expect(plan('hash-ring', situation, { balance: false }).moves).toEqual(plan('hash-ring', situation).moves)
   })
 
   test('spreads equal groups by capacity', () => {

@@ -100,7 +100,11 @@ export const manifestSchema = z.object({
 })
 export type Manifest = z.infer<typeof manifestSchema>
 
-export const redistributionSchema = z.enum(['local', 'global'])
+/**
+ * Which groups change their collector when collectors come and go. `local`: as few as possible; `global`: all are planned
+ * again; `hash-ring`: a group's name decides who owns it, whatever the loads.
+ */
+export const redistributionSchema = z.enum(['local', 'global', 'hash-ring'])
 export type Redistribution = z.infer<typeof redistributionSchema>
 
 /** `/config/policy`: settings of the assignment that every assigner follows live. */

@@ -7,9 +7,9 @@ import { paletteOf } from '../view/palette.ts'
 const settings = {
   ...assignerSettings,
   mode: choiceSetting({
-    choices: ['local', 'global'],
+    choices: ['local', 'global', 'hash-ring'],
     default: 'local',
-    help: 'local: move only what relieves the hottest; global: plan all groups anew',
+    help: 'local: move only what relieves the hottest; global: plan all groups again; hash-ring: each to its place on the ring',
   }),
   dryRun: toggleSetting({ help: 'show what would move, and move nothing' }),
 }
@@ -17,7 +17,7 @@ const settings = {
 export function rebalanceCommand(): BoundCommand {
   return defineCommand({
     name: 'rebalance',
-    help: 'plan the assignment anew, now, and publish it',
+    help: 'plan the assignment again, now, and publish it',
     settings,
     run: async ({ assigner, mode, dryRun }, { signal, json, print, colours }) => {
       const request: RebalanceRequest = { mode, dryRun }
