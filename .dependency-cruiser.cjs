@@ -58,6 +58,15 @@ const innerRooms = {
       why: 'a request is answered when it is stored, not when delivered',
     },
   },
+  assigner: {
+    tree: { to: [], why: 'what is known of the tree, and how it is written, depends on no plan' },
+    control: {
+      to: ['tree'],
+      why: 'the control loop reads the tree and writes it; no operator or agent is asked for a plan',
+    },
+    operations: { to: ['tree', 'control'], why: 'a command is carried out by the control loop, in its turn' },
+    http: { to: ['tree', 'control', 'operations'], why: 'requests come last: nothing inside waits for HTTP' },
+  },
   'source-agent': {
     decide: { to: [], why: 'decisions know no shell' },
     metering: { to: [], why: 'what is counted and limited is below all that counts and is limited' },

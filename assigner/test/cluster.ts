@@ -35,7 +35,7 @@ import {
   type HttpServer,
 } from '@catchment/runtime'
 import { collectingLog, eventually, type CollectingLog } from '@catchment/testing'
-import { startAssigner, type Assigner, type AssignerOptions } from '../src/assigner.ts'
+import { startAssigner, type AssignerOptions, type RunningAssigner } from '../src/assigner.ts'
 import { statusOf } from './simulated-tree.ts'
 
 export const paths = treePaths('/logs')
@@ -73,7 +73,7 @@ export class TestCluster {
     return this.teardown.close()
   }
 
-  async assigner(id: string, options: Partial<AssignerOptions> = {}): Promise<Assigner> {
+  async assigner(id: string, options: Partial<AssignerOptions> = {}): Promise<RunningAssigner> {
     const assigner = await startAssigner(
       {
         id,
@@ -107,7 +107,7 @@ export class TestCluster {
     return collector
   }
 
-  async resolve(assigner: Assigner, request: Partial<ResolveRequest>): Promise<ResolveAnswer> {
+  async resolve(assigner: RunningAssigner, request: Partial<ResolveRequest>): Promise<ResolveAnswer> {
     const answer = await this.post(assigner, '/v1/resolve', request)
     if (answer.status !== 200) {
       const { error } = parseJson(errorAnswerSchema, answer.body, 'a refusal')
@@ -116,7 +116,7 @@ export class TestCluster {
     return parseJson(resolveAnswerSchema, answer.body, 'an answer')
   }
 
-  async post(assigner: Assigner, path: string, body: unknown): Promise<{ status: number; body: string }> {
+  async post(assigner: RunningAssigner, path: string, body: unknown): Promise<{ status: number; body: string }> {
     const headers = { 'content-type': 'application/json' }
     const url = `${assigner.url}${path}`
     const answer = await this.http.request({
@@ -129,13 +129,13 @@ export class TestCluster {
     return { status: answer.status, body: answer.body.toString() }
   }
 
-  async get(assigner: Assigner, path: string): Promise<{ status: number; body: string }> {
+  async get(assigner: RunningAssigner, path: string): Promise<{ status: number; body: string }> {
     const answer = await this.http.request({ method: 'GET', url: `${assigner.url}${path}`, timeoutMs: 5_000 })
     return { status: answer.status, body: answer.body.toString() }
   }
 
   /** The first `tree` event that `matches`. */
-  async firstEvent(assigner: Assigner, matches: (tree: TreeAnswer) => boolean): Promise<TreeAnswer> {
+  async firstEvent(assigner: RunningAssigner, matches: (tree: TreeAnswer) => boolean): Promise<TreeAnswer> {
     const answer = await fetch(`${assigner.url}/v1/events`)
     let text = ''
     for await (const chunk of answer.body ?? []) {
@@ -153,7 +153,7 @@ export class TestCluster {
   }
 
   /** Resolves when the assigner counts `living` collectors as living. */
-  async sees(assigner: Assigner, living: number): Promise<void> {
+  async sees(assigner: RunningAssigner, living: number): Promise<void> {
     await eventually(
       `${living} collectors live`,
       () => assigner.tree().collectors.filter(({ state }) => state === 'serving').length === living,

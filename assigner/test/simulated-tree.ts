@@ -1,11 +1,11 @@
 // A tree and a leader in virtual time: the decisions of the assigner with the transactions as plain assignments.
 
 import { emptyCollectorList, type CollectorList, type CollectorStatus, type Redistribution } from '@catchment/protocol'
-import { firstBatch, sortedForBatches } from '../src/decide/batches.ts'
-import type { Change } from '../src/decide/draft.ts'
-import { violations } from '../src/decide/invariant.ts'
-import { reconcile, type Allowed, type Decision } from '../src/decide/reconcile.ts'
-import type { CollectorView, Situation } from '../src/decide/situation.ts'
+import { firstBatch, sortedForBatches } from '../src/tree/decide/batches.ts'
+import type { AssignmentChange } from '../src/tree/decide/draft.ts'
+import { violations } from '../src/tree/decide/invariant.ts'
+import { reconcile, type Allowed, type AssignmentPlan } from '../src/control/decide/reconcile.ts'
+import type { CollectorView, ClusterView } from '../src/tree/decide/cluster-view.ts'
 
 export const graceMs = 60_000
 const unit = { bytesPerSecond: 1_000_000, recordsPerSecond: 10_000 }
@@ -40,7 +40,7 @@ export class SimulatedTree {
   redistribution: Redistribution = 'local'
   now = 1_000_000
   epoch = 0
-  published: Change[] = []
+  published: AssignmentChange[] = []
 
   join(id: string): void {
     const admin = this.collectors.get(id)?.admin ?? 'serve'
@@ -58,7 +58,7 @@ export class SimulatedTree {
     if (collector !== undefined) collector.admin = want
   }
 
-  situation(): Situation {
+  cluster(): ClusterView {
     const views = new Map<string, CollectorView>()
     for (const [id, list] of this.lists) {
       const { living = false, admin = 'serve' } = this.collectors.get(id) ?? {}
@@ -68,15 +68,15 @@ export class SimulatedTree {
     return { collectors: views, loads, wanted: [...this.wanted], redistribution, graceMs }
   }
 
-  decide(allowed: Allowed = { join: true, balance: false }): Decision {
-    return reconcile(this.situation(), allowed, this.now)
+  decide(allowed: Allowed = { join: true, balance: false }): AssignmentPlan {
+    return reconcile(this.cluster(), allowed, this.now)
   }
 
   /**
    * Carries out what is decided; the invariants are checked after each change, as if each were its own transaction.
    * `losesAnswer`: the leader dies after the first half is written.
    */
-  settle(allowed?: Allowed, losesAnswer = false): Change[] {
+  settle(allowed?: Allowed, losesAnswer = false): AssignmentChange[] {
     const { changes } = this.decide(allowed)
     const sorted = sortedForBatches(changes)
     const carriedOut = losesAnswer ? sorted.slice(0, Math.ceil(sorted.length / 2)) : sorted
