@@ -6,7 +6,7 @@ import type { Leader, Load, Policy, Redistribution } from '@catchment/protocol'
 import { CollectorMembership, frozenText, type ReadStatus } from './decide/membership.ts'
 import type { GroupLoads } from './decide/group-loads.ts'
 import { ServingIndex, type Standpoint } from './decide/serving.ts'
-import type { CollectorView, ClusterView } from './decide/cluster-view.ts'
+import { isEmpty, listsOf, type ClusterView, type CollectorView } from './decide/cluster-view.ts'
 import type { Snapshot } from './tree-cache.ts'
 
 export interface ObservationOptions {
@@ -73,7 +73,7 @@ export class Observation {
   take(snapshot: Snapshot): boolean {
     const before = this.#snapshot
     this.#snapshot = snapshot
-    this.index.update(new Map([...snapshot.collectors].map(([id, { list }]) => [id, list])))
+    this.index.update(listsOf(snapshot))
     const same = before?.manifest === snapshot.manifest
     const sameOutcomes = before?.outcomes === snapshot.outcomes
     const { revision } = this
@@ -117,7 +117,7 @@ export class Observation {
     const owners = new Set<string>()
     for (const [id, { status, list }] of snapshot.collectors) {
       if (status !== undefined) statuses.set(id, status)
-      if (Object.keys(list.owned).length > 0) owners.add(id)
+      if (!isEmpty(list.owned)) owners.add(id)
     }
     const awaited = this.#membership.observe(statuses, owners, this.#options.clock.monotonicMs())
     const views = viewsOf(snapshot, this.#membership.living, awaited)

@@ -17,7 +17,7 @@ import { asError, type Log } from '@catchment/runtime'
 import { firstBatch, firstRestamped, type PublishBatch } from './decide/batches.ts'
 import { journalMove, type AssignmentChange } from './decide/draft.ts'
 import { violations } from './decide/invariant.ts'
-import type { Lists } from './decide/cluster-view.ts'
+import { listsOf } from './decide/cluster-view.ts'
 import type { Lead } from './leadership.ts'
 import type { Snapshot } from './tree-cache.ts'
 
@@ -57,7 +57,7 @@ export class Publisher {
     const { session, log } = this.#options
     const epoch = plan.newestKnown + 1
     const at = session.clock.now()
-    const batch = firstBatch(listsIn(snapshot), plan.changes, { epoch, at }, plan.loads)
+    const batch = firstBatch(listsOf(snapshot), plan.changes, { epoch, at }, plan.loads)
     if (batch.full.size > 0)
       log.error('groups are not placed: the lists of collectors are full; add collectors', { full: [...batch.full] })
     if (batch.changes.length === 0) return { outcome: 'published', epoch: snapshot.manifest.epoch, rest: [] }
@@ -73,7 +73,7 @@ export class Publisher {
     plan: { ids: readonly string[]; why: string; newestKnown: number },
   ): Promise<PublishResult> {
     const epoch = plan.newestKnown + 1
-    const batch = firstRestamped(listsIn(snapshot), plan.ids, epoch)
+    const batch = firstRestamped(listsOf(snapshot), plan.ids, epoch)
     return await this.#write(lead, snapshot, batch, {
       epoch,
       at: this.#options.session.clock.now(),
@@ -165,8 +165,4 @@ export class Publisher {
       this.#oldestJournal.delete(name)
     }
   }
-}
-
-function listsIn({ collectors }: Snapshot): Lists {
-  return new Map([...collectors].map(([id, { list }]) => [id, list]))
 }

@@ -1,4 +1,4 @@
-// Keys divided among members by their weights, the same whoever computes it.
+// Keys divided among members by their weights, the same wherever it is computed.
 //
 // Rendezvous hashing (Thaler and Ravishankar 1998; weights: Schindelhauer and Schomaker 2005), its loads bounded (Mirrokni,
 // Thorup and Zadimoghaddam 2016) by deferred acceptance (Gale and Shapley 1962): each key asks the members from its best

@@ -3,7 +3,7 @@ import { i32, u32 } from './arrays.ts'
 import { placeGreedily } from './greedy.ts'
 import type { WorkingPlan } from './working-plan.ts'
 import type { Model } from './model.ts'
-import { groupsWhere, isForced, NOBODY, reasonOf } from './model.ts'
+import { groupsWhere, isForced, UNSERVED, reasonOf } from './model.ts'
 import { largestFirst } from './ordering.ts'
 
 /** The groups that must find a server, largest first. */
@@ -18,7 +18,7 @@ export function placeForced(working: WorkingPlan): void {
   const forced = forcedGroups(model)
   for (let at = 0; at < forced.length; at++) {
     const from = i32(model.server, u32(forced, at))
-    if (from !== NOBODY) pressures.add(from, u32(forced, at), -1)
+    if (from !== UNSERVED) pressures.add(from, u32(forced, at), -1)
   }
   placeGreedily(forced, model.serving, pressures, (group, to) => {
     working.note(group, to, reasonOf(model, group, 'drain'))

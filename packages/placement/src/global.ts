@@ -1,4 +1,4 @@
-// The strategy `global`: plan all groups anew over the collectors that serve, largest first (greedy.ts), then give the
+// The strategy `global`: plan all groups again over the collectors that serve, largest first (greedy.ts), then give the
 // bins to collectors so that what can stay stays (relabel.ts). Groups on cordoned collectors stay where they are.
 //
 // The bins depend on weights and capacities alone and not on who serves what now, so a second run finds the same bins

@@ -2,7 +2,7 @@
 // looks at all groups. Lists are made when they are first asked for: most collectors are neither hot nor exchange.
 import { f64, i32, item } from './arrays.ts'
 import type { Model } from './model.ts'
-import { NOBODY } from './model.ts'
+import { UNSERVED } from './model.ts'
 import { DIMENSIONS } from './weights.ts'
 
 export class GroupsByWeight {
@@ -17,14 +17,14 @@ export class GroupsByWeight {
     this.#model = model
     this.#start = new Int32Array(model.collectors.length + 1)
     for (const collector of server) {
-      if (collector !== NOBODY) this.#start[collector + 1] = i32(this.#start, collector + 1) + 1
+      if (collector !== UNSERVED) this.#start[collector + 1] = i32(this.#start, collector + 1) + 1
     }
     for (let at = 1; at < this.#start.length; at++) this.#start[at] = i32(this.#start, at) + i32(this.#start, at - 1)
     this.#groups = new Int32Array(i32(this.#start, model.collectors.length))
     const next = this.#start.slice()
     for (let group = 0; group < server.length; group++) {
       const collector = i32(server, group)
-      if (collector === NOBODY) continue
+      if (collector === UNSERVED) continue
       const place = i32(next, collector)
       this.#groups[place] = group
       next[collector] = place + 1

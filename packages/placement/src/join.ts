@@ -8,7 +8,7 @@ const FAIR = 1
 /** A joiner is full when it is this near to its fair share: the last crumbs cost moves and gain nothing. */
 const FULL = 0.98
 
-/** Fills every joiner, coldest first. Tells whether anything moved. */
+/** Fills every joiner, coldest first. True when anything moved. */
 export function fillJoiners(balancer: Balancer): boolean {
   const { model } = balancer.working
   const { joinStart, joinStop } = balancer.options

@@ -5,7 +5,7 @@ import type { Collector, Group, Situation } from './situation.ts'
 import { capacitiesOf, DIMENSIONS, weighGroups } from './weights.ts'
 
 /** The server of a group that has none among the living. */
-export const NOBODY = -1
+export const UNSERVED = -1
 
 export interface Model {
   /** By id, ascending. */
@@ -15,7 +15,7 @@ export interface Model {
   readonly weight: Float64Array
   /** Of collector c in dimension d at [c * DIMENSIONS + d]. */
   readonly capacity: Float64Array
-  /** The collector that serves each group now, or NOBODY. */
+  /** The collector that serves each group now, or UNSERVED. */
   readonly server: Int32Array
   /** Collectors that may receive, ascending. */
   readonly serving: Int32Array
@@ -32,7 +32,7 @@ export function modelOf(situation: Situation): Model {
   const server = new Int32Array(groups.length)
   for (let group = 0; group < groups.length; group++) {
     const id = item(groups, group).server
-    server[group] = id === undefined ? NOBODY : (numbers.get(id) ?? NOBODY)
+    server[group] = id === undefined ? UNSERVED : (numbers.get(id) ?? UNSERVED)
   }
   const serving = Int32Array.from(numbers.values()).filter((c) => item(collectors, c).admin === 'serve')
   return { collectors, groups, weight: weighGroups(groups), capacity: capacitiesOf(collectors), server, serving }
@@ -43,7 +43,7 @@ export function loadsOf(model: Model, server: Int32Array): Float64Array {
   const load = new Float64Array(model.collectors.length * DIMENSIONS)
   for (let group = 0; group < server.length; group++) {
     const collector = i32(server, group)
-    if (collector === NOBODY) continue
+    if (collector === UNSERVED) continue
     for (let dimension = 0; dimension < DIMENSIONS; dimension++) {
       const at = collector * DIMENSIONS + dimension
       load[at] = f64(load, at) + f64(model.weight, group * DIMENSIONS + dimension)
@@ -67,19 +67,19 @@ export function totalsOf(model: Model, counts: (group: number) => boolean): Floa
 /** Whether the group must find a server: it has none, or one that drains. */
 export function isForced(model: Model, group: number): boolean {
   const server = i32(model.server, group)
-  return server === NOBODY || item(model.collectors, server).admin === 'drain'
+  return server === UNSERVED || item(model.collectors, server).admin === 'drain'
 }
 
 /** Whether the group stays whatever happens: its server is cordoned. */
 export function isKept(model: Model, group: number): boolean {
   const server = i32(model.server, group)
-  return server !== NOBODY && item(model.collectors, server).admin === 'cordon'
+  return server !== UNSERVED && item(model.collectors, server).admin === 'cordon'
 }
 
 /** Why a forced group moves, or `otherwise` for one that is not forced. */
 export function reasonOf<T>(model: Model, group: number, otherwise: T): 'new' | 'orphan' | 'drain' | T {
   if (item(model.groups, group).server === undefined) return 'new'
-  if (i32(model.server, group) === NOBODY) return 'orphan'
+  if (i32(model.server, group) === UNSERVED) return 'orphan'
   return isForced(model, group) ? 'drain' : otherwise
 }
 

@@ -134,7 +134,7 @@ export function hottestOf(pressures: Pressures, serving: Int32Array): number {
 /**
  * The pressure of every living collector by id: the greatest, over bytes and records, of its load relative to its
  * capacity, divided by the same relation of the whole cluster. 1 is a fair share; all are 0 when there are no groups.
- * Groups that nobody serves count in the whole. Loads count as in plans: an unmeasured group as the mean of the
+ * Groups that no collector serves count in the whole. Loads count as in plans: an unmeasured group as the mean of the
  * measured ones, one without traffic as a ten-thousandth of it.
  */
 export function pressures(situation: Situation): ReadonlyMap<string, number> {

@@ -7,12 +7,12 @@
 // overlaps in full with the collector that holds it, and any other that does so too holds the same weights.
 import { f64, i32, u32 } from './arrays.ts'
 import type { Model } from './model.ts'
-import { NOBODY } from './model.ts'
+import { UNSERVED } from './model.ts'
 import { DIMENSIONS } from './weights.ts'
 
 interface Runs {
   readonly count: number
-  /** The run of each group, and of each run its first group, with the end behind. */
+  /** The run of each group, and of each run its first group, with the end as the last. */
   readonly runOf: Uint32Array
   readonly start: Uint32Array
   /** The groups of each run by current server: parallel lists, those of run r from first[r] to first[r + 1]. */
@@ -50,7 +50,7 @@ function runsOf(model: Model, groups: number): Runs {
   const first = new Uint32Array(groups + 1)
   const holder = new Uint32Array(groups)
   const held = new Uint32Array(groups)
-  const entryOf = new Int32Array(model.collectors.length).fill(NOBODY)
+  const entryOf = new Int32Array(model.collectors.length).fill(UNSERVED)
   let count = 0
   let entries = 0
   for (let group = 0; group < groups; group++) {
@@ -61,7 +61,7 @@ function runsOf(model: Model, groups: number): Runs {
     }
     runOf[group] = count - 1
     const server = i32(model.server, group)
-    if (server === NOBODY) continue
+    if (server === UNSERVED) continue
     if (i32(entryOf, server) < u32(first, count - 1)) {
       entryOf[server] = entries
       holder[entries] = server
@@ -83,7 +83,7 @@ function labelsOf(model: Model, bin: Int32Array, runs: Runs): Int32Array {
     const own = i32(bin, group)
     load[own] = f64(load, own) + mass(model, group)
   }
-  const label = new Int32Array(model.collectors.length).fill(NOBODY)
+  const label = new Int32Array(model.collectors.length).fill(UNSERVED)
   const row = new Float64Array(model.collectors.length)
   for (const alike of capacityClasses(model)) {
     const bins = [...alike].sort((a, b) => f64(load, b) - f64(load, a) || a - b)
@@ -91,8 +91,8 @@ function labelsOf(model: Model, bin: Int32Array, runs: Runs): Int32Array {
     for (const own of bins) {
       row.fill(0)
       addOverlaps(model, runs, groups.subarray(u32(start, own), u32(start, own + 1)), row)
-      let best = NOBODY
-      for (const collector of free) if (best === NOBODY || f64(row, collector) > f64(row, best)) best = collector
+      let best = UNSERVED
+      for (const collector of free) if (best === UNSERVED || f64(row, collector) > f64(row, best)) best = collector
       label[own] = best
       free.delete(best)
     }
@@ -145,7 +145,7 @@ function addOverlaps(model: Model, runs: Runs, groups: Uint32Array, row: Float64
 
 /** Run by run: who can stay stays, the others take what slots are left, in order. */
 function settle(model: Model, bin: Int32Array, runs: Runs, label: Int32Array): Int32Array {
-  const target = new Int32Array(bin.length).fill(NOBODY)
+  const target = new Int32Array(bin.length).fill(UNSERVED)
   const slots = new Int32Array(model.collectors.length)
   for (let run = 0; run < runs.count; run++) {
     const from = u32(runs.start, run)
@@ -156,13 +156,13 @@ function settle(model: Model, bin: Int32Array, runs: Runs, label: Int32Array): I
     }
     for (let group = from; group < end; group++) {
       const server = i32(model.server, group)
-      if (server === NOBODY || i32(slots, server) === 0) continue
+      if (server === UNSERVED || i32(slots, server) === 0) continue
       target[group] = server
       slots[server] = i32(slots, server) - 1
     }
     let next = from
     for (let group = from; group < end; group++) {
-      if (i32(target, group) !== NOBODY) continue
+      if (i32(target, group) !== UNSERVED) continue
       while (i32(slots, i32(label, i32(bin, next))) === 0) next++
       const collector = i32(label, i32(bin, next))
       target[group] = collector

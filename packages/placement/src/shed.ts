@@ -9,7 +9,7 @@ const RECEIVERS_MAX = 8
 /** An operation that does not bring its two collectors below the stop must lower their peak by this. */
 const GAIN_MIN = 0.001
 
-/** Sheds until no collector is above `shedStop` or nothing helps. Tells whether anything moved. */
+/** Sheds until no collector is above `shedStop` or nothing helps. True when anything moved. */
 export function shed(balancer: Balancer): boolean {
   const { hottest, options } = balancer
   if (hottest.size === 0 || balancer.pressure(hottest.at(0)) <= options.shedStart) return false

@@ -11,7 +11,7 @@ export interface Collector {
   readonly id: string
   /**
    * Only the relation between collectors matters. A dimension that is not a positive finite number counts as the mean
-   * of the other collectors' in that dimension; a dimension that nobody states is not planned by.
+   * of the other collectors' in that dimension; a dimension that no collector states is not planned by.
    */
   readonly capacity: Load
   /** Not looked at yet: groups name no zone. */
@@ -30,7 +30,7 @@ export interface Group {
   readonly name: string
   /** undefined, or a number in it that is negative or not finite: not measured yet. Counts as the mean of the measured. */
   readonly load: Load | undefined
-  /** undefined: nobody yet (new). An id that is not among the collectors: its server is gone (orphan). */
+  /** undefined: none yet (new). An id that is not among the collectors: its server is gone (orphan). */
   readonly server: string | undefined
 }
 
@@ -42,7 +42,7 @@ export interface Situation {
 
 /**
  * Why a group changes its server. `orphan`, `new` and `drain` are forced. `join` fills a collector that came,
- * `balance` cools a hot one, `global` and `ring` are the strategies that plan everything anew.
+ * `balance` cools a hot one, `global` and `ring` are the strategies that plan everything again.
  */
 export type MoveReason = 'orphan' | 'new' | 'drain' | 'join' | 'balance' | 'global' | 'ring'
 

@@ -2,7 +2,7 @@
 // A group that is touched twice becomes one move, one that comes back becomes none.
 import { i32, item } from './arrays.ts'
 import type { Model } from './model.ts'
-import { isForced, loadsOf, NOBODY } from './model.ts'
+import { isForced, loadsOf, UNSERVED } from './model.ts'
 import { Pressures, planUnits } from './pressure.ts'
 import type { Move, MoveReason } from './situation.ts'
 
@@ -29,7 +29,7 @@ export class WorkingPlan {
   /** Gives the group to the collector; the first reason stays. */
   move(group: number, to: number, why: MoveReason): void {
     const from = i32(this.server, group)
-    if (from !== NOBODY) this.pressures.add(from, group, -1)
+    if (from !== UNSERVED) this.pressures.add(from, group, -1)
     this.pressures.add(to, group)
     this.note(group, to, why)
   }

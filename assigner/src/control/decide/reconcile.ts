@@ -10,7 +10,15 @@
 import { defaultOptions, plan, type Move, type PlanOptions } from '@catchment/placement'
 import type { CollectorList, Redistribution } from '@catchment/protocol'
 import { Draft, type AssignmentChange } from '../../tree/decide/draft.ts'
-import { entryOf, listsOf, type CollectorView, type Lists, type ClusterView } from '../../tree/decide/cluster-view.ts'
+import {
+  entryOf,
+  hasGroups,
+  isEmpty,
+  listsOf,
+  type CollectorView,
+  type Lists,
+  type ClusterView,
+} from '../../tree/decide/cluster-view.ts'
 import { livingCollectors, plannedCollector, plannedGroups, pressuresOf } from './standing.ts'
 
 /** Set by who calls, because they depend on what has happened, not on what is. */
@@ -196,9 +204,7 @@ class Reconciliation {
   /** It lives, may receive, and has nothing at all: it has just come. */
   #isJoiner({ id, admin }: CollectorView): boolean {
     const list = this.lists.get(id)
-    return (
-      admin === 'serve' && list !== undefined && isEmpty(list.owned) && isEmpty(list.lent) && isEmpty(list.borrowed)
-    )
+    return admin === 'serve' && list !== undefined && !hasGroups(list)
   }
 
   #hasLoans(): boolean {
@@ -273,9 +279,4 @@ function optionsFor(demanded: boolean, balances: boolean, groups: number): PlanO
   // While loans run, what looks uneven is the death: only who has just come is filled.
   if (!balances) return { ...defaultOptions, shedStart: Infinity, joinStart: 0 }
   return { ...defaultOptions, movedShareMax: Math.max(balanceShareMax, balanceGroupsMin / Math.max(1, groups)) }
-}
-
-function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
-  for (const key in record) if (Object.hasOwn(record, key)) return false
-  return true
 }

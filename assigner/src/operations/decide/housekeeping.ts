@@ -2,7 +2,7 @@
 // what was kept for people goes when it is old or too much.
 
 import { journalEntriesMax, type Absences, type Command, type CommandOutcome } from '@catchment/protocol'
-import type { CollectorView } from '../../tree/decide/cluster-view.ts'
+import { hasGroups, type CollectorView } from '../../tree/decide/cluster-view.ts'
 
 /** By then no operator asks any more what became of a command. */
 export const outcomeKeptMs = 30 * 24 * 60 * 60_000
@@ -24,8 +24,7 @@ export function absent(
     if (status !== undefined) continue
     const since = Math.min(known[id] ?? now, now)
     absences[id] = since
-    const owns = [list.owned, list.lent, list.borrowed].some((groups) => Object.keys(groups).length > 0)
-    if (!owns && now - since >= forgetAfterMs) forgotten.push(id)
+    if (!hasGroups(list) && now - since >= forgetAfterMs) forgotten.push(id)
   }
   return { absences, forgotten }
 }

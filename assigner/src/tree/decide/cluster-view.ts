@@ -33,8 +33,21 @@ export function entryOf<T>(entries: Readonly<Record<string, T>>, group: string):
   return Object.hasOwn(entries, group) ? entries[group] : undefined
 }
 
-export function listsOf(cluster: ClusterView): Map<string, CollectorList> {
-  return new Map([...cluster.collectors].map(([id, { list }]) => [id, list]))
+/** The lists of all collectors, by their ids. */
+export function listsOf(tree: {
+  readonly collectors: ReadonlyMap<string, { readonly list: CollectorList }>
+}): Map<string, CollectorList> {
+  return new Map([...tree.collectors].map(([id, { list }]) => [id, list]))
+}
+
+/** Whether the collector owns, has lent or has borrowed any group. Looks at one entry: lists are long. */
+export function hasGroups({ owned, lent, borrowed }: CollectorList): boolean {
+  return !isEmpty(owned) || !isEmpty(lent) || !isEmpty(borrowed)
+}
+
+export function isEmpty(record: Readonly<Record<string, unknown>>): boolean {
+  for (const key in record) if (Object.hasOwn(record, key)) return false
+  return true
 }
 
 /** The cluster as if the absent collector `id` never came back: what it owns is for others, at once. `why`: for reasons. */
