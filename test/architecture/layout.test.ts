@@ -33,7 +33,10 @@ const topLevel = [
 const mayWait = new Map([
   ['packages/runtime/test/lifecycle.test.ts', 'the real clock is what it tests'],
   ['packages/coordination/test/calls/deadlines.world.test.ts', 'requests that take their time are what it tests'],
-  ['packages/coordination/test/recipes/elections/fence.world.test.ts', 'a request that takes its time is what it tests'],
+  [
+    'packages/coordination/test/recipes/elections/fence.world.test.ts',
+    'a request that takes its time is what it tests',
+  ],
   ['source-agent/test/agent-tailing.test.ts', 'the gaps between appends are what it tests'],
 ])
 
