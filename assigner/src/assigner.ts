@@ -94,7 +94,7 @@ export async function startAssigner(options: AssignerOptions, signal: AbortSigna
   }
 }
 
-type Parts = ReturnType<typeof partsOf>
+type AssignerParts = ReturnType<typeof partsOf>
 
 /** Every part, each made of those before it. */
 function partsOf(options: AssignerOptions, session: ZooKeeperSession, teardown: Teardown) {
@@ -155,7 +155,7 @@ async function ensureTree(session: ZooKeeperSession, paths: TreePaths): Promise<
 }
 
 /** What each part does when another has something new. */
-function connectParts(parts: Parts): void {
+function connectParts(parts: AssignerParts): void {
   const { cache, configurations, leadership, loop, observation, operators, poller, sessionWatch } = parts
   sessionWatch.onConnected((nowMs) => {
     observation.resume(nowMs)
@@ -185,7 +185,7 @@ function connectParts(parts: Parts): void {
 }
 
 /** Returns where it answers. */
-async function start(options: AssignerOptions, parts: Parts, teardown: Teardown): Promise<string> {
+async function start(options: AssignerOptions, parts: AssignerParts, teardown: Teardown): Promise<string> {
   const { cache, configurations, ends, leadership, loop, metrics, operators, poller, session, sessionWatch } = parts
   const { commands, entryPoints } = operators
   await ensureTree(session, parts.paths)

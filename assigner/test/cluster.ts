@@ -101,8 +101,8 @@ export class TestCluster {
     return assigner
   }
 
-  async collector(id: string): Promise<FakeCollector> {
-    const collector = await FakeCollector.start(id, this.zookeeper)
+  async collector(id: string): Promise<StubCollector> {
+    const collector = await StubCollector.start(id, this.zookeeper)
     this.teardown.add(`collector ${id}`, () => collector.stop())
     return collector
   }
@@ -167,7 +167,7 @@ export class TestCluster {
 }
 
 /** Registers as a collector does, and answers what the assigner asks. */
-export class FakeCollector {
+export class StubCollector {
   readonly id: string
   readonly session: ZooKeeperSession
   groups: LoadAnswer['groups'] = []
@@ -188,7 +188,7 @@ export class FakeCollector {
     this.#membership = parts.membership
   }
 
-  static async start(id: string, zookeeper: ZookeeperServer): Promise<FakeCollector> {
+  static async start(id: string, zookeeper: ZookeeperServer): Promise<StubCollector> {
     const session = await openSessionTo(zookeeper)
     const reported: { groups: LoadAnswer['groups'] } = { groups: [] }
     const total = { bytesPerSecond: 0, recordsPerSecond: 0 }
@@ -223,7 +223,7 @@ export class FakeCollector {
       data: encodeZnode(statusOf(id, { url: server.url, incarnation })),
       replaces: () => true,
     })
-    const collector = new FakeCollector(id, { session, server, membership, probed: () => probes })
+    const collector = new StubCollector(id, { session, server, membership, probed: () => probes })
     Object.defineProperty(collector, 'groups', {
       set: (groups: LoadAnswer['groups']) => {
         reported.groups = groups

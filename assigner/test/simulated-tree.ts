@@ -10,7 +10,7 @@ import type { CollectorView, ClusterView } from '../src/tree/decide/cluster-view
 export const graceMs = 60_000
 const unit = { bytesPerSecond: 1_000_000, recordsPerSecond: 10_000 }
 
-interface SimulatedCollector {
+interface SimulatedMember {
   living: boolean
   admin: 'serve' | 'cordon' | 'drain'
 }
@@ -33,7 +33,7 @@ export function statusOf(id: string, fields: Partial<CollectorStatus> = {}): Col
 }
 
 export class SimulatedTree {
-  readonly collectors = new Map<string, SimulatedCollector>()
+  readonly collectors = new Map<string, SimulatedMember>()
   readonly loads = new Map<string, { bytesPerSecond: number; recordsPerSecond: number }>()
   lists = new Map<string, CollectorList>()
   wanted = new Set<string>()

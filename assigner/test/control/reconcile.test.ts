@@ -125,7 +125,7 @@ describe('reconcile', () => {
   })
 })
 
-type Event =
+type ClusterEvent =
   | { readonly do: 'join' | 'die' | 'serve' | 'cordon' | 'drain'; readonly id: string }
   | { readonly do: 'wait'; readonly ms: number }
   | { readonly do: 'ask' | 'load'; readonly group: string; readonly bytes: number }
@@ -135,7 +135,7 @@ type Event =
 const id = fc.constantFrom('c0', 'c1', 'c2', 'c3', 'c4')
 const mode = fc.constantFrom<Redistribution>('local', 'global', 'hash-ring')
 const group = fc.integer({ min: 0, max: 20 }).map((number) => `h${number}`)
-const event: fc.Arbitrary<Event> = fc.oneof(
+const event: fc.Arbitrary<ClusterEvent> = fc.oneof(
   fc.record({ do: fc.constantFrom<'join' | 'die'>('join', 'die'), id }),
   fc.record({ do: fc.constantFrom<'join' | 'die'>('join', 'die'), id }),
   fc.record({ do: fc.constantFrom<'serve' | 'cordon' | 'drain'>('serve', 'cordon', 'drain'), id }),
@@ -148,7 +148,7 @@ const event: fc.Arbitrary<Event> = fc.oneof(
   fc.record({ do: fc.constantFrom<'rebalance' | 'policy'>('rebalance', 'policy'), mode }),
 )
 
-function happen(tree: SimulatedTree, happening: Event): void {
+function happen(tree: SimulatedTree, happening: ClusterEvent): void {
   switch (happening.do) {
     case 'join':
       tree.join(happening.id)
