@@ -35,6 +35,9 @@ const rooms = {
   },
 }
 
+/** What others may import of a room, besides its `index.ts`. */
+const faces = { 'packages/runtime': ['program/compile-cache'] }
+
 // The rooms of a program: each folder of its `src` may import itself and what is listed beside it. Files of `src` itself
 // put the program together from all of them.
 const innerRooms = {
@@ -90,16 +93,35 @@ const innerRooms = {
       why: 'the top: it starts and ends streams, and nothing below knows when',
     },
   },
+  'packages/runtime': {
+    time: { to: ['errors.ts', 'random.ts'], why: 'clocks and delays know of nothing else' },
+    telemetry: { to: [], why: 'what is logged and counted is handed in' },
+    files: { to: ['errors.ts'], why: 'durable files need nothing but Node' },
+    work: { to: ['errors.ts', 'telemetry'], why: 'background work reports its failures, and no more' },
+    http: { to: ['errors.ts', 'telemetry'], why: 'a server logs what it could not answer; it knows no settings' },
+    program: {
+      to: ['errors.ts', 'time', 'telemetry', 'work'],
+      why: 'the shell stands on the others, and none of them on a program',
+    },
+  },
+  'packages/cli': {
+    decide: { to: [], why: 'decisions are pure' },
+    view: { to: ['decide'], why: 'a view turns data into lines; it asks no one and starts nothing' },
+    client: { to: ['decide'], why: 'answers are fetched and checked here, and shown elsewhere' },
+    programs: { to: ['decide'], why: 'finding a program is below starting it' },
+    verbs: { to: ['client', 'view'], why: 'a verb asks an assigner and shows the answer' },
+    up: { to: ['decide', 'view', 'client', 'programs'], why: '`up` starts programs; no verb does' },
+  },
 }
 
 const owners = {
   'node-zookeeper-client': 'packages/coordination/src/session/zookeeper.ts',
-  undici: 'packages/runtime/src/http-client.ts',
-  fastify: 'packages/runtime/src/http-server.ts',
-  pino: 'packages/runtime/src/log.ts',
-  'prom-client': 'packages/runtime/src/metrics.ts',
-  commander: 'packages/runtime/src/command-line.ts',
-  yaml: 'packages/runtime/src/settings.ts',
+  undici: 'packages/runtime/src/http/client.ts',
+  fastify: 'packages/runtime/src/http/server.ts',
+  pino: 'packages/runtime/src/telemetry/log.ts',
+  'prom-client': 'packages/runtime/src/telemetry/metrics.ts',
+  commander: 'packages/runtime/src/program/command-line.ts',
+  yaml: 'packages/runtime/src/program/settings.ts',
   chokidar: 'source-agent/src/files/watcher.ts',
   picomatch: 'source-agent/src/files/globs.ts',
 }
@@ -108,6 +130,7 @@ const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
 // of a program, or of a room inside it
 const decisions = ['/src/decide/', '/src/[^/]+/decide/']
 const source = (room) => `^${room}/src/`
+const facesOf = (room) => ['index', ...(faces[room] ?? [])].map((face) => `^${room}/src/${face}\\.ts$`)
 
 const escaped = (path) => path.replaceAll('.', '\\.')
 const innerArrows = Object.entries(innerRooms).flatMap(([program, inner]) => [
@@ -147,7 +170,7 @@ module.exports = {
       comment: why,
       severity: 'error',
       from: { path: source(room) },
-      to: { path: anyRoom, pathNot: [source(room), ...to.map((other) => `^${other}/src/index\\.ts$`)] },
+      to: { path: anyRoom, pathNot: [source(room), ...to.flatMap(facesOf)] },
     })),
     ...innerArrows,
     ...Object.entries(owners).map(([library, owner]) => ({

@@ -12,7 +12,7 @@ const shape = {
 const environment = {
   object: 'process',
   property: 'env',
-  message: 'only packages/runtime/src/settings.ts reads the environment',
+  message: 'only packages/runtime/src/program/settings.ts reads the environment',
 }
 
 // Decisions are synchronous functions of (state, event, now): replayable from a seed, in virtual time.
@@ -62,7 +62,7 @@ export default tseslint.config(
       'no-restricted-properties': ['error', environment],
     },
   },
-  { files: ['packages/runtime/src/settings.ts'], rules: { 'no-restricted-properties': 'off' } },
+  { files: ['packages/runtime/src/program/settings.ts'], rules: { 'no-restricted-properties': 'off' } },
   {
     files: ['packages/{hashing,placement,protocol}/src/**/*.ts', '**/src/**/decide/**/*.ts'],
     rules: pure,

@@ -58,7 +58,7 @@ export const arrows = new Map(
     .map(({ from, to }) => {
       const [own = '', ...others] = z.array(z.string()).parse(to['pathNot']).map(roomOfPattern)
       if (own !== roomOfPattern(z.string().parse(from['path']))) throw new Error(`the arrows of ${own} begin elsewhere`)
-      return [own, others.toSorted()] as const
+      return [own, [...new Set(others)].toSorted()] as const
     }),
 )
 

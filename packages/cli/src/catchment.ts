@@ -16,7 +16,6 @@ export async function runCatchment(): Promise<void> {
   await runProgram({
     name: 'catchment',
     help: 'Collects the logs of a fleet of hosts: agents follow files, collectors keep them, an assigner decides who serves whom.',
-    version: '0.1.0',
     commands: [
       upCommand({ find: findProgram, clock: realClock }),
       treeCommand(),

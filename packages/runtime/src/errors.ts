@@ -1,4 +1,4 @@
-/** Whose fault an error is: it decides who is told and what they can do. */
+/** Whose fault an error is: it decides who is to act, and what they can do. */
 export type Blame = 'bug' | 'operator' | 'peer' | 'machine'
 
 /**
@@ -23,4 +23,9 @@ export class CatchmentError extends Error {
 export function codeOf(thrown: unknown): string | undefined {
   if (typeof thrown !== 'object' || thrown === null || !('code' in thrown)) return undefined
   return typeof thrown.code === 'string' ? thrown.code : undefined
+}
+
+/** What was thrown, as an Error. */
+export function asError(thrown: unknown): Error {
+  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

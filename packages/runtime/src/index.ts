@@ -1,19 +1,25 @@
-export { asError, realClock, sleep, type Clock, type Timer } from './clock.ts'
+export { realClock, sleep, type Clock, type Timer } from './time/clock.ts'
 export { realRandom, type Random } from './random.ts'
-export { CatchmentError, codeOf, type Blame } from './errors.ts'
-export { fullJitter, retry, type RetryOptions, type RetryPolicy } from './retry.ts'
-export { Background } from './background.ts'
-export { Teardown } from './teardown.ts'
-export { startThread } from './thread.ts'
-export { createLog, type Log, type LogFields, type LogLevel } from './log.ts'
-export { createMetrics, type CounterMetric, type GaugeSource, type HistogramMetric, type Metrics } from './metrics.ts'
-export { makePrivateDirectory, syncDirectory, writeFileDurably } from './files.ts'
-export { lockDirectory, withFileLock, type DirectoryLock } from './directory-lock.ts'
-export { createHttpClient, type HttpAnswer, type HttpClient, type HttpRequest } from './http-client.ts'
+export { asError, CatchmentError, codeOf, type Blame } from './errors.ts'
+export { fullJitter, retry, type RetryOptions, type RetryPolicy } from './time/retry.ts'
+export { Background } from './work/background.ts'
+export { Teardown } from './work/teardown.ts'
+export { untilAborted } from './work/until-aborted.ts'
+export { startThread } from './work/thread.ts'
+export { createLog, type Log, type LogFields, type LogLevel } from './telemetry/log.ts'
+export {
+  createMetrics,
+  type CounterMetric,
+  type GaugeSource,
+  type HistogramMetric,
+  type Metrics,
+} from './telemetry/metrics.ts'
+export { makePrivateDirectory, syncDirectory, writeFileDurably } from './files/durable-files.ts'
+export { lockDirectory, withFileLock, type DirectoryLock } from './files/directory-lock.ts'
+export { createHttpClient, type HttpAnswer, type HttpClient, type HttpRequest } from './http/client.ts'
+export { parseListen, refuseInsecure } from './http/listen-address.ts'
 export {
   errorBody,
-  parseListen,
-  refuseInsecure,
   startHttpServer,
   type HttpServer,
   type HttpServerOptions,
@@ -21,7 +27,7 @@ export {
   type Route,
   type RouteAnswer,
   type RouteRequest,
-} from './http-server.ts'
+} from './http/server.ts'
 export {
   bytesSetting,
   choiceSetting,
@@ -42,12 +48,14 @@ export {
   type SettingSources,
   type SettingsOf,
   type SettingsSpec,
-} from './settings.ts'
+} from './program/settings.ts'
 export {
   defineCommand,
   defineGroup,
   runProgram,
+  runSingleCommand,
   type BoundCommand,
-  type Command,
+  type CommandDefinition,
   type RunContext,
-} from './command-line.ts'
+} from './program/command-line.ts'
+export { runService, type Service, type ServiceContext, type StartedService } from './program/service.ts'

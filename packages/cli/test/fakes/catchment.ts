@@ -7,7 +7,6 @@ import { fakePrograms } from './programs.ts'
 await runProgram({
   name: 'catchment',
   help: 'for tests',
-  version: '0.0.0',
   commands: [
     upCommand({
       find: (role) => fakePrograms[role],

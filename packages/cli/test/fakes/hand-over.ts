@@ -6,6 +6,5 @@ import { handOverCommand } from '../../src/hand-over.ts'
 await runProgram({
   name: 'catchment',
   help: 'for tests',
-  version: '0.0.0',
   commands: [handOverCommand('collector', () => new URL('shows-words.ts', import.meta.url).pathname)],
 })

@@ -1,17 +1,15 @@
 // A program as ours are made, for command-line.test.ts: one command that does what its settings say.
 
-import { realClock, sleep } from '../../src/clock.ts'
-import { defineCommand, runProgram } from '../../src/command-line.ts'
 import { CatchmentError } from '../../src/errors.ts'
-import { choiceSetting, numberSetting, toggleSetting } from '../../src/settings.ts'
+import { defineCommand, runSingleCommand } from '../../src/program/command-line.ts'
+import { choiceSetting, numberSetting, toggleSetting } from '../../src/program/settings.ts'
+import { realClock, sleep } from '../../src/time/clock.ts'
 
 const deeds = ['end', 'fail', 'blame-operator', 'use-wrongly', 'wait', 'wait-and-throw', 'stubborn', 'print'] as const
 
-await runProgram({
-  name: 'worker',
-  help: 'works',
-  version: '1.2.3',
-  commands: defineCommand({
+await runSingleCommand(
+  'worker',
+  defineCommand({
     name: 'worker',
     help: 'works',
     arguments: [
@@ -60,4 +58,4 @@ await runProgram({
       }
     },
   }),
-})
+)

@@ -1,4 +1,4 @@
-import { asError } from './clock.ts'
+import { asError } from '../errors.ts'
 
 /** Steps that undo what was set up: run last to first, every one of them, every failure reported. */
 export class Teardown {

@@ -1,6 +1,5 @@
 import { Agent } from 'undici'
-import { asError } from './clock.ts'
-import { CatchmentError, codeOf } from './errors.ts'
+import { asError, CatchmentError, codeOf } from '../errors.ts'
 
 export interface HttpRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'DELETE'

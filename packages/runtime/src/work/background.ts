@@ -1,4 +1,5 @@
-import { asError } from './clock.ts'
+import { asError } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
 
 /**
  * Counted background work. Whatever is not awaited where it starts is started here: its failure reaches `onFailure`, and
@@ -11,6 +12,13 @@ export class Background {
 
   constructor(onFailure: (name: string, error: Error) => void) {
     this.#onFailure = onFailure
+  }
+
+  /** Background work whose failures are logged as errors, and end nothing else. */
+  static logging(log: Pick<Log, 'error'>): Background {
+    return new Background((name, error) => {
+      log.error(`${name} failed`, { reason: error.stack ?? error.message })
+    })
   }
 
   get signal(): AbortSignal {

@@ -5,9 +5,8 @@ import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { DatabaseSync } from 'node:sqlite'
-import { asError } from './clock.ts'
-import { CatchmentError, codeOf } from './errors.ts'
-import { makePrivateDirectory, writeFileDurably } from './files.ts'
+import { asError, CatchmentError, codeOf } from '../errors.ts'
+import { makePrivateDirectory, writeFileDurably } from './durable-files.ts'
 
 export interface DirectoryLock {
   release(): void

@@ -2,13 +2,13 @@
 // throughput there.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
-import { isIP, type AddressInfo } from 'node:net'
+import type { AddressInfo } from 'node:net'
 import { hostname } from 'node:os'
 import { Readable } from 'node:stream'
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
-import { asError } from './clock.ts'
-import { CatchmentError, codeOf } from './errors.ts'
-import type { Log } from './log.ts'
+import { asError, CatchmentError, codeOf } from '../errors.ts'
+import type { Log } from '../telemetry/log.ts'
+import { parseListen, refuseInsecure } from './listen-address.ts'
 
 export interface RouteRequest {
   readonly params: Readonly<Record<string, string>>
@@ -112,32 +112,6 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       await closeServer(app, server, graceMs)
     },
   }
-}
-
-/** `HOST:PORT` in its parts; `[::1]:80` too. Throws CatchmentError `bad-address`. */
-export function parseListen(text: string): { host: string; port: number } {
-  const match = /^(?:\[([0-9a-fA-F:.]+)\]|([^:[\]]*)):(\d{1,5})$/.exec(text)
-  const port = Number(match?.[3])
-  if (match === null || port > 65_535)
-    throw new CatchmentError(
-      'bad-address',
-      `cannot listen on "${text}": an address is HOST:PORT, for example 127.0.0.1:7070`,
-      {
-        blame: 'operator',
-      },
-    )
-  return { host: match[1] ?? (match[2] === '' ? '127.0.0.1' : (match[2] ?? '127.0.0.1')), port }
-}
-
-/** Throws CatchmentError `insecure` unless `host` is loopback or `insecure` says that this is wanted. */
-export function refuseInsecure(host: string, insecure: boolean): void {
-  const loopback = host === 'localhost' || host === '::1' || (isIP(host) === 4 && host.startsWith('127.'))
-  if (!loopback && !insecure)
-    throw new CatchmentError(
-      'insecure',
-      `refused to listen on ${host}: it is beyond loopback, and there is neither TLS nor a token. Listen on 127.0.0.1, or say --insecure if the network itself is trusted`,
-      { blame: 'operator' },
-    )
 }
 
 async function listen(app: FastifyInstance, host: string, port: number): Promise<void> {

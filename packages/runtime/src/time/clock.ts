@@ -1,6 +1,8 @@
 // Time is an argument. Decisions take `now`; shells take a Clock, so that a test can hold time still and a simulation
 // can run an hour in a second. This is the one file that holds the real timers.
 
+import { asError } from '../errors.ts'
+
 /** A pending call; cancelling one that has run, or twice, does nothing. */
 export interface Timer {
   cancel(): void
@@ -58,9 +60,4 @@ export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     }
     signal?.addEventListener('abort', abort, { once: true })
   })
-}
-
-/** What was thrown, as an Error. */
-export function asError(thrown: unknown): Error {
-  return thrown instanceof Error ? thrown : new Error(String(thrown))
 }

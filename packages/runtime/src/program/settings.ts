@@ -5,8 +5,7 @@
 import { readFileSync } from 'node:fs'
 import { parse as parseYaml } from 'yaml'
 import { z } from 'zod'
-import { asError } from './clock.ts'
-import { CatchmentError } from './errors.ts'
+import { asError, CatchmentError } from '../errors.ts'
 
 export interface Setting<T> {
   readonly help: string
@@ -124,9 +123,17 @@ export interface SettingSources {
   readonly configPath: string | undefined
 }
 
-/** The settings, checked and frozen. Throws CatchmentError `usage`: what was wrong, where it stands, what would be right. */
-export function loadSettings<S extends SettingsSpec>(spec: S, sources: SettingSources): SettingsOf<S> {
-  const file = sources.configPath === undefined ? {} : readConfigFile(sources.configPath, Object.keys(spec))
+/**
+ * The settings, checked and frozen. `alsoInFile`: settings that are loaded apart and may stand in the same file. Throws
+ * CatchmentError `usage`: what was wrong, where it stands, what would be right.
+ */
+export function loadSettings<S extends SettingsSpec>(
+  spec: S,
+  sources: SettingSources,
+  alsoInFile: readonly string[] = [],
+): SettingsOf<S> {
+  const known = [...Object.keys(spec), ...alsoInFile]
+  const file = sources.configPath === undefined ? {} : readConfigFile(sources.configPath, known)
   const values: Record<string, unknown> = {}
   const shape: Record<string, z.ZodType> = {}
   const origins = new Map<string, string>()

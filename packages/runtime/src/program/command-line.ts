@@ -1,11 +1,20 @@
-// The frame around every program: flags, help, signals, exit codes (0 done, 1 failed, 2 used wrongly), and the last words
-// of a failure.
+// The command line of every program: commands, their flags and help, and what is used wrongly.
 
 import { isatty } from 'node:tty'
 import { Command as Commander, CommanderError, Option } from 'commander'
-import { asError, realClock, type Timer } from './clock.ts'
-import { CatchmentError, codeOf } from './errors.ts'
-import { environment, flagName, loadSettings, toggleSetting, type SettingsOf, type SettingsSpec } from './settings.ts'
+import { createLog, type Log } from '../telemetry/log.ts'
+import { runToEnd, watchParent } from './process.ts'
+import {
+  choiceSetting,
+  environment,
+  flagName,
+  loadSettings,
+  toggleSetting,
+  type SettingSources,
+  type SettingsOf,
+  type SettingsSpec,
+} from './settings.ts'
+import { version } from './version.ts'
 
 export interface RunContext {
   /** Aborts at the first SIGINT or SIGTERM, or when the parent goes away: end cleanly, soon. A second signal kills. */
@@ -16,18 +25,23 @@ export interface RunContext {
   readonly json: boolean
   /** Standard output is a terminal that shows colours. */
   readonly colours: boolean
+  /** JSON lines on standard error, from `--log-level` up. */
+  readonly log: Log
   /** A line on standard output. */
   readonly print: (line: string) => void
   /** The words after `--`, or of a command that hands over. */
   readonly rest: readonly string[]
 }
 
-export interface Command<S extends SettingsSpec> {
+/** A command before its settings are bound to its run. */
+export interface CommandDefinition<S extends SettingsSpec> {
   readonly name: string
   readonly help: string
   readonly settings: S
   /** Positional; what may be left out comes last. */
   readonly arguments?: readonly { readonly name: string; readonly help: string; readonly required: boolean }[]
+  /** Has `--log-level`. */
+  readonly logLevel?: boolean
   /** Takes every word as it is, flags too, for another program: `context.rest`. */
   readonly handsOver?: boolean
   readonly run: (settings: SettingsOf<S>, context: RunContext) => Promise<void>
@@ -35,22 +49,28 @@ export interface Command<S extends SettingsSpec> {
 
 /** A command whose settings have been bound to its run: what a program holds a list of. */
 export interface BoundCommand {
-  readonly register: (parent: Commander | undefined, run: Runner) => Commander
+  readonly register: (parent: Commander | undefined, run: WorkRunner) => Commander
 }
 
-type Runner = (work: (signal: AbortSignal) => Promise<void>, json: boolean) => Promise<void>
+/** Runs the work of a command under the signals of the process. */
+type WorkRunner = (work: (signal: AbortSignal) => Promise<void>, json: boolean) => Promise<void>
 
-const commonSettings = {
-  json: toggleSetting({ help: 'print one JSON value per line, for machines' }),
-  exitWithStdin: toggleSetting({ help: 'end when standard input ends (the parent died)' }),
+const logSettings = {
+  logLevel: choiceSetting({
+    help: 'least severe entries to log',
+    choices: ['debug', 'info', 'warn', 'error'],
+    default: 'info',
+  }),
 } satisfies SettingsSpec
 
-/** Ctrl-C reaches every process of a terminal, and npm passes it on once more: an echo is no second wish. */
-const signalEchoMs = 500
+const noSources: SettingSources = { flags: {}, environment: {}, configPath: undefined }
 
-const usageCodes = new Set(['usage', 'insecure', 'bad-address'])
+const commonSettings = {
+  json: toggleSetting({ help: 'print one JSON value per line' }),
+  exitWithStdin: toggleSetting({ help: 'stop when standard input ends (the parent process has died)' }),
+} satisfies SettingsSpec
 
-export function defineCommand<S extends SettingsSpec>(command: Command<S>): BoundCommand {
+export function defineCommand<S extends SettingsSpec>(command: CommandDefinition<S>): BoundCommand {
   return {
     register: (parent, run) => {
       const target = parent === undefined ? new Commander(command.name) : parent.command(command.name)
@@ -63,7 +83,7 @@ export function defineCommand<S extends SettingsSpec>(command: Command<S>): Boun
           .allowUnknownOption()
           .helpOption(false)
           .passThroughOptions()
-      else addOptions(target, command.settings)
+      else addOptions(target, { ...command.settings, ...(command.logLevel === true && logSettings) })
       target.action(async () => {
         await runCommand(command, target, run)
       })
@@ -88,23 +108,31 @@ export function defineGroup(group: {
   }
 }
 
-/** Runs a program of one command, or of several, and ends the process with its exit code. */
+/** A program of several commands. Runs the one that the command line names and sets the exit code. */
 export async function runProgram(program: {
   readonly name: string
   readonly help: string
-  readonly version: string
-  readonly commands: readonly BoundCommand[] | BoundCommand
+  readonly commands: readonly BoundCommand[]
 }): Promise<void> {
-  const run: Runner = async (work, json) => {
-    await guarded(program.name, work, json)
+  const run = runnerOf(program.name)
+  const root = new Commander(program.name).description(program.help).enablePositionalOptions()
+  for (const command of program.commands) prepare(command.register(root, run))
+  await parse(root)
+}
+
+/** A program of one command, which bears the program's name. Runs it and sets the exit code. */
+export async function runSingleCommand(name: string, command: BoundCommand): Promise<void> {
+  await parse(command.register(undefined, runnerOf(name)).name(name))
+}
+
+function runnerOf(name: string): WorkRunner {
+  return async (work, json) => {
+    await runToEnd({ name, json }, work)
   }
-  let root: Commander
-  if ('register' in program.commands) root = program.commands.register(undefined, run).name(program.name)
-  else {
-    root = new Commander(program.name).description(program.help).enablePositionalOptions()
-    for (const command of program.commands) prepare(command.register(root, run))
-  }
-  prepare(root).version(program.version)
+}
+
+async function parse(root: Commander): Promise<void> {
+  prepare(root).version(version)
   try {
     await root.parseAsync(process.argv)
   } catch (thrown) {
@@ -129,10 +157,14 @@ function addOptions(target: Commander, spec: SettingsSpec): void {
     const option = new Option(`${flagName(name)}${value}`, setting.help + shown)
     target.addOption(name === 'exitWithStdin' ? option.hideHelp() : option)
   }
-  target.addOption(new Option('--config <FILE>', 'a YAML file with any of these settings'))
+  target.addOption(new Option('--config <FILE>', 'YAML file with any of these settings'))
 }
 
-async function runCommand<S extends SettingsSpec>(command: Command<S>, target: Commander, run: Runner): Promise<void> {
+async function runCommand<S extends SettingsSpec>(
+  command: CommandDefinition<S>,
+  target: Commander,
+  run: WorkRunner,
+): Promise<void> {
   const flags: Record<string, unknown> =
     command.handsOver === true ? {} : withNegations(target.opts(), command.settings)
   const { config, ...given } = flags
@@ -144,7 +176,12 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
       configPath: typeof config === 'string' ? config : undefined,
     }
     const common = loadSettings(commonSettings, { ...sources, configPath: undefined })
-    const settings = loadSettings(command.settings, sources)
+    const settings = loadSettings(command.settings, sources, command.logLevel === true ? Object.keys(logSettings) : [])
+    const { logLevel } = loadSettings(
+      logSettings,
+      command.logLevel === true ? sources : noSources,
+      Object.keys(command.settings),
+    )
     const parent = common.exitWithStdin ? watchParent() : undefined
     const ends = parent === undefined ? signal : AbortSignal.any([signal, parent.gone])
     try {
@@ -152,6 +189,7 @@ async function runCommand<S extends SettingsSpec>(command: Command<S>, target: C
         signal: ends,
         arguments: command.handsOver === true ? [] : target.args,
         json,
+        log: createLog({ program: command.name, level: logLevel }),
         colours: isatty(1) && process.stdout.hasColors() && sources.environment['NO_COLOR'] === undefined,
         print: (line) => {
           process.stdout.write(`${line}\n`)
@@ -175,65 +213,4 @@ function withNegations(flags: Readonly<Record<string, unknown>>, spec: SettingsS
     Reflect.deleteProperty(given, denied)
   }
   return given
-}
-
-/** Runs `work` under the signals; reports what it throws in words and sets the exit code. */
-async function guarded(name: string, work: (signal: AbortSignal) => Promise<void>, json: boolean): Promise<void> {
-  const stop = new AbortController()
-  let firstAtMs = 0
-  const onSignal = (signal: NodeJS.Signals): void => {
-    if (stop.signal.aborted) {
-      if (realClock.monotonicMs() - firstAtMs > signalEchoMs) process.exit(signal === 'SIGINT' ? 130 : 143)
-      return
-    }
-    firstAtMs = realClock.monotonicMs()
-    stop.abort(new CatchmentError('stopped', `stopped by ${signal}`, { blame: 'operator' }))
-  }
-  process.on('SIGINT', onSignal).on('SIGTERM', onSignal)
-  process.stdout.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error
-    process.exit(0) // `catchment tree | head`
-  })
-  process.stderr.on('error', (error) => {
-    if (codeOf(error) !== 'EPIPE') throw error // who read the log is gone: the end must still be a clean one
-  })
-  try {
-    await work(stop.signal)
-  } catch (thrown) {
-    if (codeOf(thrown) === 'stopped') return
-    const error = asError(thrown)
-    const code = codeOf(error)
-    const ours = error instanceof CatchmentError && error.blame !== 'bug'
-    const message = ours ? error.message : (error.stack ?? error.message)
-    process.stderr.write(
-      json ? `${JSON.stringify({ error: { code: code ?? 'internal', message } })}\n` : `${name}: ${message}\n`,
-    )
-    process.exitCode = code !== undefined && usageCodes.has(code) ? 2 : 1
-  } finally {
-    process.off('SIGINT', onSignal).off('SIGTERM', onSignal)
-  }
-}
-
-/** Nobody is left to kill a program that hangs while it ends, and its data would stay locked: it kills itself. */
-const parentGoneGraceMs = 8_000
-
-/** `gone` aborts when standard input ends. Until `release`, a program that has not ended by then ends for good. */
-function watchParent(): { readonly gone: AbortSignal; readonly release: () => void } {
-  const ended = new AbortController()
-  let last: Timer | undefined
-  const end = (): void => {
-    last ??= realClock.after(parentGoneGraceMs, () => {
-      process.exit(1)
-    })
-    ended.abort(new CatchmentError('stopped', 'standard input ended: the parent is gone', { blame: 'operator' }))
-  }
-  process.stdin.on('end', end).on('close', end).on('error', end).resume()
-  return {
-    gone: ended.signal,
-    release: () => {
-      // Destroyed, for an open pipe keeps the process alive.
-      process.stdin.off('end', end).off('close', end).destroy()
-      last?.cancel()
-    },
-  }
 }
