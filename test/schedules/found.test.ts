@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { playSchedule } from './schedule.ts'
-import { stories } from './stories.ts'
+import { playSchedule } from './world/schedule.ts'
+import { stories } from './stories/stories.ts'
 
 /** Seeds that found bugs of the library, and what they were. A change to a story or to the faults makes them other schedules. */
 const found: readonly (readonly [recipe: string, seed: number, was: string])[] = [

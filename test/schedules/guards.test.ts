@@ -3,8 +3,8 @@ import { readFileSync } from 'node:fs'
 import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { full } from '@catchment/testing'
-import { guards } from './guards.ts'
-import { stories } from './stories.ts'
+import { guards } from './guards/guards.ts'
+import { stories } from './stories/stories.ts'
 
 const run = fileURLToPath(new URL('run.ts', import.meta.url))
 

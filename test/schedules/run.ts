@@ -6,16 +6,16 @@ import { spawnSync } from 'node:child_process'
 import { fileURLToPath } from 'node:url'
 import { parseArgs } from 'node:util'
 import { asError } from '@catchment/runtime'
-import { guards } from './guards.ts'
-import type { Guard } from './guard.ts'
-import { takeOut } from './without.ts'
+import { guards } from './guards/guards.ts'
+import type { Guard } from './guards/guard.ts'
+import { takeOut } from './guards/without.ts'
 
 const usage = `node test/schedules/run.ts [RECIPE] [--seeds FROM-TO] [--stop] [--without GUARD | --without all]
 
-  RECIPE     one of test/schedules/stories.ts; all of them unless given
+  RECIPE     one of test/schedules/stories/stories.ts; all of them unless given
   --seeds    which schedules of each; 1-1000 unless given
   --stop     end at the first that fails
-  --without  take this guard of test/schedules/guards.ts out; all: each in turn`
+  --without  take this guard of test/schedules/guards/ out; all: each in turn`
 /** Whoever waits hears of it this often. */
 const progressMs = 10_000
 
@@ -76,8 +76,8 @@ async function withoutOne(name: string): Promise<boolean> {
 
 /** Returns how many failed; the first seed that failed when it is to stop there. */
 async function play(recipe: string | undefined, stop: boolean): Promise<number> {
-  const { playSchedule } = await import('./schedule.ts')
-  const { stories } = await import('./stories.ts')
+  const { playSchedule } = await import('./world/schedule.ts')
+  const { stories } = await import('./stories/stories.ts')
   const chosen = stories.filter((story) => recipe === undefined || story.recipe === recipe)
   if (chosen.length === 0)
     refuse(`no recipe ${JSON.stringify(recipe)}; there are: ${stories.map((one) => one.recipe).join(', ')}`)

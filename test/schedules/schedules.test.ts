@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { full } from '@catchment/testing'
-import { playSchedule } from './schedule.ts'
-import { stories } from './stories.ts'
+import { playSchedule } from './world/schedule.ts'
+import { stories } from './stories/stories.ts'
 
 const seeds = full ? 1_000 : 10
 

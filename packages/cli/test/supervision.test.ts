@@ -4,14 +4,14 @@ import {
   beginSupervision,
   nextDeadlineMs,
   supervise,
-  type Decision,
-  type Member,
+  type SupervisionDecision,
+  type SupervisedProgram,
   type Supervision,
   type SupervisionEffect,
   type SupervisionEvent,
 } from '../src/decide/supervision.ts'
 
-const members: readonly Member[] = [
+const members: readonly SupervisedProgram[] = [
   { id: 'zookeeper', role: 'zookeeper' },
   { id: 'a1', role: 'assigner' },
   { id: 'c1', role: 'collector' },
@@ -38,7 +38,7 @@ class Story {
   }
 
   on(event: SupervisionEvent): this {
-    const decision: Decision = supervise(this.state, event, this.now)
+    const decision: SupervisionDecision = supervise(this.state, event, this.now)
     this.state = decision.state
     this.effects.push(...decision.effects)
     return this

@@ -6,12 +6,12 @@ import fc from 'fast-check'
 import { emptyEventBuffer, takeEvents, type ServerSentEvent } from '../src/decide/event-lines.ts'
 import { fileToMake, lookAt } from '../src/up/followed.ts'
 import { layoutOf, membersOf, wordsOf, type LaunchPlan } from '../src/up/launch.ts'
-import { LogFile } from '../src/up/log-file.ts'
+import { ProgramLog } from '../src/up/log-file.ts'
 
-describe('LogFile', () => {
+describe('ProgramLog', () => {
   test('keeps at most two files of its limit, the newest bytes in the first', async () => {
     await using room = await tempDirectory()
-    const log = new LogFile(join(room.path, 'c1.log'), 100)
+    const log = new ProgramLog(join(room.path, 'c1.log'), 100)
     for (let line = 0; line < 50; line += 1) log.write(Buffer.from(`line ${line}\n`))
     log.close()
     const now = await readFile(log.path, 'utf8')
@@ -26,7 +26,7 @@ describe('LogFile', () => {
     await using room = await tempDirectory()
     const path = join(room.path, 'c1.log')
     for (const text of ['one\n', 'two\n']) {
-      const log = new LogFile(path)
+      const log = new ProgramLog(path)
       log.write(Buffer.from(text))
       log.close()
     }
@@ -35,7 +35,7 @@ describe('LogFile', () => {
 
   test('counts what it cannot write, and throws nothing', async () => {
     await using room = await tempDirectory()
-    const log = new LogFile(join(room.path, 'missing', 'c1.log'))
+    const log = new ProgramLog(join(room.path, 'missing', 'c1.log'))
     log.write(Buffer.from('lost\n'))
     expect(log.droppedBytes).toBe(5)
     expect(log.failure?.message).toContain('ENOENT')

@@ -43,7 +43,7 @@ export {
   type Load,
   type Manifest,
   type Moved,
-  type Owned,
+  type OwnedGroup,
   type Policy,
   type Redistribution,
 } from './tree.ts'

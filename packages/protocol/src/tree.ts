@@ -14,7 +14,7 @@ export type Load = z.infer<typeof loadSchema>
 
 /** An owned group that is served by its owner. `load` is a class: 0 unknown, else 1 + log2 of bytes/s, rounded. */
 export const ownedSchema = z.object({ since: epochSchema, load: z.number().int().min(0).max(64).default(0) })
-export type Owned = z.infer<typeof ownedSchema>
+export type OwnedGroup = z.infer<typeof ownedSchema>
 
 /** An owned group that `to` serves while its owner is away. `at`: when the loan began, ms since 1970. */
 export const lentSchema = z.object({ to: memberIdSchema, since: epochSchema, at: atSchema })

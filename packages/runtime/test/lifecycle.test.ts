@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals'
 import { collectingLog, FakeClock, seededRandom } from '@catchment/testing'
-import { Background, createLog, createMetrics, fullJitter, realClock, retry, sleep, Teardown } from '../src/index.ts'
+import {
+  Background,
+  createLog,
+  createMetrics,
+  fullJitter,
+  realClock,
+  retry,
+  sleep,
+  Teardown,
+  untilAborted,
+} from '../src/index.ts'
 
 describe('sleep', () => {
   test('ends at its time, not before; an abort ends it at once and leaves no timer', async () => {
@@ -139,6 +149,16 @@ describe('Background', () => {
     expect([ended, background.size]).toEqual([['loop cut', 'loop tidied up', 'closed'], 0])
   })
 
+  test('logging: a failure is an error of the log, by its name and with its stack', async () => {
+    const log = collectingLog()
+    const background = Background.logging(log)
+    const failure = new Error('broke')
+    background.run('the sweep', () => Promise.reject(failure))
+    await new FakeClock().advance(0)
+    expect(log.entries).toEqual([{ level: 'error', message: 'the sweep failed', fields: { reason: failure.stack } }])
+    await background.close()
+  })
+
   test('what ends by the abort is no failure; what is started while it closes is waited for', async () => {
     const failures: string[] = []
     const background = new Background((name) => failures.push(name))
@@ -154,6 +174,20 @@ describe('Background', () => {
     })
     await background.close()
     expect([late, failures]).toEqual([true, []])
+  })
+})
+
+describe('untilAborted', () => {
+  test('resolves with the abort, and at once when it has happened', async () => {
+    const stop = new AbortController()
+    const resolved: string[] = []
+    const waiting = untilAborted(stop.signal).then(() => resolved.push('waiting'))
+    await new FakeClock().advance(0)
+    expect(resolved).toEqual([])
+    stop.abort()
+    await waiting
+    await untilAborted(stop.signal)
+    expect(resolved).toEqual(['waiting'])
   })
 })
 

@@ -6,12 +6,12 @@
 
 export type Role = 'zookeeper' | 'assigner' | 'collector' | 'agent'
 
-export interface Member {
+export interface SupervisedProgram {
   readonly id: string
   readonly role: Role
 }
 
-type MemberState =
+type ProgramState =
   | { readonly name: 'waiting' }
   | { readonly name: 'starting'; readonly restart: boolean }
   | { readonly name: 'ready' }
@@ -27,7 +27,7 @@ type Phase =
 
 export interface Supervision {
   readonly phase: Phase
-  readonly members: readonly { readonly member: Member; readonly state: MemberState }[]
+  readonly members: readonly { readonly member: SupervisedProgram; readonly state: ProgramState }[]
 }
 
 export type SupervisionEvent =
@@ -48,7 +48,7 @@ export type SupervisionEffect =
   | { readonly type: 'fail'; readonly id: string; readonly because: 'died' | 'late' }
   | { readonly type: 'stopped' }
 
-export interface Decision {
+export interface SupervisionDecision {
   readonly state: Supervision
   readonly effects: readonly SupervisionEffect[]
 }
@@ -75,7 +75,7 @@ const needs: Readonly<Record<Role, Role | undefined>> = {
 }
 
 /** The first decision: what needs nobody is started. */
-export function beginSupervision(members: readonly Member[], now: number): Decision {
+export function beginSupervision(members: readonly SupervisedProgram[], now: number): SupervisionDecision {
   const state: Supervision = {
     phase: { name: 'starting', deadlineMs: now + startTimeoutMs },
     members: members.map((member) => ({ member, state: { name: 'waiting' } })),
@@ -84,7 +84,7 @@ export function beginSupervision(members: readonly Member[], now: number): Decis
 }
 
 /** `now` is monotonic. An event that means nothing in the present state changes nothing. */
-export function supervise(state: Supervision, event: SupervisionEvent, now: number): Decision {
+export function supervise(state: Supervision, event: SupervisionEvent, now: number): SupervisionDecision {
   switch (event.type) {
     case 'ready':
       return onReady(state, event.id)
@@ -112,7 +112,7 @@ export function nextDeadlineMs(state: Supervision): number | undefined {
   return deadlines.length === 0 ? undefined : Math.min(...deadlines)
 }
 
-function onReady(state: Supervision, id: string): Decision {
+function onReady(state: Supervision, id: string): SupervisionDecision {
   const current = stateOf(state, id)
   if (current?.name !== 'starting') return nothing(state)
   const announced: SupervisionEffect = { type: 'announceReady', id, restart: current.restart }
@@ -122,7 +122,7 @@ function onReady(state: Supervision, id: string): Decision {
   return { state: { ...next, phase: { name: 'running' } }, effects: [announced, ...effects, { type: 'announceUp' }] }
 }
 
-function onExited(state: Supervision, id: string, now: number): Decision {
+function onExited(state: Supervision, id: string, now: number): SupervisionDecision {
   const current = stateOf(state, id)
   if (current === undefined || state.phase.name === 'stopped') return nothing(state)
   if (state.phase.name === 'stopping') return nextStage(withMember(state, id, { name: 'ended' }), now)
@@ -134,7 +134,7 @@ function onExited(state: Supervision, id: string, now: number): Decision {
   }
 }
 
-function onTick(state: Supervision, now: number): Decision {
+function onTick(state: Supervision, now: number): SupervisionDecision {
   if (state.phase.name === 'stopped') return nothing(state)
   if (state.phase.name === 'stopping') return killLate(state, now)
   if (state.phase.name === 'starting' && now >= state.phase.deadlineMs) {
@@ -145,12 +145,12 @@ function onTick(state: Supervision, now: number): Decision {
   return startThose(state, due, true)
 }
 
-function giveUp(state: Supervision, id: string, because: 'died' | 'late', now: number): Decision {
+function giveUp(state: Supervision, id: string, because: 'died' | 'late', now: number): SupervisionDecision {
   const stopping = stop(state, now)
   return { state: stopping.state, effects: [{ type: 'fail', id, because }, ...stopping.effects] }
 }
 
-function stop(state: Supervision, now: number): Decision {
+function stop(state: Supervision, now: number): SupervisionDecision {
   if (state.phase.name === 'stopping' || state.phase.name === 'stopped') return nothing(state)
   const members = state.members.map(({ member, state: current }) => ({
     member,
@@ -160,7 +160,7 @@ function stop(state: Supervision, now: number): Decision {
 }
 
 /** Goes on to the next role that has someone alive, once the present one has ended; after the last, all is done. */
-function nextStage(state: Supervision, now: number): Decision {
+function nextStage(state: Supervision, now: number): SupervisionDecision {
   if (state.phase.name !== 'stopping' || state.members.some(({ state: member }) => member.name === 'ending'))
     return nothing(state)
   const stage = stopStages.findIndex(({ role }) =>
@@ -176,7 +176,7 @@ function nextStage(state: Supervision, now: number): Decision {
   return { state: late.state, effects: [...effects, ...late.effects] }
 }
 
-function killLate(state: Supervision, now: number): Decision {
+function killLate(state: Supervision, now: number): SupervisionDecision {
   if (state.phase.name !== 'stopping') return nothing(state)
   if (now >= state.phase.sinceMs + stopTimeoutMs)
     return { state: { ...state, phase: { name: 'stopped' } }, effects: [{ type: 'stopped' }] }
@@ -188,7 +188,7 @@ function killLate(state: Supervision, now: number): Decision {
   return { state: next, effects: late.map(({ member }) => ({ type: 'kill', id: member.id })) }
 }
 
-function startWhatCan(state: Supervision): Decision {
+function startWhatCan(state: Supervision): SupervisionDecision {
   const can = state.members.filter(({ member, state: current }) => {
     const need = needs[member.role]
     const served = state.members.every(({ member: other, state: { name } }) => other.role !== need || name === 'ready')
@@ -197,27 +197,27 @@ function startWhatCan(state: Supervision): Decision {
   return startThose(state, can, false)
 }
 
-function startThose(state: Supervision, those: Supervision['members'], restart: boolean): Decision {
+function startThose(state: Supervision, those: Supervision['members'], restart: boolean): SupervisionDecision {
   let next = state
   for (const { member } of those) next = withMember(next, member.id, { name: 'starting', restart })
   return { state: next, effects: those.map(({ member }) => ({ type: 'start', id: member.id })) }
 }
 
-function isAlive(state: MemberState): boolean {
+function isAlive(state: ProgramState): boolean {
   return state.name === 'starting' || state.name === 'ready' || state.name === 'ending'
 }
 
-function stateOf(state: Supervision, id: string): MemberState | undefined {
+function stateOf(state: Supervision, id: string): ProgramState | undefined {
   return state.members.find(({ member }) => member.id === id)?.state
 }
 
-function withMember(state: Supervision, id: string, next: MemberState): Supervision {
+function withMember(state: Supervision, id: string, next: ProgramState): Supervision {
   return {
     ...state,
     members: state.members.map((entry) => (entry.member.id === id ? { member: entry.member, state: next } : entry)),
   }
 }
 
-function nothing(state: Supervision): Decision {
+function nothing(state: Supervision): SupervisionDecision {
   return { state, effects: [] }
 }

@@ -4,14 +4,14 @@ import type { Clock, Log } from '@catchment/runtime'
 import type { Palette } from '../view/palette.ts'
 import { timeOfDay } from '../view/time.ts'
 import { backLine, deathLine, upReport } from '../view/up-view.ts'
-import type { Followed } from './followed.ts'
+import type { FollowedFiles } from './followed.ts'
 import { assignerUrls, type LaunchPlan } from './launch.ts'
 import type { Announcer } from './supervisor.ts'
 
 /** What is known before the first program runs. */
 export interface UpStory {
   readonly plan: LaunchPlan
-  readonly followed: Followed
+  readonly followed: FollowedFiles
   readonly makeable: string | undefined
   readonly marker: string
   readonly startedAtMs: number

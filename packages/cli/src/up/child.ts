@@ -4,7 +4,7 @@ import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
 import { parseJson, ProtocolError } from '@catchment/protocol'
 import { z } from 'zod'
-import type { LogFile } from './log-file.ts'
+import type { ProgramLog } from './log-file.ts'
 
 const readySchema = z.object({
   url: z.url().optional(),
@@ -18,7 +18,7 @@ export interface ChildOptions {
   readonly file: string
   readonly words: readonly string[]
   readonly environment: Readonly<Record<string, string | undefined>>
-  readonly log: LogFile
+  readonly log: ProgramLog
   readonly onReady: (ready: Ready) => void
   /** Called once. `how`: "exit code 1", "SIGKILL", or why it could not be started. */
   readonly onExit: (how: string) => void

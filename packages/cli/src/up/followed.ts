@@ -10,7 +10,7 @@ import { realClock, type Clock } from '@catchment/runtime'
 const filesLookedAtMax = 2_000
 const lookMsMax = 1_000
 
-export interface Followed {
+export interface FollowedFiles {
   readonly files: number
   /** There may be more: the look was cut short. */
   readonly more: boolean
@@ -24,7 +24,11 @@ export interface Followed {
 }
 
 /** Looks at the files that `globs` find outside `excluded`, for at most a second. */
-export async function lookAt(globs: readonly string[], excluded: string, clock: Clock = realClock): Promise<Followed> {
+export async function lookAt(
+  globs: readonly string[],
+  excluded: string,
+  clock: Clock = realClock,
+): Promise<FollowedFiles> {
   const deadlineMs = clock.monotonicMs() + lookMsMax
   const seen = new Set<string>()
   const isEnough = (): boolean => seen.size >= filesLookedAtMax || clock.monotonicMs() > deadlineMs
@@ -44,7 +48,7 @@ export async function lookAt(globs: readonly string[], excluded: string, clock: 
   return { ...(await rights([...seen].toSorted())), files: seen.size, more, unmatched }
 }
 
-async function rights(files: readonly string[]): Promise<Pick<Followed, 'unreadable' | 'writable' | 'any'>> {
+async function rights(files: readonly string[]): Promise<Pick<FollowedFiles, 'unreadable' | 'writable' | 'any'>> {
   const unreadable: string[] = []
   let writable: string | undefined
   for (const file of files) {

@@ -1,7 +1,7 @@
 // What `up` runs: the programs, where each keeps its data, and the words that start it. Pure.
 
 import { join } from 'node:path'
-import type { Member } from '../decide/supervision.ts'
+import type { SupervisedProgram } from '../decide/supervision.ts'
 
 const sessionTimeoutMs = 4_000
 const treeRoot = '/logs'
@@ -19,7 +19,7 @@ export interface LaunchPlan {
   readonly globs: readonly string[]
   /** `HOST:PORT` of the first assigner. */
   readonly listen: string
-  readonly members: readonly Member[]
+  readonly members: readonly SupervisedProgram[]
   /** What all collectors together may keep. */
   readonly diskBytesMax: number
 }
@@ -37,10 +37,13 @@ export function layoutOf(data: string): Layout {
 }
 
 /** One ZooKeeper, assigners a1…, collectors c1…, one agent that bears the host's name. */
-export function membersOf(counts: { assigners: number; collectors: number }, host: string): readonly Member[] {
-  const numbered = (letter: string, role: 'assigner' | 'collector', count: number): Member[] =>
+export function membersOf(
+  counts: { assigners: number; collectors: number },
+  host: string,
+): readonly SupervisedProgram[] {
+  const numbered = (letter: string, role: 'assigner' | 'collector', count: number): SupervisedProgram[] =>
     Array.from({ length: count }, (_, index) => ({ id: `${letter}${index + 1}`, role }))
-  const others: Member[] = [
+  const others: SupervisedProgram[] = [
     { id: 'zookeeper', role: 'zookeeper' },
     ...numbered('a', 'assigner', counts.assigners),
     ...numbered('c', 'collector', counts.collectors),
@@ -49,11 +52,11 @@ export function membersOf(counts: { assigners: number; collectors: number }, hos
 }
 
 /** The words after the program's file. Throws where it starts before what it needs to know. */
-export function wordsOf(member: Member, plan: LaunchPlan, addresses: Addresses): readonly string[] {
+export function wordsOf(member: SupervisedProgram, plan: LaunchPlan, addresses: Addresses): readonly string[] {
   return [...ownWords(member, plan, addresses), '--json', '--exit-with-stdin']
 }
 
-function ownWords(member: Member, plan: LaunchPlan, addresses: Addresses): readonly string[] {
+function ownWords(member: SupervisedProgram, plan: LaunchPlan, addresses: Addresses): readonly string[] {
   const { layout } = plan
   switch (member.role) {
     case 'zookeeper': {
@@ -86,14 +89,14 @@ function ownWords(member: Member, plan: LaunchPlan, addresses: Addresses): reado
   }
 }
 
-export function assignerUrls(members: readonly Member[], addresses: Addresses): readonly string[] {
+export function assignerUrls(members: readonly SupervisedProgram[], addresses: Addresses): readonly string[] {
   return members.flatMap(({ id, role }) => {
     const url = role === 'assigner' ? addresses.get(id)?.url : undefined
     return url === undefined ? [] : [url]
   })
 }
 
-function ofTheCluster(member: Member, plan: LaunchPlan, addresses: Addresses): readonly string[] {
+function ofTheCluster(member: SupervisedProgram, plan: LaunchPlan, addresses: Addresses): readonly string[] {
   const zookeeper = plan.members.find(({ role }) => role === 'zookeeper')
   const port = zookeeper === undefined ? undefined : addresses.get(zookeeper.id)?.port
   if (port === undefined) throw new Error(`${member.id} starts before ZooKeeper has told its port`)

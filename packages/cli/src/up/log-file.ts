@@ -8,7 +8,7 @@ const logBytesMax = 16 * 1024 * 1024
  * A program's log, bounded: at most two files of `bytesMax`. Written before the call returns. What cannot be written (a
  * full disk) is dropped and counted in `droppedBytes`: a log that fails must not take the supervisor with it.
  */
-export class LogFile {
+export class ProgramLog {
   readonly path: string
   readonly #bytesMax: number
   #file: number | undefined

@@ -6,8 +6,8 @@ import {
   beginSupervision,
   nextDeadlineMs,
   supervise,
-  type Decision,
-  type Member,
+  type SupervisionDecision,
+  type SupervisedProgram,
   type Supervision,
   type SupervisionEffect,
   type SupervisionEvent,
@@ -15,10 +15,10 @@ import {
 import type { FindProgram } from '../programs.ts'
 import { startChild, type Child, type Ready } from './child.ts'
 import { wordsOf, type LaunchPlan } from './launch.ts'
-import { LogFile } from './log-file.ts'
+import { ProgramLog } from './log-file.ts'
 
 /** A program that runs and is ready. */
-export interface Running extends Member {
+export interface Running extends SupervisedProgram {
   readonly pid: number
   readonly url: string | undefined
   readonly port: number | undefined
@@ -29,11 +29,13 @@ export interface Announcer {
   /** A program is ready, for the first time or again. */
   readonly ready: (running: Running, restart: boolean) => void
   /** A program has died; it is started again in `againInMs`. */
-  readonly died: (dead: Member & { readonly pid: number; readonly how: string; readonly againInMs: number }) => void
+  readonly died: (
+    dead: SupervisedProgram & { readonly pid: number; readonly how: string; readonly againInMs: number },
+  ) => void
   /** All are ready. */
   readonly up: (running: readonly Running[]) => void
   /** A program did not end in its time and is killed. */
-  readonly killed: (member: Member) => void
+  readonly killed: (member: SupervisedProgram) => void
 }
 
 export interface SupervisorOptions {
@@ -46,7 +48,7 @@ export interface SupervisorOptions {
 export class Supervisor {
   readonly #options: SupervisorOptions
   readonly #children = new Map<string, Child>()
-  readonly #logs = new Map<string, LogFile>()
+  readonly #logs = new Map<string, ProgramLog>()
   readonly #addresses = new Map<string, Ready & { url: string | undefined; port: number | undefined }>()
   readonly #hows = new Map<string, string>()
   readonly #ended: Promise<void>
@@ -88,7 +90,7 @@ export class Supervisor {
     this.#apply(supervise(this.#state, event, this.#options.clock.monotonicMs()))
   }
 
-  #apply(decision: Decision): void {
+  #apply(decision: SupervisionDecision): void {
     this.#state = decision.state
     for (const effect of decision.effects) this.#perform(effect)
     this.#timer?.cancel()
@@ -137,7 +139,7 @@ export class Supervisor {
     this.#options.announce.died({ ...this.#member(id), pid, how: this.#how(id), againInMs })
   }
 
-  #start(member: Member): void {
+  #start(member: SupervisedProgram): void {
     const { plan, find } = this.#options
     const child = startChild({
       file: find(member.role),
@@ -156,21 +158,21 @@ export class Supervisor {
     this.#children.set(member.id, child)
   }
 
-  #log(member: Member): LogFile {
+  #log(member: SupervisedProgram): ProgramLog {
     const present = this.#logs.get(member.id)
     if (present !== undefined) return present
-    const log = new LogFile(join(this.#options.plan.layout.logs, `${member.id}.log`))
+    const log = new ProgramLog(join(this.#options.plan.layout.logs, `${member.id}.log`))
     this.#logs.set(member.id, log)
     return log
   }
 
-  #member(id: string): Member {
+  #member(id: string): SupervisedProgram {
     const member = this.#options.plan.members.find((other) => other.id === id)
     if (member === undefined) throw new Error(`there is no program ${id}`)
     return member
   }
 
-  #running(member: Member): Running {
+  #running(member: SupervisedProgram): Running {
     const address = this.#addresses.get(member.id)
     return { ...member, pid: this.#children.get(member.id)?.pid ?? 0, url: address?.url, port: address?.port }
   }

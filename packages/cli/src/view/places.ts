@@ -1,13 +1,13 @@
 import type { TreeAnswer } from '@catchment/protocol'
 
 /** Where a group is: who serves it (undefined: nobody), and whose it is. */
-export interface Place {
+export interface GroupPlace {
   readonly server: string | undefined
   readonly owner: string | undefined
 }
 
 /** Every group of the tree. What a gone collector owns, or was lent to one that is gone, is served by nobody. */
-export function placesOf(tree: TreeAnswer): ReadonlyMap<string, Place> {
+export function placesOf(tree: TreeAnswer): ReadonlyMap<string, GroupPlace> {
   const places = new Map<string, { server: string | undefined; owner: string | undefined }>()
   for (const collector of tree.collectors)
     for (const { group, how } of collector.groups) {

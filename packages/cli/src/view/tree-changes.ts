@@ -2,13 +2,13 @@
 
 import type { TreeAnswer } from '@catchment/protocol'
 import type { Palette } from './palette.ts'
-import { placesOf, type Place } from './places.ts'
+import { placesOf, type GroupPlace } from './places.ts'
 import { counted } from './units.ts'
 
 /** More moves than this are told as numbers. */
 const movesToldMax = 20
 
-interface Move {
+interface GroupMove {
   readonly group: string
   readonly from: string | undefined
   readonly to: string | undefined
@@ -51,7 +51,7 @@ function collectors(before: TreeAnswer, after: TreeAnswer, palette: Palette): st
 function moves(before: TreeAnswer, after: TreeAnswer): string[] {
   const old = placesOf(before)
   const now = placesOf(after)
-  const happened: Move[] = []
+  const happened: GroupMove[] = []
   for (const [group, place] of now) {
     const was = old.get(group)
     if (was?.server !== place.server || was?.owner !== place.owner) happened.push(moveOf(group, was, place))
@@ -67,11 +67,11 @@ function moves(before: TreeAnswer, after: TreeAnswer): string[] {
   return [...sums].map(([way, count]) => `${counted(count, 'group')}${way}`)
 }
 
-function moveOf(group: string, was: Place | undefined, place: Place): Move {
+function moveOf(group: string, was: GroupPlace | undefined, place: GroupPlace): GroupMove {
   return { group, from: was?.server, to: place.server, note: noteOf(was, place) }
 }
 
-function noteOf(was: Place | undefined, place: Place): string {
+function noteOf(was: GroupPlace | undefined, place: GroupPlace): string {
   if (isLoan(place)) return `on loan from ${place.owner ?? 'nobody'}`
   if (was === undefined) return 'new'
   if (!isLoan(was)) return ''
@@ -79,11 +79,11 @@ function noteOf(was: Place | undefined, place: Place): string {
   return place.server === was.server ? 'which owns it now' : ''
 }
 
-function isLoan({ owner, server }: Place): boolean {
+function isLoan({ owner, server }: GroupPlace): boolean {
   return owner !== undefined && server !== undefined && owner !== server
 }
 
-function told({ group, from, to, note }: Move): string {
+function told({ group, from, to, note }: GroupMove): string {
   const way = from === to ? `stays at ${to ?? 'nobody'}` : `${from === undefined ? '' : `${from} `}→ ${to ?? 'nobody'}`
   return `${group}  ${way}${note === '' ? '' : `, ${note}`}`
 }

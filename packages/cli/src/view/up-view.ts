@@ -1,7 +1,7 @@
 // What `up` says to people.
 
 import type { Role } from '../decide/supervision.ts'
-import type { Followed } from '../up/followed.ts'
+import type { FollowedFiles } from '../up/followed.ts'
 import { counted, humanDuration } from './units.ts'
 import { table } from './table.ts'
 import type { Palette } from './palette.ts'
@@ -19,7 +19,7 @@ export interface UpFacts {
   readonly out: string
   readonly logs: string
   readonly globs: readonly string[]
-  readonly followed: Followed
+  readonly followed: FollowedFiles
   /** A file that does not exist yet, would be followed, and can be made. */
   readonly makeable: string | undefined
   /** A word that stands in no log yet: what the reader appends and finds again. */
@@ -28,7 +28,7 @@ export interface UpFacts {
 }
 
 /** What goes before the start: what is missing or cannot be read. */
-export function upWarnings(followed: Followed, palette: Palette): string[] {
+export function upWarnings(followed: FollowedFiles, palette: Palette): string[] {
   const warnings = followed.unmatched.map((glob) => `nothing matches ${glob} yet: it waits until something does`)
   const [first] = followed.unreadable
   if (first !== undefined)
@@ -111,7 +111,7 @@ function nameOf({ id, role }: { id: string; role: Role }): string {
   return id === role ? id : `${role} ${id}`
 }
 
-function filesNow({ files, more }: Followed): string {
+function filesNow({ files, more }: FollowedFiles): string {
   return `${more ? 'at least ' : ''}${counted(files, 'file')} now`
 }
 

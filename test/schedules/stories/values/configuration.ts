@@ -1,6 +1,6 @@
 import { configuration, ZooKeeperError, type Configuration } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 /**
  * Versions have no gaps, and each is what one publication published: an acknowledged one at its version, one that was refused

@@ -1,7 +1,7 @@
 import { sharedLock, type Hold, type SharedLock, type SharedLockSide } from '@catchment/coordination'
 import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/locks/shared'
 const tasks = 2

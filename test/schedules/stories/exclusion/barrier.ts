@@ -1,6 +1,6 @@
 import { barrier } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/barriers/gate'
 /** Longer than any silence in which a session still counts as connected. */

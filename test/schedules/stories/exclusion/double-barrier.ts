@@ -1,6 +1,6 @@
 import { doubleBarrier, type Round } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/barriers/rounds'
 const size = 3

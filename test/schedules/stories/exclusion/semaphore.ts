@@ -1,7 +1,7 @@
 import { resizeSemaphore, semaphore, type Hold, type Semaphore } from '@catchment/coordination'
 import { Holders, nothingIsLeft } from './holders.ts'
-import type { Member } from './member.ts'
-import type { Story, StoryWorld } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story, StoryWorld } from '../story.ts'
 
 const path = '/locks/semaphore'
 const leases = 2

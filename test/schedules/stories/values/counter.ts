@@ -1,6 +1,6 @@
 import { sequentialIds, sharedCounter, ZooKeeperError } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 /**
  * The counter is the sum of what was acknowledged, and at most of what nobody can know; each addition has a version of its

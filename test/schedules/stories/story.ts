@@ -1,4 +1,4 @@
-import type { Member } from './member.ts'
+import type { Member } from '../world/member.ts'
 import type { ZooKeeperSession } from '@catchment/coordination'
 
 /** What a story may ask of its world. */

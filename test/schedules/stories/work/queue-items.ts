@@ -1,6 +1,6 @@
 import { isCode, type QueuedItem } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { StoryWorld } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { StoryWorld } from '../story.ts'
 
 /** How old a listing may be by which something is taken: 200 ms when it is used, and the answer may have been slow. */
 const listingMsMax = 500

@@ -1,6 +1,6 @@
 import { joinPartitioner, type OwnedItem, type Partitioner } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/division'
 const horizonMs = 30_000

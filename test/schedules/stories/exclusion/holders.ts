@@ -1,6 +1,6 @@
 import type { Hold, ZooKeeperSession } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { StoryWorld } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { StoryWorld } from '../story.ts'
 
 interface Holder {
   readonly member: Member

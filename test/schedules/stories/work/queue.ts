@@ -6,9 +6,9 @@ import {
   type ZooKeeperSession,
 } from '@catchment/coordination'
 import { sleep } from '@catchment/runtime'
-import type { Member } from './member.ts'
+import type { Member } from '../../world/member.ts'
 import { Items, type Item } from './queue-items.ts'
-import type { Story } from './story.ts'
+import type { Story } from '../story.ts'
 
 const options = { path: '/queue', itemsMax: 1_000 }
 

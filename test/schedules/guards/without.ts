@@ -3,7 +3,7 @@ import { registerHooks } from 'node:module'
 import { fileURLToPath, pathToFileURL } from 'node:url'
 import type { Guard } from './guard.ts'
 
-const root = new URL('../../', import.meta.url)
+const root = new URL('../../../', import.meta.url)
 
 /** From here on the guard's file is loaded without its guard. Throws if the guard does not stand there exactly once. */
 export function takeOut(guard: Guard): void {

@@ -1,6 +1,6 @@
 import { joinHotStandby, ZooKeeperError, type Active } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/services/hot'
 /** Faults are over and healed: nobody leaves or fails any more. */

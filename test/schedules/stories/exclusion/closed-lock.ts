@@ -1,6 +1,6 @@
 import { exclusiveLock } from '@catchment/coordination'
 import { Holders, nothingIsLeft } from './holders.ts'
-import type { Story } from './story.ts'
+import type { Story } from '../story.ts'
 
 const path = '/locks/closed'
 

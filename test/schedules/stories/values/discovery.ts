@@ -5,8 +5,8 @@ import {
   type Endpoint,
   type FollowedService,
 } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 /** A follower that is cut off forgets nobody; when all is calm, everyone sees exactly those that live, as they are now. */
 export const discoveryStory: Story = {

@@ -1,7 +1,7 @@
 import { joinElection, observeLeader, type Election, type ObservedLeader } from '@catchment/coordination'
-import { FencedResource } from './holders.ts'
-import type { Member } from './member.ts'
-import type { Played, Story, StoryWorld } from './story.ts'
+import { FencedResource } from '../exclusion/holders.ts'
+import type { Member } from '../../world/member.ts'
+import type { Played, Story, StoryWorld } from '../story.ts'
 
 const path = '/election'
 /** Faults are over and healed. */

@@ -8,7 +8,7 @@ import { FakeClock, seededRandom } from '@catchment/testing'
 import { faults, strike, type FaultName, type Reach } from './faults.ts'
 import { MemberClock, type Member, type Victim } from './member.ts'
 import { Network } from './network.ts'
-import type { Played, Story, StoryWorld } from './story.ts'
+import type { Played, Story, StoryWorld } from '../stories/story.ts'
 
 const faultsMax = 6
 const skewMsMax = 30

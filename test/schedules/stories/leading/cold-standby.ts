@@ -1,7 +1,7 @@
 import { joinColdStandby, type RunningTask, type TaskEnd } from '@catchment/coordination'
-import { FencedResource } from './holders.ts'
-import type { Member } from './member.ts'
-import type { Story, StoryWorld } from './story.ts'
+import { FencedResource } from '../exclusion/holders.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story, StoryWorld } from '../story.ts'
 
 const path = '/groups/cold'
 const tasksMax = 2

@@ -1,6 +1,6 @@
 import { ZooKeeperError, type Operation, type ZooKeeperSession } from '@catchment/coordination'
 import { sleep } from '@catchment/runtime'
-import type { StoryWorld } from './story.ts'
+import type { StoryWorld } from '../story.ts'
 
 export const followedRoot = '/followed/tree'
 const leaves = ['a', 'a/x', 'a/y', 'b', 'b/x', 'c', 'd']

@@ -1,6 +1,6 @@
 import { every, joinPeriodicTask, type Operation, type ZooKeeperSession } from '@catchment/coordination'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/tasks/report'
 const jobs = '/jobs'

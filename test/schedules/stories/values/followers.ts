@@ -1,7 +1,7 @@
 import { followChildren, followTree, followValue, type Tree, type ZooKeeperSession } from '@catchment/coordination'
-import { withoutAddWatch } from '../../packages/coordination/test/world/without-add-watch.ts'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import { withoutAddWatch } from '../../../../packages/coordination/test/world/without-add-watch.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 import { followedRoot as root, Writer } from './tree-writer.ts'
 
 const horizonMs = 30_000

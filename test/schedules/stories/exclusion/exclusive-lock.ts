@@ -1,7 +1,7 @@
 import { exclusiveLock, type ExclusiveLock, type Hold } from '@catchment/coordination'
 import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
-import type { Member } from './member.ts'
-import type { Story } from './story.ts'
+import type { Member } from '../../world/member.ts'
+import type { Story } from '../story.ts'
 
 const path = '/locks/exclusive'
 const roundsMax = 3
