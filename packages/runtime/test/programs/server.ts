@@ -11,12 +11,14 @@ await runService({
   },
   run: async ({ port, ends }, { log, print, serve }) => {
     const ended = ends === 'badly' ? Promise.reject(new Error('the disk is full')) : sleep(realClock, 0)
+    const listening = setInterval(() => undefined, 60_000)
     log.debug('before')
     await serve({
       ready: { id: 's1', port },
       words: `serves on ${port}`,
       ...{ listen: `127.0.0.1:${port}`, data: '/data', ...(ends !== 'never' && { ended }) },
     }).finally(() => {
+      clearInterval(listening)
       print('stopped')
     })
   },
