@@ -71,7 +71,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
   const { host, port } = parseListen(options.listen)
   refuseInsecure(host, options.insecure)
   const raw = new Map((options.rawRoutes ?? []).map((route) => [`${route.method} ${route.path}`, route.handle]))
-  let server: Server | undefined
+  const server = createServer({ keepAliveTimeout: 72_000, headersTimeout: 10_000, requestTimeout: 60_000 })
   const app = fastify({
     bodyLimit: controlBodyBytesMax,
     routerOptions: { maxParamLength: 1024 },
@@ -80,14 +80,11 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
       answerError(error, request, reply, options.log)
     },
     serverFactory: (handle) => {
-      server = createServer(
-        { keepAliveTimeout: 72_000, headersTimeout: 10_000, requestTimeout: 60_000 },
-        (request, response) => {
-          const own = raw.get(`${request.method ?? ''} ${(request.url ?? '').split('?')[0] ?? ''}`)
-          if (own === undefined) handle(request, response)
-          else own(request, response)
-        },
-      )
+      server.on('request', (request, response) => {
+        const own = raw.get(`${request.method ?? ''} ${(request.url ?? '').split('?')[0] ?? ''}`)
+        if (own === undefined) handle(request, response)
+        else own(request, response)
+      })
       return server
     },
   })
@@ -100,7 +97,7 @@ export async function startHttpServer(options: HttpServerOptions): Promise<HttpS
     answerError(asError(error), request, reply, options.log)
   })
   await listen(app, host, port)
-  const address = server?.address()
+  const address = server.address()
   const boundPort = isAddress(address) ? address.port : port
   const reachable = host === '0.0.0.0' || host === '::' ? hostname() : host
   const shownHost = reachable.includes(':') ? `[${reachable}]` : reachable
@@ -135,8 +132,8 @@ async function listen(app: FastifyInstance, host: string, port: number): Promise
   }
 }
 
-async function closeServer(app: FastifyInstance, server: Server | undefined, graceMs: number): Promise<void> {
-  if (graceMs > 0 && server !== undefined) {
+async function closeServer(app: FastifyInstance, server: Server, graceMs: number): Promise<void> {
+  if (graceMs > 0) {
     const ended = new Promise<void>((resolve) =>
       server.close(() => {
         resolve()
@@ -227,6 +224,6 @@ function strings(value: unknown): Record<string, string> {
   )
 }
 
-function isAddress(address: AddressInfo | string | null | undefined): address is AddressInfo {
+function isAddress(address: AddressInfo | string | null): address is AddressInfo {
   return typeof address === 'object' && address !== null
 }
