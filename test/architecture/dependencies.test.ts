@@ -2,7 +2,7 @@ import { execFileSync } from 'node:child_process'
 import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { arrows, files, house, owners, packageOf, referencesOf, rooms, textOf } from './house.ts'
+import { arrows, files, house, owners, packageOf, referencesOf, rooms, textOf, typeScriptFiles } from './house.ts'
 
 /** The rooms among the names of packages. */
 const roomsOf = (names: readonly string[]): string[] =>
@@ -42,6 +42,16 @@ describe('dependencies between rooms', () => {
     expect(roomsOf(Object.keys(packageOf('test').dependencies))).toEqual(rooms)
     expect(referencesOf('test')).toEqual(rooms)
     expect(referencesOf('.')).toEqual([...rooms.flatMap((room) => [room, join(room, 'test')]), 'test'].toSorted())
+  })
+})
+
+describe('versions', () => {
+  test('all packages have one version, which is what every program says of itself', () => {
+    const versions = new Set(['.', 'test', ...rooms].map((room) => packageOf(room).version))
+    expect(versions.size).toBe(1)
+    const [version = ''] = versions
+    const named = typeScriptFiles.filter((path) => path.includes('/src/') && textOf(path).includes(`'${version}'`))
+    expect(named).toEqual([])
   })
 })
 

@@ -27,6 +27,7 @@ export function textOf(path: string): string {
 const dependenciesSchema = z.record(z.string(), z.string()).default({})
 const packageSchema = z.object({
   name: z.string(),
+  version: z.string(),
   bin: z.record(z.string(), z.string()).default({}),
   dependencies: dependenciesSchema,
   devDependencies: dependenciesSchema,

@@ -2,8 +2,56 @@ import { describe, expect, test } from '@jest/globals'
 import ts from 'typescript'
 import { parsed, sources } from './sources.ts'
 
-/** Names that stand for two things, and why they may. */
-const twice = new Map<string, string>([])
+const zooKeepersWord = 'the word of the ZooKeeper protocol, in its client and in its server, which share no code'
+const toBeRenamed = 'found when this test was written; this list only shrinks'
+
+/** Names that two files declare, and why they may. */
+const twice = new Map<string, string>([
+  ...['Acl', 'JuteReader', 'JuteWriter', 'Stat', 'WatchMode'].map((name) => [name, zooKeepersWord] as const),
+  ['Load', "the load that travels, and the planner's, which is rebuilt"],
+  ...[
+    'Answer',
+    'Candidate',
+    'Change',
+    'Claim',
+    'Collector',
+    'Connection',
+    'Creation',
+    'DataDirectory',
+    'Decision',
+    'Entry',
+    'Found',
+    'GroupLoad',
+    'Hints',
+    'Identity',
+    'Keeper',
+    'Known',
+    'Leader',
+    'Limits',
+    'Log',
+    'Member',
+    'Membership',
+    'MembershipOptions',
+    'Order',
+    'Outcome',
+    'Place',
+    'PublishOptions',
+    'Published',
+    'Recovered',
+    'Route',
+    'Sight',
+    'Situation',
+    'Stamp',
+    'Standing',
+    'Stored',
+    'Tree',
+    'Turn',
+    'Verdict',
+    'WatchKind',
+    'WatchTable',
+    'Watches',
+  ].map((name) => [name, toBeRenamed] as const),
+])
 
 /** The names of the types, interfaces and classes that a file declares, wherever in it. */
 function typesOf(path: string, text?: string): string[] {
