@@ -1,8 +1,8 @@
 // The command: every verb, and the front of every program.
 
 import { realClock, runProgram } from '@catchment/runtime'
-import { handOverCommand } from './hand-over.ts'
-import { findProgram } from './programs.ts'
+import { handOverCommand } from './programs/hand-over.ts'
+import { findProgram } from './programs/find-program.ts'
 import { upCommand } from './up/command.ts'
 import { collectorCommand, commandsCommand } from './verbs/commands.ts'
 import { configCommand } from './verbs/config.ts'

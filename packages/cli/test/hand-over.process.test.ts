@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { pathToFileURL } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { startProcess, tempDirectory } from '@catchment/testing'
-import { findProgram } from '../src/programs.ts'
+import { findProgram } from '../src/programs/find-program.ts'
 
 const main = new URL('../src/main.ts', import.meta.url).pathname
 const handOver = new URL('./fakes/hand-over.ts', import.meta.url).pathname

@@ -3,8 +3,7 @@
 import type { Clock, Log } from '@catchment/runtime'
 import type { Palette } from '../view/palette.ts'
 import { timeOfDay } from '../view/time.ts'
-import { backLine, deathLine, upReport } from '../view/up-view.ts'
-import type { FollowedFiles } from './followed.ts'
+import { backLine, deathLine, upReport, type FollowedFiles } from '../view/up-view.ts'
 import { assignerUrls, type LaunchPlan } from './launch.ts'
 import type { Announcer } from './supervisor.ts'
 

@@ -22,8 +22,8 @@ import {
   type SettingsOf,
 } from '@catchment/runtime'
 import { restartDelayMs } from '../decide/supervision.ts'
-import { stateDirectory, writeLastUp } from '../last-up.ts'
-import type { FindProgram } from '../programs.ts'
+import { stateDirectory, writeLastUp } from '../client/last-up.ts'
+import type { FindProgram } from '../programs/find-program.ts'
 import { paletteOf } from '../view/palette.ts'
 import { upWarnings } from '../view/up-view.ts'
 import { fileToMake, lookAt } from './followed.ts'

@@ -5,23 +5,11 @@ import { constants, type Dirent } from 'node:fs'
 import { access, glob } from 'node:fs/promises'
 import { isAbsolute, join, relative, resolve } from 'node:path'
 import { realClock, type Clock } from '@catchment/runtime'
+import type { FollowedFiles } from '../view/up-view.ts'
 
 /** Past these the look ends: its numbers then say "at least". */
 const filesLookedAtMax = 2_000
 const lookMsMax = 1_000
-
-export interface FollowedFiles {
-  readonly files: number
-  /** There may be more: the look was cut short. */
-  readonly more: boolean
-  readonly unreadable: readonly string[]
-  /** Globs that find no file now. */
-  readonly unmatched: readonly string[]
-  /** A followed file that the caller may append to. */
-  readonly writable: string | undefined
-  /** A followed file, whoever may write to it. */
-  readonly any: string | undefined
-}
 
 /** Looks at the files that `globs` find outside `excluded`, for at most a second. */
 export async function lookAt(

@@ -12,7 +12,7 @@ import {
   type SupervisionEffect,
   type SupervisionEvent,
 } from '../decide/supervision.ts'
-import type { FindProgram } from '../programs.ts'
+import type { FindProgram } from '../programs/find-program.ts'
 import { startChild, type Child, type Ready } from './child.ts'
 import { wordsOf, type LaunchPlan } from './launch.ts'
 import { ProgramLog } from './log-file.ts'

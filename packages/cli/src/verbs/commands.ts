@@ -20,10 +20,10 @@ import {
   usage,
   type BoundCommand,
 } from '@catchment/runtime'
-import { assignerSettings, withAssigner, type AssignerClient } from '../assigner-client.ts'
+import { assignerSettings, withAssigner, type AssignerClient } from '../client/assigner-client.ts'
 import { commandsLines, outcomeLine, waitingLine } from '../view/commands-view.ts'
 import { paletteOf } from '../view/palette.ts'
-import { whoAsks } from '../who-asks.ts'
+import { whoAsks } from '../client/who-asks.ts'
 
 const settings = {
   ...assignerSettings,

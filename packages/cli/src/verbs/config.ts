@@ -18,10 +18,10 @@ import {
   type BoundCommand,
   type RunContext,
 } from '@catchment/runtime'
-import { assignerSettings, withAssigner, type AssignerRequest } from '../assigner-client.ts'
+import { assignerSettings, withAssigner, type AssignerRequest } from '../client/assigner-client.ts'
 import { configurationLines, historyLines } from '../view/config-view.ts'
 import { paletteOf } from '../view/palette.ts'
-import { whoAsks } from '../who-asks.ts'
+import { whoAsks } from '../client/who-asks.ts'
 
 const nameArgument = { name: 'NAME', help: 'what is configured: policy', required: true }
 const expect = optionalNumberSetting({

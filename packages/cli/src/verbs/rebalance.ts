@@ -1,6 +1,6 @@
 import { rebalanceAnswerSchema, type RebalanceRequest } from '@catchment/protocol'
 import { choiceSetting, defineCommand, toggleSetting, type BoundCommand } from '@catchment/runtime'
-import { assignerSettings, withAssigner } from '../assigner-client.ts'
+import { assignerSettings, withAssigner } from '../client/assigner-client.ts'
 import { rebalanceLines } from '../view/explain-view.ts'
 import { paletteOf } from '../view/palette.ts'
 

@@ -1,7 +1,7 @@
 import { collectorStatusAnswerSchema, type TreeAnswer } from '@catchment/protocol'
 import { asError, defineCommand, type BoundCommand } from '@catchment/runtime'
-import { assignerSettings, withAssigner, type AssignerClient } from '../assigner-client.ts'
-import { askTree } from '../tree-feed.ts'
+import { assignerSettings, withAssigner, type AssignerClient } from '../client/assigner-client.ts'
+import { askTree } from '../client/tree-feed.ts'
 import { paletteOf } from '../view/palette.ts'
 import { statusLines, statusOf, type CollectorReport } from '../view/status-view.ts'
 

@@ -1,10 +1,23 @@
 // What `up` says to people.
 
 import type { Role } from '../decide/supervision.ts'
-import type { FollowedFiles } from '../up/followed.ts'
 import { counted, humanDuration } from './units.ts'
 import { table } from './table.ts'
 import type { Palette } from './palette.ts'
+
+/** What the globs of `--follow` find at the start. */
+export interface FollowedFiles {
+  readonly files: number
+  /** There may be more: the look was cut short. */
+  readonly more: boolean
+  readonly unreadable: readonly string[]
+  /** Globs that find no file now. */
+  readonly unmatched: readonly string[]
+  /** A followed file that the caller may append to. */
+  readonly writable: string | undefined
+  /** A followed file, writable or not. */
+  readonly any: string | undefined
+}
 
 export interface UpFacts {
   readonly running: readonly {

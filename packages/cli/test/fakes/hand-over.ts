@@ -1,7 +1,7 @@
 // `catchment collector …` with a small program that shows its words and ends with 7 at SIGTERM.
 
 import { runProgram } from '@catchment/runtime'
-import { handOverCommand } from '../../src/hand-over.ts'
+import { handOverCommand } from '../../src/programs/hand-over.ts'
 
 await runProgram({
   name: 'catchment',

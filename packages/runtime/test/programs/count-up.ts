@@ -2,7 +2,7 @@
 // get lost.
 
 import { readFileSync, writeFileSync } from 'node:fs'
-import { withFileLock } from '../../src/directory-lock.ts'
+import { withFileLock } from '../../src/files/directory-lock.ts'
 
 const [, , path = '', times = '0'] = process.argv
 for (let turn = 0; turn < Number(times); turn += 1)

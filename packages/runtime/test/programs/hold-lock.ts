@@ -1,6 +1,6 @@
 // Holds the lock of a directory, or of a file, until it is killed: for directory-lock.test.ts.
 
-import { lockDirectory, withFileLock } from '../../src/directory-lock.ts'
+import { lockDirectory, withFileLock } from '../../src/files/directory-lock.ts'
 
 const [, , kind = '', path = ''] = process.argv
 if (kind === 'directory') {

@@ -1,6 +1,6 @@
 import { CatchmentError, defineCommand, environment, type BoundCommand } from '@catchment/runtime'
-import type { Role } from './decide/supervision.ts'
-import type { FindProgram } from './programs.ts'
+import type { Role } from '../decide/supervision.ts'
+import type { FindProgram } from './find-program.ts'
 
 const helps: Readonly<Record<Role, string>> = {
   assigner: 'one assigner: plans and publishes the assignment (all flags are those of catchment-assigner)',

@@ -1,5 +1,5 @@
 import { CatchmentError } from '@catchment/runtime'
-import { emptyEventBuffer, takeEvents, type ServerSentEvent } from './decide/event-lines.ts'
+import { emptyEventBuffer, takeEvents, type ServerSentEvent } from '../decide/event-lines.ts'
 
 /** What of one unfinished event is kept: a tree of a million groups is smaller. */
 const eventCharactersMax = 256 * 1024 * 1024

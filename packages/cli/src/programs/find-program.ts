@@ -7,7 +7,7 @@ import { dirname, join } from 'node:path'
 import { parseJson } from '@catchment/protocol'
 import { CatchmentError, codeOf } from '@catchment/runtime'
 import { z } from 'zod'
-import type { Role } from './decide/supervision.ts'
+import type { Role } from '../decide/supervision.ts'
 
 const homes: Readonly<Record<Role, { readonly package: string; readonly bin: string }>> = {
   zookeeper: { package: '@catchment/embedded-zookeeper', bin: 'catchment-zookeeper' },
