@@ -55,7 +55,7 @@ const settings = {
     default: 'local',
   }),
   grace: numberSetting({
-    help: 'milliseconds that the groups of a dead collector are lent to others before they are given away',
+    help: 'milliseconds until the groups of a dead collector, lent to others, become theirs',
     min: 0,
     max: 86_400_000,
     default: 60_000,
@@ -91,7 +91,7 @@ const settings = {
 export async function runAssigner(): Promise<void> {
   await runService({
     name: 'assigner',
-    help: 'Decides which collector serves which group. Run several: one is elected leader, the others stand by.',
+    help: 'Decide which collector serves which group. Run several: one is elected leader, the others stand by',
     settings,
     run: async (given, context) => {
       const assigner = await startAssigner(

@@ -49,7 +49,7 @@ const settings = {
     default: 4000,
   }),
   diskMax: bytesSetting({
-    help: 'most disk space for frames; the oldest delivered ones are deleted first',
+    help: 'disk space for frames; the oldest delivered ones are deleted to stay below it',
     default: '5GiB',
   }),
 }
@@ -58,7 +58,7 @@ const settings = {
 export async function runCollector(): Promise<void> {
   await runService({
     name: 'collector',
-    help: 'Stores the logs of its groups durably and delivers them to the mirror.',
+    help: 'Store the logs of groups durably and deliver them to the mirror',
     settings,
     run: async (given, context) => {
       refuseInsecure(parseListen(given.listen).host, given.insecure)

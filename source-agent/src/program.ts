@@ -110,5 +110,5 @@ function parseAssigners(words: readonly string[]): string[] {
 
 /** Runs the program to its end. */
 export async function runAgent(): Promise<void> {
-  await runService({ name: 'agent', help: 'Follows log files and ships them to collectors.', settings, run })
+  await runService({ name: 'agent', help: 'Follow log files and ship them to collectors', settings, run })
 }

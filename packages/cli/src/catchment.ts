@@ -15,7 +15,7 @@ import { treeCommand } from './verbs/tree.ts'
 export async function runCatchment(): Promise<void> {
   await runProgram({
     name: 'catchment',
-    help: 'Collects the logs of a fleet of hosts: agents follow files, collectors keep them, an assigner decides who serves whom.',
+    help: 'Collect the logs of a fleet of hosts: agents follow files, collectors store them, and an assigner decides which collector serves which group of sources.',
     commands: [
       upCommand({ find: findProgram, clock: realClock }),
       treeCommand(),

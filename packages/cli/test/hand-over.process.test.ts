@@ -14,7 +14,7 @@ describe('findProgram', () => {
       expect(findProgram(role)).toMatch(/\/src\/main\.ts$/)
   })
 
-  test('finds a package beside the one that asks, through its bin', async () => {
+  test('finds a package beside the package that asks, through its bin', async () => {
     await using room = await tempDirectory()
     const home = join(room.path, 'node_modules', '@catchment', 'source-agent')
     await mkdir(home, { recursive: true })

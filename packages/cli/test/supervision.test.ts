@@ -88,7 +88,7 @@ describe('the start', () => {
     ])
   })
 
-  test('fails after 30 s without all of them, naming the one that is late', () => {
+  test('fails after 30 s without all of them, naming the late one', () => {
     const story = new Story().ready('zookeeper', 'a1', 'c1', 'host')
     story.take()
     expect(story.wait().take()).toEqual(['fail c2', 'terminate host'])

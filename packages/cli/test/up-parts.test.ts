@@ -22,7 +22,7 @@ describe('ProgramLog', () => {
     expect((await stat(log.path)).mode & 0o777).toBe(0o600)
   })
 
-  test('goes on behind what an earlier run wrote', async () => {
+  test('appends to what an earlier run wrote', async () => {
     await using room = await tempDirectory()
     const path = join(room.path, 'c1.log')
     for (const text of ['one\n', 'two\n']) {
@@ -85,7 +85,7 @@ describe('launch', () => {
     expect(membersOf({ assigners: 1, collectors: 1 }, '').at(-1)?.id).toBe('localhost')
   })
 
-  test('wordsOf: a restart takes the address of before; the agent is told all assigners', () => {
+  test('wordsOf: a restart takes its previous address; the agent gets all assigners', () => {
     const addresses = new Map([
       ['zookeeper', { url: undefined, port: 2181 }],
       ['a1', { url: 'http://127.0.0.1:7070', port: undefined }],

@@ -123,7 +123,7 @@ describe('catchment up --json', () => {
     expect(lastUp).toEqual({ pid: child.pid, data: room.data, out, assigners: [url, expect.any(String)] })
   })
 
-  test('leaves the usual port to whoever uses it, and says so', () => {
+  test('takes a free port where the usual one is in use, and says so', () => {
     expect(child.output.stderr).toContain(`port ${blocker.port} is in use`)
     const url = readyLines(child.output.stdout).find(({ id }) => id === 'a1')?.url
     expect(url).not.toContain(`:${blocker.port}`)
@@ -211,16 +211,16 @@ test('Supervisor: a dead program is started again 10 s later, at the address it 
   const clock = new FakeClock()
   const layout = layoutOf(room.data)
   await mkdir(layout.logs, { recursive: true })
-  const told: string[] = []
+  const announced: string[] = []
   const urls: (string | undefined)[] = []
   let all: readonly Running[] = []
   const announce: Announcer = {
     ready: ({ id, url }, restart) => {
-      told.push(`${restart ? 'again' : 'ready'} ${id}`)
+      announced.push(`${restart ? 'again' : 'ready'} ${id}`)
       if (id === 'a1') urls.push(url)
     },
-    died: ({ id, how, againInMs }) => told.push(`died ${id} ${how} ${againInMs}`),
-    killed: ({ id }) => told.push(`killed ${id}`),
+    died: ({ id, how, againInMs }) => announced.push(`died ${id} ${how} ${againInMs}`),
+    killed: ({ id }) => announced.push(`killed ${id}`),
     up: (running) => {
       all = running
     },
@@ -232,12 +232,12 @@ test('Supervisor: a dead program is started again 10 s later, at the address it 
   await eventually('all to be ready', () => all.length === 4)
   const assigner = all.find(({ role }) => role === 'assigner')
   process.kill(assigner?.pid ?? 0, 'SIGKILL')
-  await eventually('the death to be told', () => told.includes('died a1 SIGKILL 10000'))
+  await eventually('the announcement of the death', () => announced.includes('died a1 SIGKILL 10000'))
   await clock.advance(9_999)
-  expect(told.filter((line) => line.startsWith('again'))).toEqual([])
+  expect(announced.filter((line) => line.startsWith('again'))).toEqual([])
   await clock.advance(1)
-  await eventually('the restart to be told', () => told.includes('again a1'))
-  expect(told.filter((line) => line === 'again a1')).toHaveLength(1)
+  await eventually('the announcement of the restart', () => announced.includes('again a1'))
+  expect(announced.filter((line) => line === 'again a1')).toHaveLength(1)
   expect(urls).toHaveLength(2)
   expect(new Set(urls).size).toBe(1)
   stop.abort()

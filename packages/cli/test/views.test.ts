@@ -50,18 +50,18 @@ describe('treeLines', () => {
     expect(namesLike('nowhere', even)).toEqual([])
   })
 
-  test('tells what the assigner cannot do, in the tree and in the status, with what to do', () => {
+  test('shows what the assigner cannot do, in the tree and in the status, with what to do', () => {
     const problem = { what: 'the list of collector c1 is nearly full', todo: 'add collectors' }
     const troubled = { ...even, problems: [problem] }
     expect(treeLines(troubled, look)).toContain('problem: the list of collector c1 is nearly full: add collectors')
     expect(statusOf(troubled, []).problems).toContainEqual(problem)
   })
 
-  test('says when nobody leads, when it is frozen, and when it is old', () => {
+  test('says when there is no leader, when it is frozen, and when it is old', () => {
     const { leader, ...leaderless } = even
     expect(leader).toBeDefined()
     const [head, frozen, stale] = treeLines({ ...leaderless, frozen: '3 of 4 are gone', ageMs: 12_000 }, look)
-    expect(head).toContain('nobody leads')
+    expect(head).toContain('no leader')
     expect(frozen).toBe('frozen: 3 of 4 are gone')
     expect(stale).toBe('stale: a1 last heard of the tree 12 s ago')
   })
@@ -91,7 +91,7 @@ describe('treeLines', () => {
 describe('treeChanges', () => {
   const changes = (before: TreeAnswer, after: TreeAnswer): string[] => treeChanges(before, after, noColours)
 
-  test('tells a death, a loan and a return', () => {
+  test('shows a death, a loan and a return', () => {
     expect(changes(even, lent)).toEqual([
       'collector c2 is gone',
       'collector c2: an operator wants it to serve',
@@ -102,19 +102,19 @@ describe('treeChanges', () => {
       'collector c2: an operator wants it to cordon',
       'db.log  c1 → c2, the loan has ended',
     ])
-    expect(changes(even, unserved)).toContain('db.log  c2 → nobody')
+    expect(changes(even, unserved)).toContain('db.log  c2 → no collector')
   })
 
-  test('tells nothing where only loads change', () => {
+  test('shows nothing where only loads change', () => {
     expect(changes(even, { ...even, at: 5_000, imbalance: 1.5 })).toEqual([])
   })
 
-  test('tells a new leader', () => {
+  test('shows a new leader', () => {
     const next = { ...even, leader: { id: 'a2', term: 4, url: 'http://127.0.0.1:7071', at: 1 } }
     expect(changes(even, next)).toEqual(['a2 leads, term 4'])
   })
 
-  test('tells many moves as numbers', () => {
+  test('shows many moves as numbers', () => {
     const [c1, c2] = crowded.collectors
     if (c1 === undefined || c2 === undefined) throw new Error('the sample has two collectors')
     const after = {
@@ -175,7 +175,7 @@ describe('status', () => {
       { id: 'c3', status: undefined, failure: 'no answer' },
     ])
     expect(problems.map(({ what }) => what)).toEqual([
-      '1 group is served by nobody; agents hold the lines back in the files',
+      '1 group is served by no collector; the lines wait in the files',
       'collector c2 is gone; none of its groups is on loan',
       'collector c1 is cut off from ZooKeeper (lost): it serves what it last knew',
       'collector c1 has filled 5 GiB of 5 GiB',
@@ -355,7 +355,7 @@ describe('commandsLines', () => {
   const outcome = { ...command, outcome: 'refused', text: 'no', doneAt: 0, leader: 'a1', term: 1, epoch: 1 } as const
   const time = timeAndDay(0)
 
-  test('tells what waits and what became of the last ones', () => {
+  test('shows what waits and what became of the last ones', () => {
     const waiting = { waiting: [command], waitingCount: 3, outcomes: [outcome] }
     expect(commandsLines(waiting, noColours)).toEqual([
       '3 commands waiting, the next first:',

@@ -22,7 +22,7 @@ const settings = {
 export async function runZooKeeper(): Promise<void> {
   await runService({
     name: 'zookeeper',
-    help: 'Runs a standalone ZooKeeper server.',
+    help: 'Run a standalone ZooKeeper server',
     settings,
     run: async ({ data, host, port, insecure }, { serve }) => {
       refuseInsecure(host, insecure)

@@ -64,7 +64,7 @@ export type CommandRequest = z.infer<typeof commandRequestSchema>
 export const commandAnswerSchema = z.object({ command: commandSchema, outcome: commandOutcomeSchema.optional() })
 export type CommandAnswer = z.infer<typeof commandAnswerSchema>
 
-/** GET /v1/commands: what waits, the next first (at most 100 are told, `waitingCount` counts all), and the last outcomes. */
+/** GET /v1/commands: what waits, the next first (at most 100 are listed, `waitingCount` counts all), and the last outcomes. */
 export const commandsAnswerSchema = z.object({
   waiting: z.array(commandSchema),
   waitingCount: z.number().int().nonnegative(),

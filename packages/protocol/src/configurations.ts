@@ -19,7 +19,7 @@ export function isConfigurationName(name: string): name is ConfigurationName {
 
 /**
  * What is wrong with `value` as the configuration `name`; undefined when nothing is. To be `published` it must have no
- * members that nobody knows; what is `followed` may: a newer program has written them.
+ * members that are unknown; what is `followed` may: a newer program has written them.
  */
 export function configurationProblem(
   name: ConfigurationName,
@@ -33,7 +33,7 @@ export function configurationProblem(
   return issue.path.length === 0 ? issue.message : `${issue.path.join('.')}: ${issue.message}`
 }
 
-/** One version: `by` is empty for one that was written by hand, `problem` tells why it is not followed. */
+/** One version: `by` is empty for one that was written by hand, `problem` says why it is not followed. */
 export const configurationVersionSchema = z.object({
   version: versionSchema,
   by: z.string(),

@@ -46,7 +46,7 @@ export const resolveRequestSchema = z.object({
 })
 export type ResolveRequest = z.infer<typeof resolveRequestSchema>
 
-/** `epoch` of an assignment is that of the collector's list: the agent quotes it. `pending`: nobody serves it yet, and why. */
+/** `epoch` of an assignment is that of the collector's list: the agent quotes it. `pending`: no collector serves it yet, and why. */
 export const resolveAnswerSchema = z.object({
   epoch: epochSchema,
   ageMs: z.number().nonnegative(),
@@ -114,7 +114,7 @@ export const explainAnswerSchema = z.object({
 })
 export type ExplainAnswer = z.infer<typeof explainAnswerSchema>
 
-/** POST /v1/rebalance: plan anew, now. */
+/** POST /v1/rebalance: plan again, now. */
 export const rebalanceRequestSchema = z.object({ mode: redistributionSchema, dryRun: z.boolean().default(false) })
 export type RebalanceRequest = z.infer<typeof rebalanceRequestSchema>
 

@@ -74,7 +74,7 @@ export interface FrameHeader {
   readonly rawCrc: number
   /** crc32 of the payload as it travels. */
   readonly encodedCrc: number
-  /** crc32 of the at most 64 stream bytes before `start`; 0 at the start of a stream and behind a gap. */
+  /** crc32 of the at most 64 stream bytes before `start`; 0 at the start of a stream and after a gap. */
   readonly beforeCrc: number
   /** crc32 of the at most 64 stream bytes before the frame's end: the next one's `beforeCrc`; of a gap: 0. */
   readonly afterCrc: number

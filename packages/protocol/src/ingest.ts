@@ -1,5 +1,5 @@
-// PUT /v1/frames: what an agent sends a collector, and what it is answered. The body is a preamble and then frames, one
-// behind the other:
+// PUT /v1/frames: what an agent sends to a collector, and the answer. The body is a preamble, then frames, one after
+// another:
 //
 //   0  magic "CTCR"   4  version u8, three bytes 0   8  length of the JSON u32   12  the JSON   then the frames
 //

@@ -4,7 +4,7 @@ import { z } from 'zod'
 import { ProtocolError } from './errors.ts'
 
 const rootRule =
-  'the root of the tree is a path like /logs: names of [A-Za-z0-9._-] behind slashes, without . or .. or a slash at its end'
+  'the root of the tree is a path like /logs: names of [A-Za-z0-9._-], each after a slash; no . or .., no slash at its end'
 
 /** The root of a tree, for settings. */
 export const treeRootSchema = z

@@ -77,7 +77,7 @@ export type Admin = z.infer<typeof adminSchema>
 
 /**
  * `/assigner/leader`: the fence. Its znode version is checked by every publish. Terms count the claims of this znode, so a
- * tree that was lost and made anew begins at 1 again; what must outlive the tree is ordered by its epoch.
+ * tree that was lost and recreated begins at 1 again; what must outlive the tree is ordered by its epoch.
  */
 export const leaderSchema = z.object({
   id: memberIdSchema,

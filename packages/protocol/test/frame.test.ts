@@ -21,7 +21,7 @@ const encode = (changes: Partial<FrameFields>, payload = Buffer.from('a line\n')
   frameOf({ ...plainFields, rawBytes: payload.length, ...changes }, payload)
 
 describe('encodeFrameHeader and decodeFrame', () => {
-  test('round trip: every field, at any offset, with anything behind', () => {
+  test('round trip: every field, at any offset, with anything after it', () => {
     fc.assert(
       fc.property(anyFrame, fc.nat(50), fc.uint8Array({ maxLength: 50 }), ({ fields, payload }, offset, rest) => {
         const frame = frameOf(fields, payload)

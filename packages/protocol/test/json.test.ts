@@ -83,7 +83,7 @@ describe('encodeZnode and decodeZnode', () => {
     )
   })
 
-  test('no bytes, a list of another form and keys that objects have are told apart from a list', () => {
+  test('no bytes, a list of another form and keys that objects have are not taken for a list', () => {
     expect(codeThrown(() => decodeZnode(collectorListSchema, Buffer.alloc(0), '/x'))).toBe('bad-json')
     expect(codeThrown(() => decodeZnode(collectorListSchema, Buffer.from('{}'), '/x'))).toBe('bad-value')
     const hostile = '{"epoch":1,"owned":{"constructor":{"since":1}},"lent":{},"borrowed":{},"moved":{}}'
@@ -143,7 +143,7 @@ describe('encodePreamble and decodePreamble', () => {
     ),
   })
 
-  test('round trip, with frames behind', () => {
+  test('round trip, with frames after it', () => {
     fc.assert(
       fc.property(preambleArbitrary, fc.uint8Array(), (preamble, frames) => {
         const encoded = encodePreamble(preamble)

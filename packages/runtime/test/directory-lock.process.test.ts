@@ -13,7 +13,7 @@ const holder = async (kind: 'directory' | 'file', path: string): Promise<ChildPr
 }
 
 describe('lockDirectory', () => {
-  test('another process is refused and told who holds it; kill -9 of the holder frees it', async () => {
+  test('another process is refused, with the name of the holder; kill -9 of the holder frees it', async () => {
     await using directory = await tempDirectory()
     const path = join(directory.path, 'data')
     await using child = await holder('directory', path)

@@ -4,7 +4,7 @@ import { patienceMs } from './patience.ts'
 const probeIntervalMs = 20
 
 /**
- * What `probe` returns, as soon as it is neither undefined nor false; asked again and again. For what no event tells, in
+ * What `probe` returns, as soon as it is neither undefined nor false; asked again and again. For what no event announces, in
  * tests of real processes; where there is an event, await it. Rejects after `timeoutMs` with `what` was awaited and the
  * last error of `probe`. In virtual time it is the clock of that time that waits.
  */

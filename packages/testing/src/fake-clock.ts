@@ -98,7 +98,7 @@ export class FakeClock implements Clock {
   }
 }
 
-/** Resolves when all promises that can settle without I/O or time have settled: an immediate runs behind microtasks. */
+/** Resolves when all promises that can settle without I/O or time have settled: an immediate runs after all microtasks. */
 function settled(): Promise<void> {
   return new Promise((resolve) => {
     setImmediate(resolve)

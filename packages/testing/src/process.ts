@@ -1,4 +1,4 @@
-// Child processes as tests need them: their output at hand, their end awaited, and never left behind.
+// Child processes as tests need them: with their output, their end awaited, and none left running.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'

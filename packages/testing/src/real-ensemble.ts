@@ -11,7 +11,7 @@ import {
   type RealZooKeeperOptions,
 } from './real-zookeeper.ts'
 
-/** A port that was free may be taken by the time that Java binds it: then all begin anew on other ports. */
+/** A port that was free may be taken by the time that Java binds it: then all start again on other ports. */
 const attemptsMax = 3
 
 export interface RealEnsembleOptions extends RealZooKeeperOptions {

@@ -1,4 +1,4 @@
-// The real ZooKeeper, as Debian packages it: what our own server is held against.
+// The real ZooKeeper, as Debian packages it: what our server is compared with.
 
 import { mkdir, writeFile } from 'node:fs/promises'
 import { connect, createServer, type Server } from 'node:net'

@@ -33,13 +33,13 @@ describe('eventually', () => {
   })
 
   test('names what was awaited and the last failure', async () => {
-    const refused = eventually('the door', () => Promise.reject(new Error('closed')), 30)
-    await expect(refused).rejects.toThrow('waited 30 ms for the door: closed')
+    const refused = eventually('the port', () => Promise.reject(new Error('closed')), 30)
+    await expect(refused).rejects.toThrow('waited 30 ms for the port: closed')
   })
 })
 
 describe('startProcess', () => {
-  test('finds lines, past ones too, passes input on and tells the end', async () => {
+  test('finds lines, past ones too, passes input on and reports the end', async () => {
     await using child = startProcess(process.execPath, [
       '-e',
       `console.log('ready'); process.stdin.on('data', (text) => { console.log('got ' + text); process.exit(3) })`,

@@ -20,7 +20,7 @@ const connectTimeoutMs = 3_000
 export const assignerSettings = {
   assigner: optionalTextSetting({
     placeholder: 'URL',
-    help: 'the assigner to ask, or several with commas between (default: that of the last "catchment up")',
+    help: 'assigner to ask, or several, separated by commas (default: that of the last "catchment up")',
   }),
 }
 
@@ -30,7 +30,7 @@ export interface Whereabouts {
   readonly from: 'setting' | 'last-up'
 }
 
-/** Looked up anew at each request: an `up` that is started again may have another port. Throws CatchmentError `usage`, `no-assigner`. */
+/** Looked up at each request: an `up` that is started again may have another port. Throws CatchmentError `usage`, `no-assigner`. */
 function locateAssigner(setting: string | undefined): Whereabouts {
   if (setting !== undefined) {
     const urls = setting.split(',').map((url) => url.trim())

@@ -41,7 +41,7 @@ export function askTree(client: AssignerClient, signal: AbortSignal): Promise<Tr
   return client.ask({ method: 'GET', path: '/v1/tree', schema: treeAnswerSchema, signal })
 }
 
-/** Trees from the event stream until it breaks; whether the assigner is there at all, the question that follows tells. */
+/** Trees from the event stream until it breaks. Whether the assigner still answers is found out by the next request. */
 async function* streamed(client: AssignerClient, signal: AbortSignal): AsyncGenerator<TreeNews> {
   const [url = ''] = client.urls()
   const events = eventsAt(`${url}/v1/events`, signal)

@@ -64,9 +64,9 @@ const stopStages: readonly { readonly role: Role; readonly killAfterMs: number }
   { role: 'collector', killAfterMs: 6_500 },
   { role: 'zookeeper', killAfterMs: 7_000 },
 ]
-/** Past this nobody is waited for, not even for the dead; every program ends by itself when its parent is gone. */
+/** `up` waits no longer than this for its programs to end; each ends by itself when its parent is gone. */
 const stopTimeoutMs = 7_500
-/** Who must be ready before a program starts for the first time. A restart waits for nobody: the others cope. */
+/** Who must be ready before a program starts for the first time. A restart does not wait: the others cope without it. */
 const needs: Readonly<Record<Role, Role | undefined>> = {
   zookeeper: undefined,
   assigner: 'zookeeper',
@@ -74,7 +74,7 @@ const needs: Readonly<Record<Role, Role | undefined>> = {
   agent: 'assigner',
 }
 
-/** The first decision: what needs nobody is started. */
+/** The first decision: starts the programs that need no other. */
 export function beginSupervision(members: readonly SupervisedProgram[], now: number): SupervisionDecision {
   const state: Supervision = {
     phase: { name: 'starting', deadlineMs: now + startTimeoutMs },

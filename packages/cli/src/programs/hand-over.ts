@@ -3,15 +3,15 @@ import type { Role } from '../decide/supervision.ts'
 import type { FindProgram } from './find-program.ts'
 
 const helps: Readonly<Record<Role, string>> = {
-  assigner: 'one assigner: plans and publishes the assignment (all flags are those of catchment-assigner)',
-  collector: 'one collector: stores what its groups send (all flags are those of catchment-collector)',
-  agent: 'one source-agent: follows files and ships them (all flags are those of catchment-agent)',
-  zookeeper: 'the embedded ZooKeeper server alone (all flags are those of catchment-zookeeper)',
+  assigner: 'Run an assigner (options: catchment assigner --help)',
+  collector: 'Run a collector (options: catchment collector --help)',
+  agent: 'Run an agent (options: catchment agent --help)',
+  zookeeper: 'Run the embedded ZooKeeper server (options: catchment zookeeper --help)',
 }
 
 /**
  * `catchment collector …` becomes `catchment-collector …`: this process turns into that program (execve), so the pid, the
- * signals, the standard streams and the exit code are its own, and nobody has to pass anything on.
+ * signals, the standard streams and the exit code are its own, and nothing has to be passed on.
  */
 export function handOverCommand(role: Role, find: FindProgram): BoundCommand {
   return defineCommand({

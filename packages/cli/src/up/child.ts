@@ -1,4 +1,4 @@
-// One program as a process of its own: started, heard until it says that it is ready, its log kept, its end told.
+// One program as a process of its own: starts it, waits for its ready line, keeps its log, and reports its end.
 
 import { spawn } from 'node:child_process'
 import { createInterface } from 'node:readline'
@@ -39,7 +39,7 @@ const logLineSchema = z.union([
 ])
 
 /**
- * Its standard input is a pipe that nobody writes to: it ends when this process does, however that ends, and with it the
+ * Its standard input is a pipe that is never written to: it ends when this process does, however that ends, and with it the
  * program (`--exit-with-stdin`). It is the leader of a session of its own, so a Ctrl-C of the terminal reaches `up` alone
  * and the programs end in their order.
  */

@@ -38,20 +38,23 @@ const settings = {
   follow: listSetting({
     placeholder: 'GLOB',
     default: ['/var/log/**/*.log'],
-    help: 'files to follow; quote it, so that the shell does not expand it',
+    help: 'files to follow; quote globs so that the shell does not expand them',
   }),
   data: optionalTextSetting({
     placeholder: 'DIR',
-    help: 'where everything is kept (default: ~/.local/state/catchment)',
+    help: 'directory for all data (default: ~/.local/state/catchment)',
   }),
-  collectors: numberSetting({ min: 1, max: membersMax, default: 2, help: 'how many collectors' }),
-  assigners: numberSetting({ min: 1, max: membersMax, default: 1, help: 'how many assigners; one leads' }),
+  collectors: numberSetting({ min: 1, max: membersMax, default: 2, help: 'number of collectors' }),
+  assigners: numberSetting({ min: 1, max: membersMax, default: 1, help: 'number of assigners; one of them leads' }),
   port: optionalNumberSetting({
     min: 0,
     max: 65_535,
-    help: `of the first assigner (default: ${defaultPort}, or a free one where that is in use); 0 for a free one`,
+    help: `port of the first assigner; 0 takes a free one (default: ${defaultPort}, or a free one if that is in use)`,
   }),
-  diskMax: bytesSetting({ default: '5GiB', help: 'what all collectors together keep; then back-pressure' }),
+  diskMax: bytesSetting({
+    default: '5GiB',
+    help: 'disk space for all collectors together; when it is full, agents wait',
+  }),
 }
 
 export interface UpWorld {
@@ -66,7 +69,7 @@ export interface UpWorld {
 export function upCommand(world: UpWorld): BoundCommand {
   return defineCommand({
     name: 'up',
-    help: 'the whole system on this machine: ZooKeeper, assigners, collectors, and an agent that follows files',
+    help: 'Run the whole system on this machine: ZooKeeper, assigners, collectors, and an agent',
     settings,
     run: (given, context) => up(given, context, world),
   })
@@ -109,22 +112,22 @@ async function up(given: SettingsOf<typeof settings>, context: RunContext, world
 
 function announcerOf(context: RunContext, world: UpWorld, story: UpStory): Announcer {
   const log = createLog({ program: 'up', level: 'info' })
-  const told = context.json
+  const voice = context.json
     ? machineAnnouncer(story, context.print, log)
     : humanAnnouncer(story, { clock: world.clock, print: context.print, palette: paletteOf(context.colours) })
   return {
-    ...told,
+    ...voice,
     up: (running) => {
       const addresses = new Map(running.map((one) => [one.id, one]))
       const { data, out } = story.plan.layout
       const assigners = [...assignerUrls(story.plan.members, addresses)]
       writeLastUp({ pid: process.pid, data, out, assigners }).then(
         () => {
-          told.up(running)
+          voice.up(running)
         },
         (error: unknown) => {
           log.warn('could not write where this up runs: the verbs need --assigner', { reason: String(error) })
-          told.up(running)
+          voice.up(running)
         },
       )
     },

@@ -99,7 +99,7 @@ export function assignerUrls(members: readonly SupervisedProgram[], addresses: A
 function ofTheCluster(member: SupervisedProgram, plan: LaunchPlan, addresses: Addresses): readonly string[] {
   const zookeeper = plan.members.find(({ role }) => role === 'zookeeper')
   const port = zookeeper === undefined ? undefined : addresses.get(zookeeper.id)?.port
-  if (port === undefined) throw new Error(`${member.id} starts before ZooKeeper has told its port`)
+  if (port === undefined) throw new Error(`${member.id} cannot start: ZooKeeper has not reported its port yet`)
   return [
     ...['--zookeeper', `127.0.0.1:${port}`],
     ...['--root', treeRoot],

@@ -1,4 +1,4 @@
-// The shell around the decisions of decide/supervision.ts: it starts and ends processes, keeps their logs, and tells.
+// The shell around the decisions of decide/supervision.ts: it starts and ends processes, keeps their logs, and announces what happens.
 
 import { join } from 'node:path'
 import { CatchmentError, environment, type Clock, type Timer } from '@catchment/runtime'
@@ -24,7 +24,7 @@ export interface Running extends SupervisedProgram {
   readonly port: number | undefined
 }
 
-/** Told as it happens. */
+/** Announces what happens, as it happens. */
 export interface Announcer {
   /** A program is ready, for the first time or again. */
   readonly ready: (running: Running, restart: boolean) => void

@@ -1,4 +1,4 @@
-// drain, cordon, serve, forget: commands for the leader, waited for; and what became of them.
+// drain, cordon, serve, forget: commands for the leader, whose outcome is waited for; and the list of outcomes.
 
 import {
   commandAnswerSchema,
@@ -28,12 +28,12 @@ import { whoAsks } from '../client/who-asks.ts'
 const settings = {
   ...assignerSettings,
   wait: numberSetting({
-    help: 'seconds to wait for the outcome; after them the command still waits for a leader',
+    help: 'seconds to wait for the outcome; the command stays queued after that',
     min: 0,
     max: 3_600,
     default: 30,
   }),
-  noWait: toggleSetting({ help: 'do not wait for the outcome' }),
+  noWait: toggleSetting({ help: 'return as soon as the command is queued' }),
 }
 /** Of one request: the command's id makes it the same command however often it is sent. */
 const requestWaitMs = 10_000
@@ -41,10 +41,10 @@ const answerSlackMs = 5_000
 const askAgainMs = 500
 
 const helps: Readonly<Record<CommandVerb, string>> = {
-  drain: 'let a collector give all of its groups away, and give it none',
-  cordon: 'let a collector keep its groups, and give it no others',
-  serve: 'let a collector take groups again: the end of drain and cordon',
-  forget: 'give up on a collector that is gone: others own its groups, its nodes are deleted',
+  drain: 'Move all groups away from a collector and assign it no others',
+  cordon: 'Let a collector keep its groups but assign it no others',
+  serve: 'Assign groups to a collector again (undoes drain and cordon)',
+  forget: 'Give up on a dead collector: assign its groups to others and delete its nodes',
 }
 
 /** `catchment drain ID` and its like. */
@@ -53,7 +53,7 @@ export function collectorCommand(verb: CommandVerb): BoundCommand {
     name: verb,
     help: helps[verb],
     settings,
-    arguments: [{ name: 'ID', help: 'the collector, as "catchment tree" shows it', required: true }],
+    arguments: [{ name: 'ID', help: 'id of the collector, as "catchment tree" shows it', required: true }],
     run: async ({ assigner, wait, noWait }, { arguments: [target], signal, json, print, colours }) => {
       if (target === undefined) throw usage(`${verb} needs the id of a collector: catchment ${verb} ID`)
       const id = Buffer.from(realRandom.bytes(6)).toString('hex')
@@ -72,7 +72,7 @@ export function collectorCommand(verb: CommandVerb): BoundCommand {
 export function commandsCommand(): BoundCommand {
   return defineCommand({
     name: 'commands',
-    help: 'which commands wait, and what became of the last ones',
+    help: 'List queued commands and the outcomes of recent ones',
     settings: assignerSettings,
     run: async ({ assigner }, { signal, json, print, colours }) => {
       const path = '/v1/commands'
@@ -107,12 +107,12 @@ async function submit(
       })
       if (heard.outcome !== undefined || realClock.monotonicMs() >= untilMs) return heard
     } catch (thrown) {
-      if (!passes(thrown) || leftMs <= 0) throw thrown
+      if (!isRetryable(thrown) || leftMs <= 0) throw thrown
       await sleep(realClock, Math.min(askAgainMs, leftMs), signal)
     }
   }
 }
 
-function passes(thrown: unknown): boolean {
+function isRetryable(thrown: unknown): boolean {
   return thrown instanceof CatchmentError && (thrown.retryable || codeOf(thrown) === 'unreachable')
 }

@@ -1,4 +1,4 @@
-// catchment config get | set | history | rollback: what everyone follows live, with its versions.
+// catchment config get | set | history | rollback: the configuration that all assigners follow, with its versions.
 
 import { readFileSync } from 'node:fs'
 import {
@@ -23,10 +23,10 @@ import { configurationLines, historyLines } from '../view/config-view.ts'
 import { paletteOf } from '../view/palette.ts'
 import { whoAsks } from '../client/who-asks.ts'
 
-const nameArgument = { name: 'NAME', help: 'what is configured: policy', required: true }
+const nameArgument = { name: 'NAME', help: 'name of the configuration: policy', required: true }
 const expect = optionalNumberSetting({
   placeholder: 'VERSION',
-  help: 'only if this is the current version; 0: only if there is none',
+  help: 'fail unless this is the current version; 0: unless there is none',
   min: 0,
   max: 2 ** 31,
 })
@@ -34,7 +34,7 @@ const expect = optionalNumberSetting({
 export function configCommand(): BoundCommand {
   return defineGroup({
     name: 'config',
-    help: 'what everyone follows live: show it, change it, look at its versions, go back to one',
+    help: 'Show or change the configuration that all assigners follow',
     commands: [getCommand(), setCommand(), historyCommand(), rollbackCommand()],
   })
 }
@@ -42,7 +42,7 @@ export function configCommand(): BoundCommand {
 function getCommand(): BoundCommand {
   return defineCommand({
     name: 'get',
-    help: 'the configuration as it is now',
+    help: 'Show the current configuration',
     settings: assignerSettings,
     arguments: [nameArgument],
     run: async ({ assigner }, context) => {
@@ -54,13 +54,13 @@ function getCommand(): BoundCommand {
 function setCommand(): BoundCommand {
   return defineCommand({
     name: 'set',
-    help: 'publish another value: JSON, as {"redistribution":"global"}',
+    help: 'Publish another value, as JSON: {"redistribution":"global"}',
     settings: {
       ...assignerSettings,
-      file: optionalTextSetting({ placeholder: 'FILE', help: 'a file that holds the value' }),
+      file: optionalTextSetting({ placeholder: 'FILE', help: 'file to read the value from' }),
       expect,
     },
-    arguments: [nameArgument, { name: 'VALUE', help: 'the value, unless --file gives it', required: false }],
+    arguments: [nameArgument, { name: 'VALUE', help: 'value, unless --file is given', required: false }],
     run: async ({ assigner, file, expect: version }, context) => {
       const json: ConfigurationRequest = {
         value: valueOf(context.arguments[1], file),
@@ -75,7 +75,7 @@ function setCommand(): BoundCommand {
 function historyCommand(): BoundCommand {
   return defineCommand({
     name: 'history',
-    help: 'the versions that are kept, the newest first',
+    help: 'List the kept versions, newest first',
     settings: assignerSettings,
     arguments: [nameArgument],
     run: async ({ assigner }, context) => {
@@ -92,9 +92,12 @@ function historyCommand(): BoundCommand {
 function rollbackCommand(): BoundCommand {
   return defineCommand({
     name: 'rollback',
-    help: 'publish again what a version was',
+    help: 'Publish the value of an earlier version again',
     settings: { ...assignerSettings, expect },
-    arguments: [nameArgument, { name: 'VERSION', help: 'as the history shows it', required: true }],
+    arguments: [
+      nameArgument,
+      { name: 'VERSION', help: 'version, as "catchment config history" shows it', required: true },
+    ],
     run: async ({ assigner, expect: version }, context) => {
       const back = Number(context.arguments[1])
       if (!Number.isSafeInteger(back) || back < 0)

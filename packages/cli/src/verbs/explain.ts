@@ -9,9 +9,9 @@ import { timeOfDay } from '../view/time.ts'
 export function explainCommand(): BoundCommand {
   return defineCommand({
     name: 'explain',
-    help: 'where a group is, and the decisions that brought it there',
+    help: 'Show where a group is and the decisions that brought it there',
     settings: assignerSettings,
-    arguments: [{ name: 'GROUP', help: 'the name of the group, as "catchment tree" shows it', required: true }],
+    arguments: [{ name: 'GROUP', help: 'name of the group, as "catchment tree" shows it', required: true }],
     run: async ({ assigner }, { arguments: [argument], signal, json, print, colours }) => {
       if (argument === undefined) throw usage('explain needs the name of a group: catchment explain GROUP')
       const group = isGroupName(argument) ? argument : encodeGroupName(argument)

@@ -9,15 +9,15 @@ const settings = {
   mode: choiceSetting({
     choices: ['local', 'global', 'hash-ring'],
     default: 'local',
-    help: 'local: move only what relieves the hottest; global: plan all groups again; hash-ring: each to its place on the ring',
+    help: 'local: move only what relieves the busiest collectors; global: plan all groups from scratch; hash-ring: each to its place on the ring',
   }),
-  dryRun: toggleSetting({ help: 'show what would move, and move nothing' }),
+  dryRun: toggleSetting({ help: 'show what would move without moving it' }),
 }
 
 export function rebalanceCommand(): BoundCommand {
   return defineCommand({
     name: 'rebalance',
-    help: 'plan the assignment again, now, and publish it',
+    help: 'Plan the assignment now and publish it',
     settings,
     run: async ({ assigner, mode, dryRun }, { signal, json, print, colours }) => {
       const request: RebalanceRequest = { mode, dryRun }

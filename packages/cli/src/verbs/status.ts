@@ -11,7 +11,7 @@ const askedAtOnceMax = 16
 export function statusCommand(): BoundCommand {
   return defineCommand({
     name: 'status',
-    help: 'how the cluster is: problems first, and what to do about them',
+    help: 'Show the state of the cluster, problems first, with what to do about them',
     settings: assignerSettings,
     run: async ({ assigner }, { signal, json, print, colours }) => {
       await withAssigner(assigner, async (client) => {

@@ -7,19 +7,19 @@ import { timeOfDay } from '../view/time.ts'
 import { treeChanges } from '../view/tree-changes.ts'
 import { groupsThatFit, treeLines } from '../view/tree-view.ts'
 
-/** Groups below each collector where nobody said `--all` and nothing else bounds them. */
+/** Groups below each collector without `--all`, where nothing else limits them. */
 const groupsShown = 10
 
 const settings = {
   ...assignerSettings,
-  watch: toggleSetting({ help: 'go on, and show what changes' }),
-  all: toggleSetting({ help: 'every group, not only the heaviest ones' }),
+  watch: toggleSetting({ help: 'keep running and show changes' }),
+  all: toggleSetting({ help: 'show every group, not only the busiest ones' }),
 }
 
 export function treeCommand(): BoundCommand {
   return defineCommand({
     name: 'tree',
-    help: 'the assignment: who serves which groups, with loads and states',
+    help: 'Show which collector serves which groups, with loads and states',
     settings,
     run: async ({ assigner, watch, all }, context) => {
       await withAssigner(assigner, async (client) => {
@@ -32,15 +32,15 @@ export function treeCommand(): BoundCommand {
           for (const line of lines) context.print(line)
           return
         }
-        const show = context.json
+        const screen = context.json
           ? jsonScreen(context)
           : process.stdout.isTTY
             ? redrawing(palette, all)
             : appending(context, palette, all)
         try {
-          for await (const news of followTree(client, realClock, context.signal)) show.tell(news)
+          for await (const news of followTree(client, realClock, context.signal)) screen.show(news)
         } finally {
-          show.end()
+          screen.end()
         }
       })
     },
@@ -48,13 +48,13 @@ export function treeCommand(): BoundCommand {
 }
 
 interface Screen {
-  readonly tell: (news: TreeNews) => void
+  readonly show: (news: TreeNews) => void
   readonly end: () => void
 }
 
 function jsonScreen({ print }: RunContext): Screen {
   return {
-    tell: (news) => {
+    show: (news) => {
       if (news.type === 'tree') print(JSON.stringify(news.tree))
       if (news.type === 'lost') process.stderr.write(`${JSON.stringify({ lost: news.reason })}\n`)
     },
@@ -67,7 +67,7 @@ function appending({ print }: RunContext, palette: Palette, all: boolean): Scree
   let before: TreeAnswer | undefined
   const now = (): string => timeOfDay(realClock.now())
   return {
-    tell: (news) => {
+    show: (news) => {
       if (news.type === 'lost') print(`${now()}  ${palette.bad('lost the assigner')}: ${news.reason}`)
       if (news.type === 'found') print(`${now()}  ${palette.good('the assigner answers again')}`)
       if (news.type !== 'tree') return
@@ -103,7 +103,7 @@ function redrawing(palette: Palette, all: boolean): Screen {
   }
   process.stdout.on('resize', draw)
   return {
-    tell: (news) => {
+    show: (news) => {
       lost = news.type === 'lost' ? news.reason : undefined
       if (news.type === 'tree') {
         const changes = tree === undefined ? [] : treeChanges(tree, news.tree, palette)

@@ -5,7 +5,7 @@ import { timeAndDay } from './time.ts'
 import { counted } from './units.ts'
 
 export function waitingLine({ id, verb, target }: Command): string {
-  return `${verb} ${target} waits for the leader (command ${id}): "catchment commands" tells what became of it`
+  return `${verb} ${target} waits for the leader (command ${id}): "catchment commands" shows its outcome`
 }
 
 export function outcomeLine({ verb, target, text }: CommandOutcome, palette: Palette): string {

@@ -26,7 +26,7 @@ export function explainLines(answer: ExplainAnswer, palette: Palette, time: (at:
 
 const namesSuggestedMax = 5
 
-/** Names of groups that whoever asked for `group` may have meant: those that it is a part of. */
+/** Names of groups that contain `group`: one of them may have been meant. */
 export function namesLike(group: string, tree: TreeAnswer): readonly string[] {
   const names = new Set(tree.collectors.flatMap(({ groups }) => groups.map((one) => one.group)))
   return [...names]
@@ -36,14 +36,14 @@ export function namesLike(group: string, tree: TreeAnswer): readonly string[] {
 }
 
 function where(answer: ExplainAnswer, palette: Palette): string {
-  const { servedBy = 'nobody', ownedBy = 'nobody', epoch } = answer
+  const { servedBy = 'no collector', ownedBy = 'no collector', epoch } = answer
   switch (answer.how) {
     case 'owned':
       return `is served by its owner ${palette.good(servedBy)} (epoch ${epoch})`
     case 'borrowed':
       return `is served by ${palette.warn(servedBy)} on loan from ${ownedBy} (epoch ${epoch})`
     case 'unserved':
-      return `is ${palette.bad('served by nobody')}; its owner is ${ownedBy} (epoch ${epoch})`
+      return `is ${palette.bad('served by no collector')}; its owner is ${ownedBy} (epoch ${epoch})`
     case 'unknown':
       return `is ${palette.bad('not known')}: no agent has asked for it (epoch ${epoch}); "catchment tree --all" shows all groups`
   }

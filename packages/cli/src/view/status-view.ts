@@ -104,7 +104,7 @@ function clusterProblems(tree: TreeAnswer, unserved: number): Status['problems']
     problems.push({ what: 'no collector runs: nothing is collected', todo: 'start one: catchment collector …' })
   else if (unserved > 0)
     problems.push({
-      what: `${counted(unserved, 'group is', 'groups are')} served by nobody; agents hold the lines back in the files`,
+      what: `${counted(unserved, 'group is', 'groups are')} served by no collector; the lines wait in the files`,
       todo: 'an assigner should place them within seconds: if it does not, look at the log of the leader',
     })
   return problems

@@ -5,8 +5,8 @@ import type { Palette } from './palette.ts'
 import { placesOf, type GroupPlace } from './places.ts'
 import { counted } from './units.ts'
 
-/** More moves than this are told as numbers. */
-const movesToldMax = 20
+/** More moves than this are shown as numbers. */
+const movesShownMax = 20
 
 interface GroupMove {
   readonly group: string
@@ -25,7 +25,7 @@ function leadership(before: TreeAnswer, after: TreeAnswer, palette: Palette): st
   if (before.leader?.id !== after.leader?.id || before.leader?.term !== after.leader?.term)
     lines.push(
       after.leader === undefined
-        ? palette.bad('nobody leads: nothing moves until an assigner is elected')
+        ? palette.bad('no leader: nothing moves until an assigner is elected')
         : `${after.leader.id} leads, term ${after.leader.term}`,
     )
   if (before.frozen !== after.frozen)
@@ -39,10 +39,10 @@ function collectors(before: TreeAnswer, after: TreeAnswer, palette: Palette): st
   const changed = after.collectors.flatMap(({ id, state, admin }) => {
     const old = was.get(id)
     const paint = state === 'gone' ? palette.bad : state === 'serving' ? palette.good : palette.warn
-    const told: string[] = []
-    if (old?.state !== state) told.push(`collector ${id} is ${paint(state)}${old === undefined ? ', new' : ''}`)
-    if (old !== undefined && old.admin !== admin) told.push(`collector ${id}: an operator wants it to ${admin}`)
-    return told
+    const lines: string[] = []
+    if (old?.state !== state) lines.push(`collector ${id} is ${paint(state)}${old === undefined ? ', new' : ''}`)
+    if (old !== undefined && old.admin !== admin) lines.push(`collector ${id}: an operator wants it to ${admin}`)
+    return lines
   })
   const forgotten = before.collectors.filter(({ id }) => !is.has(id)).map(({ id }) => `collector ${id} is forgotten`)
   return [...changed, ...forgotten]
@@ -58,10 +58,10 @@ function moves(before: TreeAnswer, after: TreeAnswer): string[] {
   }
   for (const [group, place] of old)
     if (!now.has(group)) happened.push({ group, from: place.server, to: undefined, note: 'forgotten' })
-  if (happened.length <= movesToldMax) return happened.map(told)
+  if (happened.length <= movesShownMax) return happened.map(textOf)
   const sums = new Map<string, number>()
   for (const move of happened) {
-    const way = told({ ...move, group: '' })
+    const way = textOf({ ...move, group: '' })
     sums.set(way, (sums.get(way) ?? 0) + 1)
   }
   return [...sums].map(([way, count]) => `${counted(count, 'group')}${way}`)
@@ -72,7 +72,7 @@ function moveOf(group: string, was: GroupPlace | undefined, place: GroupPlace): 
 }
 
 function noteOf(was: GroupPlace | undefined, place: GroupPlace): string {
-  if (isLoan(place)) return `on loan from ${place.owner ?? 'nobody'}`
+  if (isLoan(place)) return `on loan from ${place.owner ?? 'no collector'}`
   if (was === undefined) return 'new'
   if (!isLoan(was)) return ''
   if (place.server === was.owner) return 'the loan has ended'
@@ -83,7 +83,10 @@ function isLoan({ owner, server }: GroupPlace): boolean {
   return owner !== undefined && server !== undefined && owner !== server
 }
 
-function told({ group, from, to, note }: GroupMove): string {
-  const way = from === to ? `stays at ${to ?? 'nobody'}` : `${from === undefined ? '' : `${from} `}→ ${to ?? 'nobody'}`
+function textOf({ group, from, to, note }: GroupMove): string {
+  const way =
+    from === to
+      ? `stays at ${to ?? 'no collector'}`
+      : `${from === undefined ? '' : `${from} `}→ ${to ?? 'no collector'}`
   return `${group}  ${way}${note === '' ? '' : `, ${note}`}`
 }

@@ -53,7 +53,7 @@ export function groupsThatFit(tree: TreeAnswer, rows: number): number {
 
 function headLines(tree: TreeAnswer, palette: Palette): string[] {
   const leader = tree.leader
-  const leads = leader === undefined ? palette.bad('nobody leads') : `led by ${leader.id}, term ${leader.term}`
+  const leads = leader === undefined ? palette.bad('no leader') : `led by ${leader.id}, term ${leader.term}`
   const standbys = tree.assigners.filter((assigner) => !assigner.leads).length
   const parts = [
     palette.bold(tree.root),

@@ -81,7 +81,7 @@ export function upReport(facts: UpFacts, palette: Palette): string[] {
   ]
 }
 
-/** An agent serves nobody: its URL is that of the assigner it asks. */
+/** An agent does not listen: its URL is that of the assigner it asks. */
 function addressOf({ role, url, port }: UpFacts['running'][number]): string {
   if (url === undefined) return port === undefined ? '' : `127.0.0.1:${port}`
   return role === 'agent' ? `asks ${url}` : url

@@ -79,7 +79,7 @@ export function defineCommand<S extends SettingsSpec>(command: CommandDefinition
         target.argument(required ? `<${name}>` : `[${name}]`, help)
       if (command.handsOver === true)
         target
-          .argument('[words...]', 'as that program takes them')
+          .argument('[words...]', 'options of that program')
           .allowUnknownOption()
           .helpOption(false)
           .passThroughOptions()
@@ -142,7 +142,7 @@ async function parse(root: Commander): Promise<void> {
 }
 
 function prepare(command: Commander): Commander {
-  return command.exitOverride().showHelpAfterError('(--help shows what there is)').allowExcessArguments(false)
+  return command.exitOverride().showHelpAfterError('(--help lists the options)').allowExcessArguments(false)
 }
 
 function addOptions(target: Commander, spec: SettingsSpec): void {
