@@ -108,7 +108,7 @@ export function defineGroup(group: {
   }
 }
 
-/** A program of several commands. Runs the one that the command line names and sets the exit code. */
+/** A program of several commands. Runs the command that is named on the command line and sets the exit code. */
 export async function runProgram(program: {
   readonly name: string
   readonly help: string
