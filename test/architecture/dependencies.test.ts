@@ -1,8 +1,19 @@
 import { execFileSync } from 'node:child_process'
-import { join } from 'node:path'
+import { join, relative } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import { z } from 'zod'
-import { arrows, files, house, owners, packageOf, referencesOf, rooms, textOf, typeScriptFiles } from './house.ts'
+import {
+  arrows,
+  files,
+  house,
+  innerArrows,
+  owners,
+  packageOf,
+  referencesOf,
+  rooms,
+  textOf,
+  typeScriptFiles,
+} from './house.ts'
 
 /** The rooms among the names of packages. */
 const roomsOf = (names: readonly string[]): string[] =>
@@ -43,6 +54,23 @@ describe('dependencies between rooms', () => {
     expect(referencesOf('test')).toEqual(rooms)
     expect(referencesOf('.')).toEqual([...rooms.flatMap((room) => [room, join(room, 'test')]), 'test'].toSorted())
   })
+})
+
+describe('rooms inside a package', () => {
+  test.each([...innerArrows])(
+    '%s: every folder of its sources is one, with arrows that run one way',
+    (room, arrowsOf) => {
+      const folders = files.flatMap((path) => /^src\/([^/]+)\//.exec(relative(room, path))?.[1] ?? [])
+      expect([...arrowsOf.keys()].toSorted()).toEqual([...new Set(folders)].toSorted())
+      let open = [...arrowsOf]
+      for (let before = Infinity; open.length < before;) {
+        before = open.length
+        const names = new Set(open.map(([name]) => name))
+        open = open.filter(([, others]) => others.some((other) => names.has(other)))
+      }
+      expect(open).toEqual([])
+    },
+  )
 })
 
 describe('versions', () => {

@@ -63,6 +63,16 @@ export const arrows = new Map(
     }),
 )
 
+/** The rooms inside a package, by its folder, and what each may import of the others. */
+export const innerArrows = new Map<string, Map<string, string[]>>()
+for (const { name, from, to } of forbidden) {
+  if (!name.startsWith('inner-arrows-of-')) continue
+  const [, home = '', room = ''] = /^\^(.+)\/src\/(.+)\/$/.exec(z.string().parse(from['path'])) ?? []
+  const mayImport = z.array(z.string()).parse(to['pathNot'])
+  const others = mayImport.map((pattern) => pattern.slice(`^${home}/src/`.length, -1)).filter((one) => one !== room)
+  innerArrows.set(home, (innerArrows.get(home) ?? new Map<string, string[]>()).set(room, others))
+}
+
 /** The one file that may import each outside library. */
 export const owners = new Map(
   forbidden

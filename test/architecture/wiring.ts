@@ -136,25 +136,31 @@ function namesMadeAfter(body: ts.Node, node: ts.Node): Set<string> {
   const names = new Set<string>()
   const visit = (inner: ts.Node): void => {
     if (ts.isFunctionLike(inner)) return
-    if (ts.isVariableDeclaration(inner) && inner.name.getEnd() > node.getEnd())
-      walk(inner.name, (name) => {
-        if (ts.isIdentifier(name)) names.add(name.text)
-      })
-    if (ts.isVariableDeclaration(inner) && inner.getStart() < node.getStart() && node.getEnd() <= inner.getEnd())
-      if (ts.isIdentifier(inner.name)) names.add(inner.name.text)
-    if (
-      ts.isBinaryExpression(inner) &&
-      inner.operatorToken.kind === ts.SyntaxKind.EqualsToken &&
-      inner.getEnd() >= node.getEnd() &&
-      inner.right !== node
-    ) {
-      const field = fieldOf(inner.left)
-      if (field !== undefined) names.add(field)
-    }
+    if (ts.isVariableDeclaration(inner) && (isAfter(inner.name, node) || isAround(inner, node)))
+      for (const name of namesIn(inner.name)) names.add(name)
+    const field = isAssignment(inner) && inner.right !== node && inner.getEnd() >= node.getEnd() && fieldOf(inner.left)
+    if (typeof field === 'string') names.add(field)
     ts.forEachChild(inner, visit)
   }
   visit(body)
   return names
+}
+
+function isAfter(node: ts.Node, other: ts.Node): boolean {
+  return node.getEnd() > other.getEnd()
+}
+
+function isAround(node: ts.Node, other: ts.Node): boolean {
+  return node.getStart() < other.getStart() && other.getEnd() <= node.getEnd()
+}
+
+function isAssignment(node: ts.Node): node is ts.BinaryExpression {
+  return ts.isBinaryExpression(node) && node.operatorToken.kind === ts.SyntaxKind.EqualsToken
+}
+
+function namesIn(name: ts.BindingName): string[] {
+  if (ts.isIdentifier(name)) return [name.text]
+  return name.elements.flatMap((element) => (ts.isBindingElement(element) ? namesIn(element.name) : []))
 }
 
 /** Not the name of a member, of a property or of a parameter. */
