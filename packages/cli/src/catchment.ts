@@ -1,4 +1,4 @@
-// The command: every verb, and the front of every program.
+// The command `catchment`: every verb, and the commands that start the programs.
 
 import { realClock, runProgram } from '@catchment/runtime'
 import { handOverCommand } from './programs/hand-over.ts'

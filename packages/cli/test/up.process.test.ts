@@ -196,7 +196,7 @@ test('catchment up: a glob without a match is a warning; the last lines append a
   await writeFile(file, 'one\n')
   const child = room.up(['--follow', join(room.path, 'none', '*.log')])
   await child.line((line) => line.includes('until grep'))
-  expect(child.output.stdout).toContain(`nothing matches ${join(room.path, 'none', '*.log')}`)
+  expect(child.output.stdout).toContain(`no file matches ${join(room.path, 'none', '*.log')}`)
   const [append = '', look = ''] = child.output.stdout.trimEnd().split('\n').slice(-2)
   await startProcess('sh', ['-c', append]).ended
   const lines = readFileSync(file, 'utf8').trimEnd().split('\n')

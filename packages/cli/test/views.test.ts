@@ -263,15 +263,15 @@ describe('upReport', () => {
       '',
       '  follows      /srv/*.log  (2 files now)',
       '  collects in  /d/out  (a copy of each followed file, byte for byte)',
-      "  keeps        /d  (the programs' own logs: /d/logs)",
+      '  stores in    /d  (logs of the programs: /d/logs)',
       '',
-      'Ctrl-C ends all of it; the next start goes on where this one ended.',
+      'Ctrl-C stops everything; the next start continues where this one stopped.',
       '',
-      'In another terminal, watch the tree, and kill a collector: its groups move at once, and 10 s later it is back:',
+      'In another terminal, watch the tree and kill a collector: its groups move at once, and it is back after 10 s:',
       '  npx --no-install catchment tree --watch',
       '  kill -9 3',
       '',
-      'Append a line to a followed file, and see it arrive:',
+      'Append a line to a followed file and see it arrive:',
       "  echo hello-1 >> '/srv/a b.log'",
       '  until grep -r hello-1 /d/out; do sleep 1; done',
     ])
@@ -289,14 +289,14 @@ describe('upReport', () => {
     const trouble = { ...followed, unmatched: ['/none/*.log'], unreadable: ['/srv/x.log', '/srv/y.log'], files: 5 }
     const lines = upWarnings(trouble, noColours)
     expect(lines).toHaveLength(2)
-    expect(lines[0]).toBe('warning: nothing matches /none/*.log yet: it waits until something does')
-    expect(lines[1]).toContain('2 files of 5 cannot be read by you, first /srv/x.log')
+    expect(lines[0]).toBe('warning: no file matches /none/*.log yet; files that appear later are followed')
+    expect(lines[1]).toContain('2 files of 5 cannot be read by this user, first /srv/x.log')
   })
 
   test('deathLine: who died, of what, and when it comes back', () => {
     const dead = { id: 'c1', role: 'collector', pid: 3, how: 'SIGKILL', againInMs: 10_000 } as const
     expect(deathLine(dead, '12:00:00', noColours)).toBe(
-      '12:00:00  collector c1 (pid 3) died: SIGKILL. It is started again in 10 s',
+      '12:00:00  collector c1 (pid 3) died: SIGKILL. It restarts in 10 s',
     )
   })
 

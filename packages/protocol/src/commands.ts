@@ -1,4 +1,4 @@
-// What operators ask of a collector's place in the cluster. A command is an item of the queue `/commands`; the leader takes
+// Operators' commands about a collector. A command is an item of the queue `/commands`; the leader takes
 // one after the other and commits its effect, its removal and its outcome in one transaction.
 
 import { z } from 'zod'
@@ -6,7 +6,7 @@ import { epochSchema, memberIdSchema } from './ids.ts'
 
 /** Commands that may wait; the next is refused until the leader has caught up. */
 export const commandsWaitingMax = 1_000
-/** Outcomes that are kept, the newest; by then who asked has heard. */
+/** How many outcomes are kept, the newest ones. */
 export const outcomesMax = 100
 /** How long the answer to POST /v1/commands may wait for the outcome. */
 export const commandWaitMsMax = 30_000
@@ -18,7 +18,7 @@ export const commandWaitMsMax = 30_000
 export const commandVerbSchema = z.enum(['drain', 'cordon', 'serve', 'forget'])
 export type CommandVerb = z.infer<typeof commandVerbSchema>
 
-/** Drawn by who asks: a request that is sent twice is one command. */
+/** Chosen by the client: a request that is sent twice is one command. */
 const commandIdSchema = z.string().regex(/^[A-Za-z0-9_-]{1,100}$/, {
   error: 'the id of a command is 1 to 100 of [A-Za-z0-9_-]',
 })

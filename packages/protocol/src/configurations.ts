@@ -1,4 +1,4 @@
-// What is configured in the tree and followed live by everyone: `/config/<name>`, whose data is the value as JSON.
+// Configuration in the tree that every assigner follows live: `/config/<name>`, whose data is the value as JSON.
 
 import { z } from 'zod'
 import { policySchema } from './tree.ts'
@@ -80,7 +80,7 @@ export const assignerEndpointSchema = z.object({
 export type AssignerEndpoint = z.infer<typeof assignerEndpointSchema>
 export const assignerServiceName = 'assigner'
 
-/** GET /v1/entry-points: the assigners that can be asked. `stale`: who answers is cut off from ZooKeeper. */
+/** GET /v1/entry-points: the assigners that can be asked. `stale`: this assigner is cut off from ZooKeeper. */
 export const entryPointsAnswerSchema = z.object({
   stale: z.boolean(),
   entryPoints: z.array(z.object({ id: z.string(), url: z.url({ protocol: /^https?$/ }) })),

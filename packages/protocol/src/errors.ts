@@ -1,4 +1,4 @@
-/** What a decoder found wrong with bytes or JSON that somebody else wrote. */
+/** What a decoder found wrong with bytes or JSON from elsewhere. */
 export type ProtocolErrorCode =
   'truncated' | 'bad-magic' | 'bad-version' | 'bad-length' | 'bad-checksum' | 'bad-value' | 'bad-json' | 'too-large'
 

@@ -1,5 +1,5 @@
 // The frame: the unit that travels and is stored. A header and a compressed run of whole lines of one stream. A collector
-// checks and stores it as it came and never expands it; only a sink does.
+// checks and stores it unchanged; only delivery decompresses it.
 //
 //   0  magic "CTCF"            36  raw length u64 (of a gap: its length)    84  group length u16
 //   4  version u8              44  encoded length u32                       86  source length u16
@@ -82,7 +82,7 @@ export interface FrameHeader {
   readonly newRange: boolean
   /** The payload does not end with a newline and its last line goes on in the next frame. */
   readonly partialLine: boolean
-  /** The payload is no log: it is the reason (UTF-8) why `rawBytes` bytes could not be shipped. */
+  /** The payload is not log data but the reason (UTF-8) why `rawBytes` bytes could not be shipped. */
   readonly gap: boolean
   /** At most `unconfirmedMax`. */
   readonly unconfirmed: readonly Unconfirmed[]

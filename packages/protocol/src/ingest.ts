@@ -104,7 +104,7 @@ export const frameResultSchema = z.discriminatedUnion('outcome', [
 ])
 export type FrameResult = z.infer<typeof frameResultSchema>
 
-/** `stale`: the collector is cut off from ZooKeeper and goes by what it last knew. `creditBytes`: raw bytes it has room for. */
+/** `stale`: the collector is cut off from ZooKeeper and uses the list that it last read. `creditBytes`: raw bytes it has room for. */
 export const framesAnswerSchema = z.object({
   collector: memberIdSchema,
   epoch: epochSchema,

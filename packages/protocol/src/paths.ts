@@ -1,4 +1,4 @@
-// Where things stand below the root of the tree.
+// The paths below the root of the tree.
 
 import { z } from 'zod'
 import { ProtocolError } from './errors.ts'

@@ -1,4 +1,4 @@
-// The contents of the tree's znodes. Unknown members are kept out, not refused: a newer program may write more.
+// The contents of the tree's znodes. Unknown members are ignored, not refused: a newer program may write more.
 
 import { z } from 'zod'
 import { epochSchema, groupNameSchema, memberIdSchema } from './ids.ts'

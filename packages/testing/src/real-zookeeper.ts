@@ -12,8 +12,8 @@ const readyWithinMs = 60_000
 const wordAnswerMs = 2000
 
 /**
- * Whether tests are to be held against the real ZooKeeper: where it is installed, and in CI, where its absence is a
- * failure and no excuse.
+ * Whether tests run against the real ZooKeeper: where it is installed, and in CI, where its absence is a
+ * failure.
  */
 export function expectsRealZooKeeper(): boolean {
   return missingRealZooKeeper() === undefined || environment()['CI'] === 'true'
@@ -34,7 +34,7 @@ export interface RealZooKeeper extends AsyncDisposable {
 }
 
 export interface RealZooKeeperOptions {
-  /** Where its configuration and data stand. Stays when it stops. */
+  /** Where its configuration and data are. Stays when it stops. */
   readonly directory: string
   readonly sessionTimeoutMsMin?: number
   readonly sessionTimeoutMsMax?: number
@@ -54,7 +54,7 @@ export async function startRealZooKeeper(options: RealZooKeeperOptions): Promise
   return server
 }
 
-/** The server whose configuration stands in its directory, not yet started. Throws where ZooKeeper is not installed. */
+/** The server whose configuration is in its directory, not yet started. Throws where ZooKeeper is not installed. */
 export function realServer(options: RealZooKeeperOptions, port: number): RealZooKeeper {
   const missing = missingRealZooKeeper()
   if (missing !== undefined) throw new Error(missing)

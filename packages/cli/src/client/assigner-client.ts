@@ -47,7 +47,7 @@ function locateAssigner(setting: string | undefined): Whereabouts {
   if (lastUp === undefined)
     throw new CatchmentError(
       'no-assigner',
-      'no assigner to ask: no "catchment up" has run here. Start one, or name an assigner: --assigner http://HOST:7070 (or CATCHMENT_ASSIGNER)',
+      'no assigner to ask: "catchment up" has not run here. Start it, or name an assigner: --assigner http://HOST:7070 (or CATCHMENT_ASSIGNER)',
       { blame: 'operator' },
     )
   return { urls: lastUp.assigners, from: 'last-up' }

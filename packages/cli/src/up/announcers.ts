@@ -48,7 +48,7 @@ export function machineAnnouncer(story: UpStory, print: (line: string) => void, 
       print(JSON.stringify({ program: role, id, pid, url: where, port, ready: true }))
     },
     died: (dead) => {
-      log.warn('a program died and is started again', { ...dead })
+      log.warn('a program died and restarts', { ...dead })
     },
     killed: (member) => {
       log.warn('a program did not end in time and is killed', { ...member })

@@ -126,7 +126,9 @@ function announcerOf(context: RunContext, world: UpWorld, story: UpStory): Annou
           voice.up(running)
         },
         (error: unknown) => {
-          log.warn('could not write where this up runs: the verbs need --assigner', { reason: String(error) })
+          log.warn('could not record where this "catchment up" runs: other commands need --assigner', {
+            reason: String(error),
+          })
           voice.up(running)
         },
       )
@@ -134,7 +136,7 @@ function announcerOf(context: RunContext, world: UpWorld, story: UpStory): Annou
   }
 }
 
-/** What is said before the first program runs. */
+/** Printed before the first program runs. */
 function announceStart(
   context: RunContext,
   start: { given: SettingsOf<typeof settings>; world: UpWorld; story: UpStory; moved: boolean },
@@ -151,7 +153,7 @@ function announceStart(
   if (!context.json) say(`Starting ${start.story.plan.members.length} programs in ${start.story.plan.layout.data} …`)
 }
 
-/** A word that stands in no log yet. */
+/** A word that is in no log yet. */
 function markerOf(random: Random): string {
   return `hello-${Buffer.from(random.bytes(3)).toString('hex')}`
 }

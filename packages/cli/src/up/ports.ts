@@ -5,8 +5,8 @@ export const defaultPort = 7070
 
 /**
  * Where the first assigner listens: `port` where it was asked for, else 7070, else any free one (`moved`). Throws
- * CatchmentError `port-in-use` for an explicit port. Somebody may take the port before the assigner does: that ends the
- * start with the assigner's own words.
+ * CatchmentError `port-in-use` for an explicit port. Another process may take the port before the assigner does: then the
+ * start fails with the assigner's message.
  */
 export async function choosePort(
   port: number | undefined,

@@ -66,7 +66,7 @@ export class Supervisor {
 
   /**
    * Starts all programs, keeps them running until `signal` aborts, and ends them. Throws CatchmentError `start-failed`
-   * when one died before it was ready or all were not ready within 30 s; then too everything has ended.
+   * when one died before it was ready, or not all were ready within 30 s; then, too, everything has ended.
    */
   async run(signal: AbortSignal): Promise<void> {
     const stop = (): void => {
@@ -189,8 +189,8 @@ export class Supervisor {
     const said =
       because === 'died'
         ? `ended before it was ready (${this.#how(id)})`
-        : `was not ready in time: ${this.#children.get(id)?.lastWords() ?? 'it said nothing'}`
-    return new CatchmentError('start-failed', `the ${role} ${id} ${said}. All it said is in ${this.#logPath(id)}`, {
+        : `was not ready in time: ${this.#children.get(id)?.lastWords() ?? 'it logged nothing'}`
+    return new CatchmentError('start-failed', `the ${role} ${id} ${said}. Its log is ${this.#logPath(id)}`, {
       blame: 'machine',
     })
   }

@@ -35,7 +35,7 @@ const settings = {
   }),
   noWait: toggleSetting({ help: 'return as soon as the command is queued' }),
 }
-/** Of one request: the command's id makes it the same command however often it is sent. */
+/** Of one request. The command's id makes every repetition the same command. */
 const requestWaitMs = 10_000
 const answerSlackMs = 5_000
 const askAgainMs = 500
@@ -47,7 +47,7 @@ const helps: Readonly<Record<CommandVerb, string>> = {
   forget: 'Give up on a dead collector: assign its groups to others and delete its nodes',
 }
 
-/** `catchment drain ID` and its like. */
+/** `catchment drain ID`, and likewise cordon, serve and forget. */
 export function collectorCommand(verb: CommandVerb): BoundCommand {
   return defineCommand({
     name: verb,

@@ -88,16 +88,16 @@ export function statusLines(tree: TreeAnswer, status: Status, palette: Palette):
 function clusterProblems(tree: TreeAnswer, unserved: number): Status['problems'] {
   const problems: { what: string; todo: string }[] = []
   if (tree.leader === undefined)
-    problems.push({ what: 'no assigner leads: nothing moves', todo: 'start an assigner, or look at its log' })
+    problems.push({ what: 'no assigner leads: nothing moves', todo: 'start an assigner, or check its log' })
   if (tree.ageMs > staleAfterMs)
     problems.push({
-      what: `${tree.answeredBy} has not heard of the tree for ${humanDuration(tree.ageMs)}: what follows is old`,
-      todo: 'look whether ZooKeeper runs; what is assigned keeps flowing meanwhile',
+      what: `${tree.answeredBy} has not read the tree for ${humanDuration(tree.ageMs)}: the rest of this is old`,
+      todo: 'check that ZooKeeper runs; logs of assigned groups keep flowing meanwhile',
     })
   if (tree.frozen !== undefined)
     problems.push({
       what: `the assignment is frozen: ${tree.frozen}`,
-      todo: 'bring the collectors back, or say go: catchment rebalance --mode local',
+      todo: 'bring the collectors back, or continue without them: catchment rebalance --mode local',
     })
   problems.push(...(tree.problems ?? []))
   if (tree.collectors.every(({ state }) => state === 'gone'))
@@ -105,7 +105,7 @@ function clusterProblems(tree: TreeAnswer, unserved: number): Status['problems']
   else if (unserved > 0)
     problems.push({
       what: `${counted(unserved, 'group is', 'groups are')} served by no collector; the lines wait in the files`,
-      todo: 'an assigner should place them within seconds: if it does not, look at the log of the leader',
+      todo: 'an assigner should place them within seconds; if it does not, check the log of the leader',
     })
   return problems
 }
@@ -117,7 +117,7 @@ function collectorProblems(tree: TreeAnswer): Status['problems'] {
       const lent = groups.filter(({ how }) => how === 'lent').length
       return {
         what: `collector ${id} is gone; ${lent === 0 ? 'none of its groups is on loan' : `${counted(lent, 'group')} of it ${lent === 1 ? 'is' : 'are'} on loan`}`,
-        todo: `start it again with its data directory: its groups come back to it within the grace, and what it had not delivered is delivered`,
+        todo: `start it again with its data directory: within the grace its groups return to it, and it delivers what it had stored`,
       }
     })
 }
@@ -128,19 +128,19 @@ function reportProblems(reports: readonly CollectorReport[]): Status['problems']
       return [
         {
           what: `collector ${id} does not answer: ${failure ?? 'unknown'}`,
-          todo: 'look at its log; is it overloaded?',
+          todo: 'check its log; is it overloaded?',
         },
       ]
     const problems: { what: string; todo: string }[] = []
     if (status.session !== 'connected')
       problems.push({
-        what: `collector ${id} is cut off from ZooKeeper (${status.session}): it serves what it last knew`,
-        todo: 'look at ZooKeeper and at the network between them',
+        what: `collector ${id} is cut off from ZooKeeper (${status.session}): it serves the groups that it last knew`,
+        todo: 'check ZooKeeper and the network between them',
       })
     if (status.disk.dataBytesMax > 0 && status.disk.dataBytes >= diskFullRatio * status.disk.dataBytesMax)
       problems.push({
         what: `collector ${id} has filled ${humanBytes(status.disk.dataBytes)} of ${humanBytes(status.disk.dataBytesMax)}`,
-        todo: 'delivered segments go first; if the undelivered ones do not shrink, look at its sink, or raise --disk-max',
+        todo: 'delivered segments are deleted first; if the undelivered ones do not shrink, check its sink or raise --disk-max',
       })
     return problems
   })

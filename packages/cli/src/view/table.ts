@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from 'node:util'
 
-/** How wide `text` stands on a terminal; colours take no room. */
+/** The width of `text` on a terminal; colours take none. */
 export function widthOf(text: string): number {
   return stripVTControlCharacters(text).length
 }

@@ -8,7 +8,7 @@ import type { Palette } from './palette.ts'
 /** What the globs of `--follow` find at the start. */
 export interface FollowedFiles {
   readonly files: number
-  /** There may be more: the look was cut short. */
+  /** There may be more: the scan was cut short. */
   readonly more: boolean
   readonly unreadable: readonly string[]
   /** Globs that find no file now. */
@@ -35,18 +35,18 @@ export interface UpFacts {
   readonly followed: FollowedFiles
   /** A file that does not exist yet, would be followed, and can be made. */
   readonly makeable: string | undefined
-  /** A word that stands in no log yet: what the reader appends and finds again. */
+  /** A word that is in no log yet: what the reader appends and finds again. */
   readonly marker: string
   readonly restartDelayMs: number
 }
 
-/** What goes before the start: what is missing or cannot be read. */
+/** Printed before the start: what is missing or cannot be read. */
 export function upWarnings(followed: FollowedFiles, palette: Palette): string[] {
-  const warnings = followed.unmatched.map((glob) => `nothing matches ${glob} yet: it waits until something does`)
+  const warnings = followed.unmatched.map((glob) => `no file matches ${glob} yet; files that appear later are followed`)
   const [first] = followed.unreadable
   if (first !== undefined)
     warnings.push(
-      `${counted(followed.unreadable.length, 'file')} of ${followed.files} cannot be read by you, first ${first}: they are tried again later; run as a user (or in a group, often adm) that may read them`,
+      `${counted(followed.unreadable.length, 'file')} of ${followed.files} cannot be read by this user, first ${first}. They are tried again later; run as a user, or in a group (often adm), that may read them`,
     )
   return warnings.map((warning) => `${palette.warn('warning:')} ${warning}`)
 }
@@ -71,11 +71,11 @@ export function upReport(facts: UpFacts, palette: Palette): string[] {
       table([
         ['follows', `${facts.globs.join('  ')}  (${filesNow(facts.followed)})`],
         ['collects in', `${facts.out}  (a copy of each followed file, byte for byte)`],
-        ['keeps', `${facts.data}  (the programs' own logs: ${facts.logs})`],
+        ['stores in', `${facts.data}  (logs of the programs: ${facts.logs})`],
       ]),
     ),
     '',
-    'Ctrl-C ends all of it; the next start goes on where this one ended.',
+    'Ctrl-C stops everything; the next start continues where this one stopped.',
     '',
     ...tryIt(facts, palette),
   ]
@@ -91,11 +91,11 @@ function tryIt(facts: UpFacts, palette: Palette): string[] {
   const command = (text: string): string => `  ${palette.bold(text)}`
   const collector = facts.running.find(({ role }) => role === 'collector')
   return [
-    `In another terminal, watch the tree, and kill a collector: its groups move at once, and ${humanDuration(facts.restartDelayMs)} later it is back:`,
+    `In another terminal, watch the tree and kill a collector: its groups move at once, and it is back after ${humanDuration(facts.restartDelayMs)}:`,
     command('npx --no-install catchment tree --watch'),
     command(`kill -9 ${collector?.pid ?? 0}`),
     '',
-    `Append a line to a ${facts.followed.any === undefined ? 'file that will be followed' : 'followed file'}, and see it arrive:`,
+    `Append a line to a ${facts.followed.any === undefined ? 'file that will be followed' : 'followed file'} and see it arrive:`,
     command(appendCommand(facts)),
     command(`until grep -r ${facts.marker} ${quoted(facts.out)}; do sleep 1; done`),
   ]
@@ -113,7 +113,7 @@ export function deathLine(
   at: string,
   palette: Palette,
 ): string {
-  return `${at}  ${palette.bad(nameOf(dead))} (pid ${dead.pid}) died: ${dead.how}. It is started again in ${humanDuration(dead.againInMs)}`
+  return `${at}  ${palette.bad(nameOf(dead))} (pid ${dead.pid}) died: ${dead.how}. It restarts in ${humanDuration(dead.againInMs)}`
 }
 
 export function backLine(back: { id: string; role: Role; pid: number }, at: string, palette: Palette): string {

@@ -1,5 +1,5 @@
 // A directory that one process uses at a time. The lock is the kernel's, taken by SQLite on a database of its own: it
-// ends with the process, whatever ends it, so no stale lock is ever guessed at. A file beside it says who holds it.
+// ends with the process, however that ends, so there are no stale locks. A file beside it says who holds it.
 
 import { accessSync, closeSync, constants, openSync } from 'node:fs'
 import { readFile } from 'node:fs/promises'
@@ -33,7 +33,7 @@ export async function lockDirectory(directory: string, holder: string): Promise<
     const owner = await readFile(ownerPath, 'utf8').catch(() => 'another process')
     throw new CatchmentError(
       'in-use',
-      `cannot use ${directory}: it is in use by ${owner.trim()}. Stop that one, or name another directory`,
+      `cannot use ${directory}: it is in use by ${owner.trim()}. Stop it, or name another directory`,
       { blame: 'operator' },
     )
   }
@@ -52,7 +52,7 @@ export async function lockDirectory(directory: string, holder: string): Promise<
 
 /**
  * Runs `work` while no other process holds the lock at `path`. Waits up to `timeoutMs`, then throws `in-use`; the whole
- * process stands still meanwhile, so keep both short. The lock is of processes and not reentrant.
+ * process blocks meanwhile, so keep both short. The lock excludes other processes and is not reentrant.
  */
 export function withFileLock<T>(path: string, timeoutMs: number, work: () => T): T {
   const database = takeLock(path, timeoutMs)

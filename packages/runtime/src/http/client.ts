@@ -17,14 +17,14 @@ export interface HttpAnswer {
   readonly body: Buffer
 }
 
-/** Requests over kept-alive HTTP/1.1 connections. Never retries: what may be sent twice is the caller's to know. */
+/** Requests over kept-alive HTTP/1.1 connections. Never retries: only the caller knows what may be sent twice. */
 export interface HttpClient {
   /** Throws CatchmentError `unreachable` (nothing was sent), `no-answer` (it may have been) or `timeout`; retryable. */
   request(request: HttpRequest): Promise<HttpAnswer>
   close(): Promise<void>
 }
 
-/** What of an answer is kept at most; more is an error, not memory. */
+/** The largest answer that is read; a larger one is an error. */
 const answerBytesMax = 256 * 1024 * 1024
 
 export function createHttpClient(options: { connectionsPerOrigin: number; connectTimeoutMs: number }): HttpClient {

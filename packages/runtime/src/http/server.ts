@@ -1,5 +1,5 @@
-// HTTP for control on a framework, and beside it, on the same port, raw routes for bulk: a framework costs half of the
-// throughput there.
+// HTTP: a framework for control routes and, on the same port, raw routes for bulk data, where a framework would cost half of
+// the throughput.
 
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http'
 import type { AddressInfo } from 'node:net'
@@ -47,9 +47,9 @@ export interface HttpServerOptions {
   readonly routes: readonly Route[]
   readonly rawRoutes?: readonly RawRoute[]
   readonly log: Log
-  /** Listen beyond loopback although there is neither TLS nor a token. */
+  /** Allow listening beyond loopback without TLS or a token. */
   readonly insecure: boolean
-  /** The URL that others are to use, where it is not the one listened on (NAT); for 0.0.0.0 else this host's name. */
+  /** The URL for others, where it is not that of `listen` (NAT). By default that URL, with this host's name for 0.0.0.0. */
   readonly advertise?: string | undefined
 }
 
@@ -57,11 +57,11 @@ export interface HttpServer {
   /** `http://HOST:PORT` as others reach it. */
   readonly url: string
   readonly port: number
-  /** Ends event streams, answers what is under way, up to `graceMs`, then cuts. */
+  /** Ends event streams, lets requests finish for up to `graceMs`, then closes all connections. */
   close(graceMs?: number): Promise<void>
 }
 
-/** What a control request's body may hold. */
+/** The largest body of a control request. */
 const controlBodyBytesMax = 4 * 1024 * 1024
 
 const idleCheckMs = 20
@@ -139,7 +139,7 @@ async function closeServer(app: FastifyInstance, server: Server, graceMs: number
         resolve()
       }),
     )
-    // a connection that is kept alive would stay for the whole grace after its last answer
+    // a kept-alive connection would stay open for the whole grace after its last answer
     const idle = setInterval(() => {
       server.closeIdleConnections()
     }, idleCheckMs)

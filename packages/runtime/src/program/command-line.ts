@@ -1,4 +1,4 @@
-// The command line of every program: commands, their flags and help, and what is used wrongly.
+// The command line of every program: commands, their flags, help, and usage errors.
 
 import { isatty } from 'node:tty'
 import { Command as Commander, CommanderError, Option } from 'commander'
@@ -92,7 +92,7 @@ export function defineCommand<S extends SettingsSpec>(command: CommandDefinition
   }
 }
 
-/** Commands below a word of their own: `config get`, `config set`. */
+/** Commands below a common word: `config get`, `config set`. */
 export function defineGroup(group: {
   readonly name: string
   readonly help: string
@@ -202,7 +202,7 @@ async function runCommand<S extends SettingsSpec>(
   }, json)
 }
 
-/** `--no-wait` is to commander the denial of a `wait`; to us it is the toggle `noWait`. */
+/** Commander takes `--no-wait` for the negation of `wait`; here it is the toggle `noWait`. */
 function withNegations(flags: Readonly<Record<string, unknown>>, spec: SettingsSpec): Record<string, unknown> {
   const given = { ...flags }
   for (const name of Object.keys(spec)) {

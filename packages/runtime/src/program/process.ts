@@ -1,4 +1,4 @@
-// What a process of ours does with signals, with the pipes that it writes to and with what its work throws. Exit codes:
+// How a program reacts to signals, to closed pipes and to what its work throws. Exit codes:
 // 0 done, 1 failed, 2 used wrongly.
 
 import { asError, CatchmentError, codeOf } from '../errors.ts'

@@ -90,7 +90,7 @@ export function choiceSetting<const C extends string>(
   )
 }
 
-/** On or off; off unless said. */
+/** On or off; off by default. */
 export function toggleSetting(described: Described): Setting<boolean> {
   const schema = z
     .union([z.boolean(), z.enum(['true', 'false', '1', '0'])], { error: 'it must be true or false' })
@@ -99,7 +99,7 @@ export function toggleSetting(described: Described): Setting<boolean> {
   return { ...make(described, schema, undefined), placeholder: undefined }
 }
 
-/** Several texts: a flag with several words or said several times; in the environment one text or a JSON array. */
+/** Several texts: a flag with several words or given several times; in the environment one text or a JSON array. */
 export function listSetting(described: Described & { default?: readonly string[] }): Setting<readonly string[]> {
   const schema = z
     .union(
@@ -124,8 +124,8 @@ export interface SettingSources {
 }
 
 /**
- * The settings, checked and frozen. `alsoInFile`: settings that are loaded apart and may stand in the same file. Throws
- * CatchmentError `usage`: what was wrong, where it stands, what would be right.
+ * The settings, checked and frozen. `alsoInFile`: settings that are loaded separately and may be in the same file. Throws
+ * CatchmentError `usage`: what is wrong, where it was given, what would be right.
  */
 export function loadSettings<S extends SettingsSpec>(
   spec: S,
@@ -139,7 +139,7 @@ export function loadSettings<S extends SettingsSpec>(
   const origins = new Map<string, string>()
   for (const [name, setting] of Object.entries(spec)) {
     const variable = environmentName(name)
-    // compose files and unit files pass on what is not set as an empty text
+    // compose files and unit files pass an unset variable on as an empty text
     const inherited = sources.environment[variable] === '' ? undefined : sources.environment[variable]
     const candidates: readonly [string, unknown][] = [
       [flagName(name), sources.flags[name]],
@@ -212,7 +212,7 @@ function environmentList(text: string, variable: string): unknown {
   try {
     return JSON.parse(text)
   } catch (thrown) {
-    throw usage(`${variable} begins like a JSON array and is none: ${asError(thrown).message}`)
+    throw usage(`${variable} begins like a JSON array but is not one: ${asError(thrown).message}`)
   }
 }
 

@@ -6,7 +6,7 @@ export interface CounterMetric {
   readonly value: number
 }
 
-/** A number that is read when somebody asks. */
+/** A number that is read when metrics are requested. */
 export type GaugeSource = () => number
 
 /** How long something took, in seconds. */
