@@ -3,7 +3,7 @@ import { Duplex } from 'node:stream'
 /** What one end of a connection says to the other. `packet`: the bytes of one write. */
 export type Message = { readonly packet: Buffer } | 'end'
 
-/** One end of a connection in memory. What it is told goes to `deliver`; what the other end says comes by `hear`. */
+/** One end of a connection in memory. What is written to it goes to `deliver`; what the other end sends comes by `hear`. */
 export class MemorySocket extends Duplex {
   readonly remoteAddress: string
   readonly remotePort = 0
