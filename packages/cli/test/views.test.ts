@@ -177,7 +177,7 @@ describe('status', () => {
     expect(problems.map(({ what }) => what)).toEqual([
       '1 group is served by no collector; the lines wait in the files',
       'collector c2 is gone; none of its groups is on loan',
-      'collector c1 is cut off from ZooKeeper (lost): it serves what it last knew',
+      'collector c1 is cut off from ZooKeeper (lost): it serves the groups that it last knew',
       'collector c1 has filled 5 GiB of 5 GiB',
       'collector c3 does not answer: no answer',
     ])

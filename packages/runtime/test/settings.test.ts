@@ -146,7 +146,7 @@ describe('loadSettings', () => {
     expect(load({ environment: { CATCHMENT_FOLLOW: '/var/log/[ab]*.log' } }).follow).toEqual(['/var/log/[ab]*.log'])
     expect(load({ environment: { CATCHMENT_FOLLOW: '["a","b"]' } }).follow).toEqual(['a', 'b'])
     expect(refusal(() => load({ environment: { CATCHMENT_FOLLOW: '["a"' } }))).toContain(
-      'begins like a JSON array and is none',
+      'begins like a JSON array but is not one',
     )
     expect(load({ configPath: await configFile('follow: [a, b]\n') }).follow).toEqual(['a', 'b'])
     expect(load({ configPath: await configFile('follow: a\n') }).follow).toEqual(['a'])
