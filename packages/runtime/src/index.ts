@@ -4,7 +4,7 @@ export { asError, CatchmentError, codeOf, type Blame } from './errors.ts'
 export { fullJitter, retry, type RetryOptions, type RetryPolicy } from './time/retry.ts'
 export { Background } from './work/background.ts'
 export { Teardown } from './work/teardown.ts'
-export { untilAborted } from './work/until-aborted.ts'
+export { waitForAbort } from './work/wait-for-abort.ts'
 export { startThread } from './work/thread.ts'
 export { createLog, type Log, type LogFields, type LogLevel } from './telemetry/log.ts'
 export {

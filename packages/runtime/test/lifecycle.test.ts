@@ -9,7 +9,7 @@ import {
   retry,
   sleep,
   Teardown,
-  untilAborted,
+  waitForAbort,
 } from '../src/index.ts'
 
 describe('sleep', () => {
@@ -177,16 +177,16 @@ describe('Background', () => {
   })
 })
 
-describe('untilAborted', () => {
+describe('waitForAbort', () => {
   test('resolves with the abort, and at once when it has happened', async () => {
     const stop = new AbortController()
     const resolved: string[] = []
-    const waiting = untilAborted(stop.signal).then(() => resolved.push('waiting'))
+    const waiting = waitForAbort(stop.signal).then(() => resolved.push('waiting'))
     await new FakeClock().advance(0)
     expect(resolved).toEqual([])
     stop.abort()
     await waiting
-    await untilAborted(stop.signal)
+    await waitForAbort(stop.signal)
     expect(resolved).toEqual(['waiting'])
   })
 })

@@ -1,7 +1,7 @@
 // The shell of every program that runs until it is stopped (collector, assigner, agent, ZooKeeper): the log entry of its
 // start, its ready line, and the wait for a signal.
 
-import { untilAborted } from '../work/until-aborted.ts'
+import { waitForAbort } from '../work/wait-for-abort.ts'
 import { defineCommand, runSingleCommand, type CommandDefinition, type RunContext } from './command-line.ts'
 import type { SettingsOf, SettingsSpec } from './settings.ts'
 import { version } from './version.ts'
@@ -48,5 +48,5 @@ async function serve(
 ): Promise<void> {
   log.info('started', { version, ...ready, listen, data })
   print(json ? JSON.stringify({ program: name, ...ready, pid: process.pid, ready: true }) : words)
-  await Promise.race([untilAborted(signal), ...(ended === undefined ? [] : [ended])])
+  await Promise.race([waitForAbort(signal), ...(ended === undefined ? [] : [ended])])
 }

@@ -1,5 +1,5 @@
 /** Resolves when `signal` aborts, at once where it has. */
-export function untilAborted(signal: AbortSignal): Promise<void> {
+export function waitForAbort(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
     if (signal.aborted) resolve()
     else
