@@ -8,12 +8,7 @@ const roots = sources.filter((path) =>
 )
 
 /** How many places of a root still run backwards, and why they may. The list only shrinks. */
-const stillBackward = new Map<string, { readonly places: number; readonly why: string }>([
-  ['assigner/src/assigner.ts', { places: 4, why: 'is being put together again from the bottom up' }],
-  ['collector/src/collector.ts', { places: 2, why: 'is being put together again from the bottom up' }],
-  ['collector/src/store.ts', { places: 1, why: 'is being put together again from the bottom up' }],
-  ['source-agent/src/agent.ts', { places: 4, why: 'is being put together again from the bottom up' }],
-])
+const stillBackward = new Map<string, { readonly places: number; readonly why: string }>([])
 
 const found = (text: string): string[] => backwardWiring(parsed('sample.ts', text))
 
