@@ -39,7 +39,8 @@ import { startAssigner, type AssignerOptions, type RunningAssigner } from '../sr
 import { statusOf } from './simulated-tree.ts'
 
 export const paths = treePaths('/logs')
-const sessionTimeoutMs = 2_000
+/** Longer than a busy machine stops a test for: where a session has to end, the story ends it. */
+const sessionTimeoutMs = 15_000
 
 export class TestCluster {
   readonly zookeeper: ZookeeperServer

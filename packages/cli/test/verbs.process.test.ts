@@ -145,7 +145,7 @@ describe('how the verbs find the assigner', () => {
     await using home = await Home.make()
     const child = home.catchment(['status'])
     expect((await child.ended).code).toBe(1)
-    expect(child.output.stderr).toMatch(/no "catchment up" has run here.*--assigner/)
+    expect(child.output.stderr).toMatch(/"catchment up" has not run here.*--assigner/)
   })
 
   test('goes on to the next of several when the first does not answer', async () => {

@@ -90,13 +90,15 @@ test.concurrent(
 
 test.concurrent(
   'barrier: a change that ends by its deadline while it is under way says that it may have been done',
-  inWorld(async ({ session: open, root }) => {
+  inWorld(async ({ session: open, root, eventually }) => {
     const { session, network } = await open()
+    const other = await open()
     const path = `${root}/barrier`
     const gate = barrier(session, { path })
     await gate.set()
     network.weather = 'mute'
     expect(await ending(gate.remove({ timeoutMs: 30 }))).toBe('timeout unknown')
+    await eventually('the removal', async () => (await other.session.exists(path)) === undefined) // before the cut
     network.weather = 'refusing'
     network.weather = 'through'
     await gate.wait()
