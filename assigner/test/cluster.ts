@@ -40,7 +40,7 @@ import { statusOf } from './simulated-tree.ts'
 
 export const paths = treePaths('/logs')
 /** Longer than a busy machine stops a test for: where a session has to end, the story ends it. */
-const sessionTimeoutMs = 15_000
+const sessionTimeoutMs = 6_000
 
 export class TestCluster {
   readonly zookeeper: ZookeeperServer
