@@ -9,10 +9,14 @@ const rooms = {
   'packages/protocol': { to: ['packages/hashing'], why: 'what travels must be readable without any program of ours' },
   'packages/runtime': { to: ['packages/protocol'], why: 'what Node gives is below everything that knows of clusters' },
   'packages/coordination': {
-    to: ['packages/hashing', 'packages/runtime'],
+    to: ['packages/hashing', 'packages/runtime', 'packages/zookeeper-wire'],
     why: 'a ZooKeeper library, usable without Catchment',
   },
-  'packages/embedded-zookeeper': { to: ['packages/runtime'], why: 'a ZooKeeper server, usable without Catchment' },
+  'packages/zookeeper-wire': { to: [], why: 'what client and server of ZooKeeper both speak: bytes and numbers' },
+  'packages/embedded-zookeeper': {
+    to: ['packages/runtime', 'packages/zookeeper-wire'],
+    why: 'a ZooKeeper server, usable without Catchment',
+  },
   'packages/testing': {
     to: ['packages/hashing', 'packages/protocol', 'packages/runtime'],
     why: 'fakes of what stands below the programs',
@@ -36,7 +40,7 @@ const rooms = {
 }
 
 /** What others may import of a room, besides its `index.ts`. */
-const faces = { 'packages/runtime': ['program/compile-cache'] }
+const faces = { 'packages/runtime': ['program/compile-cache'], 'packages/coordination': ['recipes'] }
 
 // The rooms of a program: each folder of its `src` may import itself and what is listed beside it. Files of `src` itself
 // put the program together from all of them.
@@ -97,7 +101,10 @@ const innerRooms = {
     time: { to: ['errors.ts', 'random.ts'], why: 'clocks and delays know of nothing else' },
     telemetry: { to: [], why: 'what is logged and counted is handed in' },
     files: { to: ['errors.ts'], why: 'durable files need nothing but Node' },
-    work: { to: ['errors.ts', 'telemetry'], why: 'background work reports its failures, and no more' },
+    work: {
+      to: ['errors.ts', 'telemetry', 'time'],
+      why: 'background work waits and reports its failures, and no more',
+    },
     http: { to: ['errors.ts', 'telemetry'], why: 'a server logs what it could not answer; it knows no settings' },
     program: {
       to: ['errors.ts', 'time', 'telemetry', 'work'],
@@ -112,10 +119,49 @@ const innerRooms = {
     verbs: { to: ['client', 'view'], why: 'a verb asks an assigner and shows the answer' },
     up: { to: ['decide', 'view', 'client', 'programs'], why: '`up` starts programs; no verb does' },
   },
+  'packages/embedded-zookeeper': {
+    tree: { to: [], why: 'the state machine is replayed from the log: it knows no sockets, clocks or files' },
+    watches: { to: ['tree'], why: 'who hears of which change, whatever a watcher is' },
+    storage: { to: ['tree'], why: 'the log and the snapshot hold transactions and trees, and nothing of who asked' },
+    connections: { to: [], why: 'a socket carries packets and does not know what they mean' },
+    requests: { to: ['tree', 'watches', 'connections'], why: 'a request is answered without waiting for a disk' },
+    server: {
+      to: ['tree', 'watches', 'storage', 'connections', 'requests'],
+      why: 'the server joins the other rooms, and none of them knows it',
+    },
+  },
+  'packages/coordination': {
+    'session/contract': { to: [], why: 'what users of a session see stands below how it is done' },
+    'session/requests': { to: ['session/contract'], why: 'an encoding knows nothing of connections' },
+    'session/connection': {
+      to: ['session/contract', 'session/requests'],
+      why: 'connections come and go without knowing who waits for answers',
+    },
+    'session/calls': {
+      to: ['session/contract', 'session/requests', 'session/connection'],
+      why: 'each call ends once, whatever it asks for',
+    },
+    'session/watches': {
+      to: ['session/contract', 'session/requests', 'session/connection', 'session/calls'],
+      why: 'watches are asked for by calls, and restored on connections',
+    },
+    session: {
+      to: ['session/contract', 'session/requests', 'session/connection', 'session/calls', 'session/watches'],
+      why: 'the session knows no recipe',
+    },
+    attempts: { to: ['session'], why: 'what is repeated until it is answered knows no recipe' },
+    following: { to: ['session', 'attempts'], why: 'what is followed knows no recipe' },
+    line: { to: ['session', 'attempts', 'following'], why: 'the line and the hold carry recipes and know none' },
+    claims: { to: ['session', 'attempts', 'line'], why: 'a claim of a node of a fixed name knows no recipe' },
+    recipes: {
+      to: ['session', 'attempts', 'following', 'line', 'claims'],
+      why: 'recipes stand on everything and carry nothing',
+    },
+  },
 }
 
 const owners = {
-  'node-zookeeper-client': 'packages/coordination/src/session/zookeeper.ts',
+  'node-zookeeper-client': 'packages/coordination/src/session/connection/zookeeper.ts',
   undici: 'packages/runtime/src/http/client.ts',
   fastify: 'packages/runtime/src/http/server.ts',
   pino: 'packages/runtime/src/telemetry/log.ts',
@@ -130,6 +176,11 @@ const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
 // of a program, or of a room inside it
 const decisions = ['/src/decide/', '/src/[^/]+/decide/']
 const source = (room) => `^${room}/src/`
+/** A room inside a room has arrows of its own. */
+const roomsWithin = (program, room) => {
+  const within = Object.keys(innerRooms[program]).filter((other) => other.startsWith(`${room}/`))
+  return within.length === 0 ? {} : { pathNot: within.map((other) => `${source(program)}${other}/`) }
+}
 const facesOf = (room) => ['index', ...(faces[room] ?? [])].map((face) => `^${room}/src/${face}\\.ts$`)
 
 const escaped = (path) => path.replaceAll('.', '\\.')
@@ -138,7 +189,7 @@ const innerArrows = Object.entries(innerRooms).flatMap(([program, inner]) => [
     name: `inner-arrows-of-${program}-${room}`,
     comment: why,
     severity: 'error',
-    from: { path: `${source(program)}${room}/` },
+    from: { path: `${source(program)}${room}/`, ...roomsWithin(program, room) },
     to: {
       path: source(program),
       pathNot: [room, ...to].map(

@@ -9,7 +9,7 @@ import {
   textSetting,
   toggleSetting,
 } from '@catchment/runtime'
-import { startServer } from './server.ts'
+import { startServer } from './server/server.ts'
 
 const settings = {
   data: textSetting({ placeholder: 'DIR', help: 'directory for the log and snapshots; created if missing' }),

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { environment, realClock, realRandom } from '@catchment/runtime'
 import { expectsRealZooKeeper, startProcess, startRealZooKeeper, tempDirectory } from '@catchment/testing'
-import { startServer, type ZookeeperServer } from '../src/server.ts'
+import { startServer, type ZookeeperServer } from '../src/server/server.ts'
 
 const clients = fileURLToPath(new URL('clients/', import.meta.url))
 const cliClasses = ['zookeeper', 'slf4j-nop', 'commons-cli'].map((name) => `/usr/share/java/${name}.jar`).join(':')

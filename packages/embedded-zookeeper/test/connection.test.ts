@@ -1,9 +1,8 @@
 import { Duplex } from 'node:stream'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { eventually, FakeClock, seededRandom } from '@catchment/testing'
-import { packet } from '../src/jute.ts'
-import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
-import { opcode } from '../src/wire.ts'
+import { opcode, packet } from '@catchment/zookeeper-wire'
+import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server/server.ts'
 import { RawClient } from './raw-client.ts'
 
 let server: ZookeeperServer

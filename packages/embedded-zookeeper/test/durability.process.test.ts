@@ -5,9 +5,9 @@ import { join } from 'node:path'
 import { describe, expect, test } from '@jest/globals'
 import type { Random } from '@catchment/runtime'
 import { full, seededRandom, startProcess, tempDirectory, type ChildProcess } from '@catchment/testing'
-import { lifetimeOf, type Lifetime } from '../src/owner.ts'
-import { DataDirectory } from '../src/storage.ts'
-import { opcode } from '../src/wire.ts'
+import { lifetimeOf, type Lifetime } from '../src/tree/owner.ts'
+import { DataDirectory } from '../src/storage/storage.ts'
+import { opcode } from '@catchment/zookeeper-wire'
 import { mode, RawClient, readStat, writeCreate, type Reply, type Session } from './raw-client.ts'
 
 const mainPath = fileURLToPath(new URL('../src/main.ts', import.meta.url))

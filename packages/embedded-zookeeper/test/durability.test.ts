@@ -2,8 +2,8 @@ import { open, readdir, readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals'
 import { eventually, FakeClock, seededRandom, tempDirectory, type TempDirectory } from '@catchment/testing'
-import { code } from '../src/errors.ts'
-import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
+import { errorCode } from '@catchment/zookeeper-wire'
+import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server/server.ts'
 import { mode, RawClient, readStat } from './raw-client.ts'
 
 let directory: TempDirectory
@@ -44,7 +44,7 @@ describe('a server with a data directory', () => {
     await clock.advance(3_999)
     expect((await reader.exists('/e')).error).toBe(0)
     await clock.advance(1)
-    expect((await reader.exists('/e')).error).toBe(code.noNode)
+    expect((await reader.exists('/e')).error).toBe(errorCode.noNode)
     await second.close()
     reader.destroy()
   })

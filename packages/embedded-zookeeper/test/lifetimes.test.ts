@@ -4,11 +4,9 @@ import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { FakeClock, seededRandom, tempDirectory, type TempDirectory } from '@catchment/testing'
-import { code } from '../src/errors.ts'
-import type { JuteReader } from '../src/jute.ts'
-import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
-import { eventType } from '../src/tree.ts'
-import { opcode } from '../src/wire.ts'
+import type { JuteReader } from '@catchment/zookeeper-wire'
+import { errorCode, eventType, opcode } from '@catchment/zookeeper-wire'
+import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server/server.ts'
 import { mode, RawClient, readStat, writeCreate, type Reply } from './raw-client.ts'
 
 const checkMs = 60_000
@@ -45,7 +43,7 @@ const ttl = (path: string, ttlMs: bigint): Promise<Reply> =>
     writer.long(ttlMs)
   })
 const pathAndStat = (body: JuteReader): unknown => [body.string(), readStat(body).ephemeralOwner, body.remaining]
-const exists = async (path: string): Promise<boolean> => (await client.exists(path)).error === code.ok
+const exists = async (path: string): Promise<boolean> => (await client.exists(path)).error === errorCode.ok
 
 describe('a container', () => {
   test('goes at the check after its last child, with the events of a deletion, in a transaction of its own', async () => {

@@ -3,8 +3,8 @@ import { join } from 'node:path'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { tempDirectory, type TempDirectory } from '@catchment/testing'
-import { encodeTransaction, type Transaction } from '../src/changes.ts'
-import { LogFile, readLog } from '../src/log-file.ts'
+import { encodeTransaction, type Transaction } from '../src/tree/changes.ts'
+import { LogFile, readLog } from '../src/storage/log-file.ts'
 
 const HEAD_BYTES = 16
 

@@ -2,8 +2,7 @@
 
 import { connect } from 'node:net'
 import type { Duplex } from 'node:stream'
-import { JuteReader, JuteWriter } from '../src/jute.ts'
-import { opcode } from '../src/wire.ts'
+import { JuteReader, JuteWriter, opcode } from '@catchment/zookeeper-wire'
 
 export interface Reply {
   readonly kind: 'reply'

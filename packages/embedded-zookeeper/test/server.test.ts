@@ -2,11 +2,8 @@ import { connect } from 'node:net'
 import { afterEach, describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { FakeClock, seededRandom } from '@catchment/testing'
-import { code } from '../src/errors.ts'
-import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server.ts'
-import { eventType } from '../src/tree.ts'
-import { opcode } from '../src/wire.ts'
-import { JuteWriter } from '../src/jute.ts'
+import { errorCode, eventType, JuteWriter, opcode } from '@catchment/zookeeper-wire'
+import { startServer, type ServerOptions, type ZookeeperServer } from '../src/server/server.ts'
 import { mode, RawClient, readStat, writeCreate, type Handshake, type Reply } from './raw-client.ts'
 
 const clients: RawClient[] = []
@@ -109,7 +106,7 @@ describe('sessions', () => {
     expect(server.sessions()).toHaveLength(2)
     await clock.advance(1)
     await dying.closed
-    expect((await watcher.exists('/e')).error).toBe(code.noNode)
+    expect((await watcher.exists('/e')).error).toBe(errorCode.noNode)
     expect(heard(watcher)).toEqual([
       [eventType.deleted, '/e'],
       [eventType.childrenChanged, '/'],
@@ -174,11 +171,11 @@ describe('requests', () => {
     expect(error).toBe(0)
     expect(results).toEqual([
       [-1, false, 0, 0],
-      [-1, false, code.noNode, code.noNode],
-      [-1, false, code.runtimeInconsistency, code.runtimeInconsistency],
+      [-1, false, errorCode.noNode, errorCode.noNode],
+      [-1, false, errorCode.runtimeInconsistency, errorCode.runtimeInconsistency],
     ])
     expect([body.int(), body.bool(), body.int(), body.remaining]).toEqual([-1, true, -1, 0])
-    expect((await one.exists('/a')).error).toBe(code.noNode)
+    expect((await one.exists('/a')).error).toBe(errorCode.noNode)
   })
 
   test('create2 inside a multi is answered as create, as ZooKeeper does', async () => {
@@ -202,18 +199,18 @@ describe('requests', () => {
       writeCreate(writer, '/secret', { acl: [{ permissions: 31, scheme: 'auth', id: '' }] })
     })
     expect((await ann.getData('/secret')).error).toBe(0)
-    expect((await other.getData('/secret')).error).toBe(code.noAuth)
+    expect((await other.getData('/secret')).error).toBe(errorCode.noAuth)
     const unknown = await other.request(opcode.auth, (writer) => writer.int(0).string('world').buffer(Buffer.alloc(0)))
-    expect(unknown.error).toBe(code.authFailed)
+    expect(unknown.error).toBe(errorCode.authFailed)
     await other.closed
   })
 
   test('a body that is none is answered with MARSHALLINGERROR; an unknown opcode ends the connection', async () => {
     const { client } = await world()
     const one = await client()
-    expect((await one.request(opcode.create, (writer) => writer.int(77))).error).toBe(code.marshallingError)
+    expect((await one.request(opcode.create, (writer) => writer.int(77))).error).toBe(errorCode.marshallingError)
     expect((await one.exists('/')).error).toBe(0)
-    expect((await one.request(555)).error).toBe(code.unimplemented)
+    expect((await one.request(555)).error).toBe(errorCode.unimplemented)
     await one.closed
   })
 
@@ -222,7 +219,7 @@ describe('requests', () => {
     const one = await client()
     const check = (version: number): Promise<Reply> =>
       one.request(opcode.check, (writer) => writer.string('/').int(version))
-    expect((await check(7)).error).toBe(code.badVersion)
+    expect((await check(7)).error).toBe(errorCode.badVersion)
     await expect(check(0)).rejects.toThrow('closed the connection')
     expect(one.packets).toHaveLength(1)
   })
@@ -238,12 +235,12 @@ describe('requests', () => {
       await one.request(opcode.getData),
     )
     expect(replies.map((reply) => [reply.zxid - zxid, reply.error])).toEqual([
-      [1n, code.nodeExists],
-      [2n, code.marshallingError],
-      [3n, code.unimplemented],
-      [4n, code.badArguments],
-      [4n, code.noNode],
-      [4n, code.marshallingError],
+      [1n, errorCode.nodeExists],
+      [2n, errorCode.marshallingError],
+      [3n, errorCode.unimplemented],
+      [4n, errorCode.badArguments],
+      [4n, errorCode.noNode],
+      [4n, errorCode.marshallingError],
     ])
   })
 
@@ -282,8 +279,8 @@ describe('requests', () => {
     const { client } = await world({ limits: { treeBytesMax: 10_000 } })
     const one = await client()
     expect((await one.create('/a', { data: 'x'.repeat(10_000) })).error).toBe(0)
-    expect((await one.create('/b')).error).toBe(code.quotaExceeded)
-    expect((await one.setData('/a', '')).error).toBe(code.quotaExceeded)
+    expect((await one.create('/b')).error).toBe(errorCode.quotaExceeded)
+    expect((await one.setData('/a', '')).error).toBe(errorCode.quotaExceeded)
     expect((await one.getData('/a')).error).toBe(0)
     expect((await one.remove('/a')).error).toBe(0)
     expect((await one.create('/b')).error).toBe(0)

@@ -1,12 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import type { Transaction } from '../src/changes.ts'
-import { code } from '../src/errors.ts'
-import { decodeSnapshot, encodeSnapshot, snapshotSlices } from '../src/snapshot.ts'
-import { statOf, type Stat } from '../src/node.ts'
-import type { WriteOperation } from '../src/operations.ts'
-import { StateMachine, type Commit } from '../src/state-machine.ts'
-import { eventType } from '../src/tree.ts'
+import { errorCode, eventType } from '@catchment/zookeeper-wire'
+import type { Transaction } from '../src/tree/changes.ts'
+import { decodeSnapshot, encodeSnapshot, snapshotSlices } from '../src/storage/snapshot.ts'
+import { statOf, type NodeStat } from '../src/tree/node.ts'
+import type { WriteOperation } from '../src/tree/operations.ts'
+import { StateMachine, type Commit } from '../src/tree/state-machine.ts'
 import { mode, openAcl } from './raw-client.ts'
 
 const now = Date.UTC(2026, 0, 1)
@@ -31,34 +30,34 @@ const check = (path: string, version: number): WriteOperation => ({ type: 'check
 
 const write = (machine: StateMachine, ...operations: WriteOperation[]): Commit => machine.write(operations, nobody, now)
 const errors = (commit: Commit): number[] => commit.outcomes.map((one) => (one.ok ? 0 : one.code))
-const stat = (machine: StateMachine, path: string): Stat | undefined => {
+const stat = (machine: StateMachine, path: string): NodeStat | undefined => {
   const node = machine.tree.get(path)
   return node === undefined ? undefined : statOf(node)
 }
 
 describe('StateMachine.write', () => {
   test.each<[string, WriteOperation, number]>([
-    ['a node twice', create('/a'), code.nodeExists],
-    ['below nothing', create('/none/b'), code.noNode],
-    ['below an ephemeral node', create('/e/b'), code.noChildrenForEphemerals],
-    ['an empty part', create('/a//b'), code.noNode],
-    ['a relative part', create('/a/..'), code.badArguments],
-    ['a trailing slash', create('/a/'), code.badArguments],
-    ['a path without a slash', create('b'), code.badArguments],
-    ['an unknown mode', create('/b', 9), code.badArguments],
-    ['a TTL of 0 ms', { ...create('/b', mode.ttl), ttlMs: 0n }, code.badArguments],
-    ['a TTL of 35 years', { ...create('/b', mode.ttl), ttlMs: 1n << 40n }, code.badArguments],
-    ['a TTL mode without a TTL', { ...create('/b', mode.ttl), as: 'node' }, code.badArguments],
-    ['a TTL for a node that has none', { ...create('/b'), as: 'ttl', ttlMs: 5n }, code.badArguments],
-    ['no ACL', { ...create('/b'), acl: [] }, code.invalidAcl],
-    ['delete of nothing', remove('/none'), code.noNode],
-    ['delete of another version', remove('/a/b', 3), code.badVersion],
-    ['delete of a parent', remove('/a'), code.notEmpty],
-    ['delete of the root', remove('/'), code.badArguments],
-    ['delete of /zookeeper', remove('/zookeeper'), code.badArguments],
-    ['data of nothing', setData('/none'), code.noNode],
-    ['data of another version', setData('/a', 1), code.badVersion],
-    ['a check of another version', check('/a', 1), code.badVersion],
+    ['a node twice', create('/a'), errorCode.nodeExists],
+    ['below nothing', create('/none/b'), errorCode.noNode],
+    ['below an ephemeral node', create('/e/b'), errorCode.noChildrenForEphemerals],
+    ['an empty part', create('/a//b'), errorCode.noNode],
+    ['a relative part', create('/a/..'), errorCode.badArguments],
+    ['a trailing slash', create('/a/'), errorCode.badArguments],
+    ['a path without a slash', create('b'), errorCode.badArguments],
+    ['an unknown mode', create('/b', 9), errorCode.badArguments],
+    ['a TTL of 0 ms', { ...create('/b', mode.ttl), ttlMs: 0n }, errorCode.badArguments],
+    ['a TTL of 35 years', { ...create('/b', mode.ttl), ttlMs: 1n << 40n }, errorCode.badArguments],
+    ['a TTL mode without a TTL', { ...create('/b', mode.ttl), as: 'node' }, errorCode.badArguments],
+    ['a TTL for a node that has none', { ...create('/b'), as: 'ttl', ttlMs: 5n }, errorCode.badArguments],
+    ['no ACL', { ...create('/b'), acl: [] }, errorCode.invalidAcl],
+    ['delete of nothing', remove('/none'), errorCode.noNode],
+    ['delete of another version', remove('/a/b', 3), errorCode.badVersion],
+    ['delete of a parent', remove('/a'), errorCode.notEmpty],
+    ['delete of the root', remove('/'), errorCode.badArguments],
+    ['delete of /zookeeper', remove('/zookeeper'), errorCode.badArguments],
+    ['data of nothing', setData('/none'), errorCode.noNode],
+    ['data of another version', setData('/a', 1), errorCode.badVersion],
+    ['a check of another version', check('/a', 1), errorCode.badVersion],
   ])('%s is refused, takes a zxid and changes nothing', (_, operation, expected) => {
     const machine = new StateMachine()
     write(machine, create('/a'), create('/a/b'), create('/e', mode.ephemeral))
@@ -103,7 +102,7 @@ describe('StateMachine.write', () => {
   test('multi: one refusal undoes all; before it ok, after it runtimeInconsistency', () => {
     const machine = new StateMachine()
     const commit = write(machine, create('/a'), remove('/none'), create('/b'))
-    expect(errors(commit)).toEqual([code.ok, code.noNode, code.runtimeInconsistency])
+    expect(errors(commit)).toEqual([errorCode.ok, errorCode.noNode, errorCode.runtimeInconsistency])
     expect(machine.tree.get('/a')).toBeUndefined()
     expect(commit.events).toEqual([])
   })
@@ -164,8 +163,8 @@ describe('StateMachine.write', () => {
       { permissions: 31, scheme: 'digest', id: 'ann:abc' },
       { permissions: 1, scheme: 'digest', id: 'ann:abc' },
     ])
-    expect(errors(write(machine, setData('/a')))).toEqual([code.noAuth])
-    expect(errors(write(machine, create('/a/b')))).toEqual([code.noAuth])
+    expect(errors(write(machine, setData('/a')))).toEqual([errorCode.noAuth])
+    expect(errors(write(machine, create('/a/b')))).toEqual([errorCode.noAuth])
     expect(errors(machine.write([setData('/a')], ann, now))).toEqual([0])
   })
 })

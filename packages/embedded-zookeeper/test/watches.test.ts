@@ -1,11 +1,8 @@
 import { afterEach, describe, expect, test } from '@jest/globals'
 import { FakeClock, seededRandom } from '@catchment/testing'
-import { code } from '../src/errors.ts'
-import type { JuteWriter } from '../src/jute.ts'
-import { startServer, type ZookeeperServer } from '../src/server.ts'
-import { eventType } from '../src/tree.ts'
-import { WatchTable } from '../src/watch-table.ts'
-import { opcode } from '../src/wire.ts'
+import { errorCode, eventType, type JuteWriter, opcode } from '@catchment/zookeeper-wire'
+import { startServer, type ZookeeperServer } from '../src/server/server.ts'
+import { WatchTable } from '../src/watches/watch-table.ts'
 import { RawClient, writeCreate, type Reply } from './raw-client.ts'
 
 const clients: RawClient[] = []
@@ -207,7 +204,7 @@ describe('addWatch', () => {
 
   test('another mode is refused', async () => {
     const { client } = await world()
-    expect((await addWatch(await client(), '/a', 2)).error).toBe(code.marshallingError)
+    expect((await addWatch(await client(), '/a', 2)).error).toBe(errorCode.marshallingError)
   })
 })
 
@@ -240,8 +237,8 @@ describe('removeWatches and checkWatches', () => {
     await one.getData('/a', true)
     await one.getChildren('/a', true)
     expect(await removeWatches(one, '/a', kind.data)).toBe(0)
-    expect(await removeWatches(one, '/a', kind.data)).toBe(code.noWatcher)
-    expect(await checkWatches(one, '/a', kind.data)).toBe(code.noWatcher)
+    expect(await removeWatches(one, '/a', kind.data)).toBe(errorCode.noWatcher)
+    expect(await checkWatches(one, '/a', kind.data)).toBe(errorCode.noWatcher)
     expect(await checkWatches(one, '/a', kind.children)).toBe(0)
     expect(await checkWatches(one, '/a', kind.any)).toBe(0)
     await one.setData('/a', 'x')
@@ -254,8 +251,8 @@ describe('removeWatches and checkWatches', () => {
     const one = await client()
     await addWatch(one, '/a', recursive)
     expect(await removeWatches(one, '/a', kind.any)).toBe(0)
-    expect(await removeWatches(one, '/a', kind.any)).toBe(code.noWatcher)
-    expect(await removeWatches(one, '/a', 4)).toBe(code.marshallingError)
+    expect(await removeWatches(one, '/a', kind.any)).toBe(errorCode.noWatcher)
+    expect(await removeWatches(one, '/a', 4)).toBe(errorCode.marshallingError)
     await one.create('/a')
     expect(heard(one)).toEqual([])
     expect(server.stats.closed.size).toBe(0)

@@ -1,4 +1,5 @@
-export { realClock, sleep, type Clock, type Timer } from './time/clock.ts'
+export { realClock, type Clock, type Timer } from './time/clock.ts'
+export { limitWait, onAbort, sleep, unlessAborted, type WaitLimits } from './time/waiting.ts'
 export { realRandom, type Random } from './random.ts'
 export { asError, CatchmentError, codeOf, type Blame } from './errors.ts'
 export { fullJitter, retry, type RetryOptions, type RetryPolicy } from './time/retry.ts'

@@ -1,7 +1,8 @@
 // Stories of what must happen once, whatever is lost on the way.
 
 import { expect } from '@jest/globals'
-import { sequentialIds, sharedCounter, type FifoQueue, type ZooKeeperSession } from '@catchment/coordination'
+import type { FifoQueue, ZooKeeperSession } from '@catchment/coordination'
+import { sequentialIds, sharedCounter } from '@catchment/coordination/recipes'
 import { bytes, text } from '../../../packages/coordination/test/world/world.ts'
 import type { Scene } from './scene.ts'
 

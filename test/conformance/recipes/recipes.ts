@@ -5,9 +5,7 @@ import { expect } from '@jest/globals'
 import {
   acquireFence,
   announceService,
-  barrier,
   configuration,
-  doubleBarrier,
   exclusiveLock,
   fifoQueue,
   followChildren,
@@ -16,18 +14,22 @@ import {
   followTree,
   followValue,
   joinElection,
-  joinHotStandby,
   joinMembership,
+  type Configuration,
+  type ZooKeeperSession,
+} from '@catchment/coordination'
+import {
+  barrier,
+  doubleBarrier,
+  joinHotStandby,
   joinPartitioner,
   priorityQueue,
   semaphore,
   sharedLock,
   type Active,
-  type Configuration,
   type OwnedItem,
   type Round,
-  type ZooKeeperSession,
-} from '@catchment/coordination'
+} from '@catchment/coordination/recipes'
 import { bytes, text, type Client } from '../../../packages/coordination/test/world/world.ts'
 import { followsTo } from './followers.ts'
 import { addsOnce, idsOnce, putsAndTakes } from './each-once.ts'

@@ -2,7 +2,7 @@
 
 import type { Random } from '@catchment/runtime'
 import { seededRandom } from '@catchment/testing'
-import type { JuteReader } from '../../../packages/embedded-zookeeper/src/jute.ts'
+import type { JuteReader } from '@catchment/zookeeper-wire'
 import type { Handshake, Notification, RawClient, Reply } from '../../../packages/embedded-zookeeper/test/raw-client.ts'
 import {
   aclAndStat,

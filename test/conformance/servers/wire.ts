@@ -2,7 +2,7 @@
 // what a library would hide (raw error codes, zxids, the order of packets) is what these suites look at.
 // Its numbers are written down a second time on purpose: those of the client and of the embedded server are on trial here.
 
-import type { JuteReader, JuteWriter } from '../../../packages/embedded-zookeeper/src/jute.ts'
+import type { JuteReader, JuteWriter } from '@catchment/zookeeper-wire'
 import type { RawClient, Reply } from '../../../packages/embedded-zookeeper/test/raw-client.ts'
 
 export const op = {

@@ -5,7 +5,7 @@ export const lockGuards: readonly Guard[] = [
   {
     recipe: 'exclusive lock, closed',
     name: 'closed before a server is told',
-    file: 'packages/coordination/src/session/keeper.ts',
+    file: 'packages/coordination/src/session/connection/keeper.ts',
     text: `    this.states.become('closed', { reason })
     if (connection !== undefined)
       await this.#farewell(connection, timeoutMs ?? Math.min(closeTimeoutMsMax, this.#timeoutMs / 3), signal)
@@ -110,7 +110,7 @@ export const lockGuards: readonly Guard[] = [
   {
     recipe: 'exclusive lock',
     name: 'one before is enough to wait',
-    file: 'packages/coordination/src/recipes/lock/exclusive-lock.ts',
+    file: 'packages/coordination/src/line/acquisition.ts',
     text: 'const before = line[place - 1]',
     without: 'const before = line[place - 2]',
   },

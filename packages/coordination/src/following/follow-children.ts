@@ -1,29 +1,18 @@
-import { isCode } from '../session/errors.ts'
-import { assertGiven, is } from '../session/given.ts'
-import { tell } from '../session/tell.ts'
-import { Following, type Turn } from './following.ts'
-import type { ZooKeeperSession } from '../session/session.ts'
+import { ignoring } from '../session/contract/errors.ts'
+import { assertGiven, is } from '../session/contract/given.ts'
+import { notify } from '../session/contract/notify.ts'
+import { followLatest, followRules, type Followed, type FollowOptions } from './follow-latest.ts'
+import type { Turn } from './following.ts'
+import type { ZooKeeperSession } from '../session/contract/session.ts'
 
-export interface FollowChildrenOptions {
+export interface FollowChildrenOptions extends FollowOptions {
   /** The names in order; none if the node is absent. Called first with what is there, then on change. */
   readonly onChildren: (names: readonly string[]) => void
-  readonly onStale?: (stale: boolean) => void
-  /** Reads again this often even if no watch fires; 30 s unless given. */
-  readonly rereadMs?: number
 }
 
-const optionRules = is.options<FollowChildrenOptions>({
-  onChildren: is.callback,
-  onStale: is.optional(is.callback),
-  rereadMs: is.optional(is.milliseconds),
-})
+const optionRules = is.options<FollowChildrenOptions>({ onChildren: is.callback, ...followRules })
 
-export interface FollowedChildren {
-  readonly stale: boolean
-  /** Sync, then read: resolves with nothing older than this call, delivered before. */
-  refresh(): Promise<readonly string[]>
-  close(): Promise<void>
-}
+export type FollowedChildren = Followed<readonly string[]>
 
 /** Follows the names of one node's children; protocol, guarantees, errors and behaviour when cut off are those of followValue. */
 export function followChildren(
@@ -32,36 +21,20 @@ export function followChildren(
   options: FollowChildrenOptions,
 ): FollowedChildren {
   assertGiven('follow children', { session, path, options }, { path: is.path, options: optionRules })
-  let delivered: string | undefined
-  const following = new Following<readonly string[]>(session, {
-    name: `children ${path}`,
-    path,
-    rereadMs: options.rereadMs,
-    onStale: (stale) => options.onStale?.(stale),
+  return followLatest<readonly string[]>(session, {
+    ...{ name: `children ${path}`, path, options },
     turn: (turn) => readChildren(session, path, turn),
-    deliver: (names) => {
-      const found = names.join('/')
-      if (found === delivered) return
-      delivered = found
-      tell(session.log, `onChildren of ${path}`, options.onChildren.bind(options), names)
+    keyOf: (names) => names.join('/'),
+    onChange: (names) => {
+      notify(session.log, `onChildren of ${path}`, options.onChildren.bind(options), names)
     },
   })
-  return {
-    get stale() {
-      return following.stale
-    },
-    refresh: () => following.refresh(true),
-    close: () => following.close(),
-  }
 }
 
 async function readChildren(session: ZooKeeperSession, path: string, turn: Turn): Promise<readonly string[]> {
   for (;;) {
-    try {
-      return (await session.children(path, turn)).names.sort()
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
+    const found = await ignoring(session.children(path, turn), 'no-node')
+    if (found !== undefined) return found.names.sort()
     if ((await session.exists(path, turn)) === undefined) return []
   }
 }

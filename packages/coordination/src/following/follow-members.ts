@@ -1,14 +1,15 @@
-import { assertGiven, is } from '../session/given.ts'
-import { isName } from '../session/paths.ts'
-import { tell } from '../session/tell.ts'
+import { assertGiven, is } from '../session/contract/given.ts'
+import { isName } from '../session/contract/paths.ts'
+import { notify } from '../session/contract/notify.ts'
+import { followRules, type Followed, type FollowOptions } from './follow-latest.ts'
 import { followChildren } from './follow-children.ts'
 import { followValue, type FollowedValue } from './follow-value.ts'
-import type { ZooKeeperSession } from '../session/session.ts'
+import type { ZooKeeperSession } from '../session/contract/session.ts'
 
 /** Every child of the followed node, with the data of its ephemeral: undefined while the member is gone. */
 export type Members = ReadonlyMap<string, Buffer | undefined>
 
-export interface FollowMembersOptions {
+export interface FollowMembersOptions extends FollowOptions {
   /**
    * The ephemeral below each child; `status` unless given. Empty when the children themselves are the ephemerals
    * (joinMembership with the group's `path`, and the member's id as `name`): who is gone is then not in the map.
@@ -16,8 +17,6 @@ export interface FollowMembersOptions {
   readonly name?: string
   /** A new map each time. Called first when every present member has been read once, then on change. */
   readonly onMembers: (members: Members) => void
-  readonly onStale?: (stale: boolean) => void
-  readonly rereadMs?: number
 }
 
 const optionRules = is.options<FollowMembersOptions>({
@@ -25,16 +24,10 @@ const optionRules = is.options<FollowMembersOptions>({
     is.that('is one part of a path, or empty', (value) => typeof value === 'string' && (value === '' || isName(value))),
   ),
   onMembers: is.callback,
-  onStale: is.optional(is.callback),
-  rereadMs: is.optional(is.milliseconds),
+  ...followRules,
 })
 
-export interface FollowedMembers {
-  readonly stale: boolean
-  /** Sync, then read all: resolves with nothing older than this call. */
-  refresh(): Promise<Members>
-  close(): Promise<void>
-}
+export type FollowedMembers = Followed<Members>
 
 interface Member {
   readonly followed: FollowedValue
@@ -53,17 +46,10 @@ interface Member {
  */
 export function followMembers(session: ZooKeeperSession, path: string, options: FollowMembersOptions): FollowedMembers {
   assertGiven('follow members', { session, path, options }, { path: is.pathBelowRoot, options: optionRules })
-  const followed = new FollowedMemberSet(session, path, options)
-  return {
-    get stale() {
-      return followed.stale
-    },
-    refresh: () => followed.refresh(),
-    close: () => followed.close(),
-  }
+  return new FollowedMemberSet(session, path, options)
 }
 
-class FollowedMemberSet {
+class FollowedMemberSet implements FollowedMembers {
   readonly #session: ZooKeeperSession
   readonly #path: string
   readonly #options: FollowMembersOptions
@@ -144,19 +130,19 @@ class FollowedMemberSet {
     this.#scheduled = true
     queueMicrotask(() => {
       this.#scheduled = false
-      if (!this.#closed) this.#tell()
+      if (!this.#closed) this.#notify()
     })
   }
 
-  #tell(): void {
+  #notify(): void {
     const map = this.#map()
     if (this.#listed && this.#each().every(({ read }) => read) && !same(map, this.#delivered)) {
       this.#delivered = map
-      tell(this.#session.log, `onMembers of ${this.#path}`, this.#options.onMembers.bind(this.#options), map)
+      notify(this.#session.log, `onMembers of ${this.#path}`, this.#options.onMembers.bind(this.#options), map)
     }
     if (this.stale === this.#stale) return
     this.#stale = this.stale
-    tell(this.#session.log, `onStale of ${this.#path}`, (stale) => this.#options.onStale?.(stale), this.#stale)
+    notify(this.#session.log, `onStale of ${this.#path}`, (stale) => this.#options.onStale?.(stale), this.#stale)
   }
 
   #each(): Member[] {

@@ -1,8 +1,8 @@
 import { asError } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from '../session/errors.ts'
-import { assertGiven, is } from '../session/given.ts'
-import { tell } from '../session/tell.ts'
-import type { PersistentWatch, ReadResult, WatchEvent, ZooKeeperSession } from '../session/session.ts'
+import { isCode, ignoring, ZooKeeperError } from '../session/contract/errors.ts'
+import { assertGiven, is } from '../session/contract/given.ts'
+import { notify } from '../session/contract/notify.ts'
+import type { PersistentWatch, ReadResult, WatchEvent, ZooKeeperSession } from '../session/contract/session.ts'
 import { Following, type Turn } from './following.ts'
 import { TreeCopy, type Cause, type ReadNode, type Tree, type TreeChanges, type TreeNode } from './tree-copy.ts'
 
@@ -32,7 +32,7 @@ export interface FollowTreeOptions {
   readonly onStale?: (stale: boolean) => void
   /**
    * Asked of every path below the followed node: false leaves it out, with all that is below it. It is not read and does not
-   * count for the limits; but the watch tells of it, and each event is looked at. All are in unless given.
+   * count for the limits; but the watch reports it, and each event is looked at. All are in unless given.
    */
   readonly includes?: (path: string) => boolean
   /** Reads all of it again this often even if no watch fires; 60 s unless given. */
@@ -135,7 +135,7 @@ class TreeFollower implements FollowedTree {
         this.#deliver(whole)
       },
       onStale: () => {
-        this.#tellStale()
+        this.#notifyStale()
       },
     })
   }
@@ -184,16 +184,8 @@ class TreeFollower implements FollowedTree {
 
   async #watchTree({ signal, generation }: Turn): Promise<void> {
     if (this.#watch?.generation === generation) return
-    this.#watch = { generation, persistent: await this.#addWatch({ signal, generation }) }
-  }
-
-  async #addWatch(call: { signal: AbortSignal; generation: number }): Promise<PersistentWatch | undefined> {
-    try {
-      return await this.#session.addWatch(this.#path, this.#onEvent, { ...call, recursive: true })
-    } catch (thrown) {
-      if (isCode(thrown, 'unimplemented')) return undefined
-      throw thrown
-    }
+    const adding = this.#session.addWatch(this.#path, this.#onEvent, { signal, generation, recursive: true })
+    this.#watch = { generation, persistent: await ignoring(adding, 'unimplemented') }
   }
 
   async #readDue(turn: Turn): Promise<void> {
@@ -210,9 +202,9 @@ class TreeFollower implements FollowedTree {
     if (failures[0] === undefined) return
     for (const [path, cause] of due) this.#copy.mark(path, cause)
     const tooLarge = failures.find((error) => isCode(error, 'too-large'))
-    // Other failures do not tell that there is room again.
+    // Other failures do not show that there is room again.
     if (tooLarge !== undefined) this.#tooLarge = tooLarge
-    this.#tellStale()
+    this.#notifyStale()
     throw tooLarge ?? failures[0]
   }
 
@@ -263,21 +255,21 @@ class TreeFollower implements FollowedTree {
     this.#delivered = true
     if (news) {
       const onTree = this.#options.onTree.bind(this.#options)
-      tell(this.#session.log, `onTree of ${this.#path}`, onTree, { tree: this.#shown, changes, whole })
+      notify(this.#session.log, `onTree of ${this.#path}`, onTree, { tree: this.#shown, changes, whole })
     }
-    this.#tellStale() // below the limit again, perhaps: the Following does not know that it was above
+    this.#notifyStale() // below the limit again, perhaps: the Following does not know that it was above
   }
 
-  #tellStale(): void {
+  #notifyStale(): void {
     if (this.stale === this.#stale) return
     this.#stale = this.stale
-    tell(this.#session.log, `onStale of ${this.#path}`, () => this.#options.onStale?.(this.#stale))
+    notify(this.#session.log, `onStale of ${this.#path}`, () => this.#options.onStale?.(this.#stale))
   }
 
-  /** Leaves no watch on the server; nobody waits for that. */
+  /** Leaves no watch on the server; no one waits for that. */
   #takeBackWatches(): void {
     const left = (thrown: unknown): void => {
-      this.#session.log(`the watches of the tree ${this.#path} may be left behind`, { error: asError(thrown) })
+      this.#session.log(`the watches of the tree ${this.#path} may be left on the server`, { error: asError(thrown) })
     }
     this.#watch?.persistent?.remove().catch(left)
     this.#session.unwatchAll(this.#onEvent).catch(left)

@@ -1,8 +1,8 @@
-import { asError } from '@catchment/runtime'
-import { aborted, sessionClosed, ZooKeeperError } from '../session/errors.ts'
-import { assertCallOptions } from '../session/given.ts'
+import { sessionClosed, ZooKeeperError } from '../session/contract/errors.ts'
+import { assertCallOptions } from '../session/contract/given.ts'
+import { within } from '../attempts/within.ts'
 import { Following, type Turn } from './following.ts'
-import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+import type { CallOptions, SessionState, ZooKeeperSession } from '../session/contract/session.ts'
 
 export interface UntilOptions<T> {
   /** What is waited for, for errors and the log: "wait for barrier /b". */
@@ -10,7 +10,7 @@ export interface UntilOptions<T> {
   readonly path: string
   /** Whether the first turn has to see everything that was committed before; it has unless given. */
   readonly sync?: boolean
-  /** Looks, leaving watches behind; undefined: not yet. Hands `signal` to each of its calls. */
+  /** Looks, leaving watches; undefined: not yet. Hands `signal` to each of its calls. */
   readonly turn: (turn: Turn) => Promise<T | undefined>
 }
 
@@ -21,67 +21,41 @@ export interface UntilOptions<T> {
  * `aborted` by the signal, `timeout` after `timeoutMs` (without it there is no limit), `closed` with the session. When it
  * ends, in whatever way, no turn runs and no call of one is under way: what is undone then is not done again.
  */
-export function followUntil<T>(
+export async function followUntil<T>(
   session: ZooKeeperSession,
   options: UntilOptions<T>,
   call: CallOptions = {},
 ): Promise<T> {
   const { name, path } = options
-  return new Promise((resolve, reject) => {
-    assertCallOptions(name, call)
-    const { signal, timeoutMs } = call
-    let ended = false
-    const end = (settle: () => void): void => {
-      if (ended) return
-      ended = true
-      timer?.cancel()
-      unsubscribe()
-      signal?.removeEventListener('abort', abort)
-      void following.close().then(settle)
-    }
-    const giveUp = (error: ZooKeeperError): void => {
-      end(() => {
-        reject(error)
-      })
-    }
-    const closed = (): void => {
-      giveUp(new ZooKeeperError('closed', `${name}: ${sessionClosed}`))
-    }
-    const abort = (): void => {
-      giveUp(aborted(name, signal?.reason))
-    }
-    const timer =
-      timeoutMs === undefined
-        ? undefined
-        : session.clock.after(Math.max(0, timeoutMs), () => {
-            giveUp(new ZooKeeperError('timeout', `${name}: not within ${Math.round(timeoutMs)} ms`))
-          })
-    const unsubscribe = session.onState((state) => {
-      if (state === 'closed') closed()
-    })
-    signal?.addEventListener('abort', abort, { once: true })
-    let synced = options.sync === false
-    const following = new Following<void>(session, {
-      name,
-      path,
-      turn: async (turn) => {
-        try {
-          if (!synced) await session.sync(path, { signal: turn.signal })
-          synced = true
-          const found = await options.turn(turn)
-          if (found === undefined) return
-          end(() => {
-            resolve(found)
-          })
-        } catch (thrown) {
-          if (thrown instanceof ZooKeeperError && thrown.retryable) throw thrown
-          end(() => {
-            reject(asError(thrown))
-          })
-        }
-      },
-    })
-    if (signal?.aborted === true) abort()
-    if (session.state === 'closed') closed()
+  assertCallOptions(name, call)
+  const found = Promise.withResolvers<T>()
+  let synced = options.sync === false
+  const following = new Following<void>(session, {
+    name,
+    path,
+    turn: async (turn) => {
+      try {
+        if (!synced) await session.sync(path, { signal: turn.signal })
+        synced = true
+        const value = await options.turn(turn)
+        if (value === undefined) return
+        found.resolve(value)
+      } catch (thrown) {
+        if (thrown instanceof ZooKeeperError && thrown.retryable) throw thrown
+        found.reject(thrown)
+      }
+      following.end() // at once: no other turn begins
+    },
   })
+  const refuseIfClosed = (state: SessionState): void => {
+    if (state === 'closed') found.reject(new ZooKeeperError('closed', `${name}: ${sessionClosed}`))
+  }
+  const unsubscribe = session.onState(refuseIfClosed)
+  refuseIfClosed(session.state)
+  try {
+    return await within(session, found.promise, { name, outcome: 'not-done' }, call)
+  } finally {
+    unsubscribe()
+    await following.close()
+  }
 }

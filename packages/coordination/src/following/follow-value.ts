@@ -1,37 +1,24 @@
-import { getOrUndefined } from '../calls/get-or-undefined.ts'
-import { assertGiven, is } from '../session/given.ts'
-import { tell } from '../session/tell.ts'
-import { Following, type Turn } from './following.ts'
-import type { Stat } from '../session/nodes.ts'
-import type { ZooKeeperSession } from '../session/session.ts'
+import { getOrUndefined } from '../attempts/get-or-undefined.ts'
+import { assertGiven, is } from '../session/contract/given.ts'
+import { notify } from '../session/contract/notify.ts'
+import { followLatest, followRules, type Followed, type FollowOptions } from './follow-latest.ts'
+import type { Turn } from './following.ts'
+import type { Stat } from '../session/contract/nodes.ts'
+import type { ZooKeeperSession } from '../session/contract/session.ts'
 
-export interface FollowValueOptions {
+export interface FollowValueOptions extends FollowOptions {
   /** The data, undefined while the node is absent (`stat` with it). Called first with what is there, then on change. */
   readonly onValue: (data: Buffer | undefined, stat: Stat | undefined) => void
-  /** True: what was delivered may be old (session suspended or lost). False: it has been read again. */
-  readonly onStale?: (stale: boolean) => void
-  /** Reads again this often even if no watch fires; 30 s unless given. */
-  readonly rereadMs?: number
 }
 
-const optionRules = is.options<FollowValueOptions>({
-  onValue: is.callback,
-  onStale: is.optional(is.callback),
-  rereadMs: is.optional(is.milliseconds),
-})
+const optionRules = is.options<FollowValueOptions>({ onValue: is.callback, ...followRules })
 
 export interface Value {
   readonly data: Buffer | undefined
   readonly stat: Stat | undefined
 }
 
-export interface FollowedValue {
-  /** True until the first read, and from `suspended` until the read after the reconnect. */
-  readonly stale: boolean
-  /** Sync, then read: resolves with nothing older than this call, delivered before. Rejects if that read fails. */
-  refresh(): Promise<Value>
-  close(): Promise<void>
-}
+export type FollowedValue = Followed<Value>
 
 /**
  * Follows one node's data.
@@ -46,28 +33,15 @@ export interface FollowedValue {
  */
 export function followValue(session: ZooKeeperSession, path: string, options: FollowValueOptions): FollowedValue {
   assertGiven('follow value', { session, path, options }, { path: is.path, options: optionRules })
-  let delivered: string | undefined
-  const following = new Following<Value>(session, {
-    name: `value ${path}`,
-    path,
-    rereadMs: options.rereadMs,
-    onStale: (stale) => options.onStale?.(stale),
+  return followLatest<Value>(session, {
+    ...{ name: `value ${path}`, path, options },
     turn: (turn) => readValue(session, path, turn),
-    deliver: ({ data, stat }) => {
-      // By time too: a server that lost its data numbers its transactions anew.
-      const found = stat === undefined ? 'absent' : `${stat.mzxid} ${stat.mtimeMs}`
-      if (found === delivered) return
-      delivered = found
-      tell(session.log, `onValue of ${path}`, options.onValue.bind(options), data, stat)
+    // By time too: a server that lost its data numbers its transactions from the start again.
+    keyOf: ({ stat }) => (stat === undefined ? 'absent' : `${stat.mzxid} ${stat.mtimeMs}`),
+    onChange: ({ data, stat }) => {
+      notify(session.log, `onValue of ${path}`, options.onValue.bind(options), data, stat)
     },
   })
-  return {
-    get stale() {
-      return following.stale
-    },
-    refresh: () => following.refresh(true),
-    close: () => following.close(),
-  }
 }
 
 /** Reads a node that may be absent, and leaves a watch in either case. */

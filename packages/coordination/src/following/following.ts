@@ -1,13 +1,13 @@
-import { asError, Background, type Timer } from '@catchment/runtime'
-import { Backoff } from '../session/backoff.ts'
-import { ZooKeeperError } from '../session/errors.ts'
-import { tell } from '../session/tell.ts'
-import type { WatchEvent, ZooKeeperSession } from '../session/session.ts'
+import { asError, Background, limitWait, type Timer } from '@catchment/runtime'
+import { Backoff } from '../session/connection/backoff.ts'
+import { ZooKeeperError } from '../session/contract/errors.ts'
+import { notify } from '../session/contract/notify.ts'
+import type { WatchEvent, ZooKeeperSession } from '../session/contract/session.ts'
 
 const retryBackoff = { baseMs: 50, maxMs: 2_000 }
 const rereadMsDefault = 30_000
 
-/** What a turn gives to its reads: the watch to leave behind, the signal that ends them, and the session they belong to. */
+/** What a turn gives to its reads: the watch to leave, the signal that ends them, and the session they belong to. */
 export interface Turn {
   readonly watch: (event: WatchEvent) => void
   readonly signal: AbortSignal
@@ -17,7 +17,7 @@ export interface Turn {
 export interface FollowingOptions<T> {
   /** For the log: "value /logs/assignment". */
   readonly name: string
-  /** Path of the sync before a read that must not be behind. */
+  /** Path of the sync before a read that must not be late. */
   readonly path: string
   readonly turn: (turn: Turn) => Promise<T>
   /** Given what each turn found, changed or not. */
@@ -41,7 +41,7 @@ interface Waiter<T> {
 
 /**
  * The loop below every recipe that follows: take a turn at the start, and again after a watch fired, after a reconnect,
- * in a new session (after a sync, because it may have met a server that is behind), and every `rereadMs` for safety. Turns
+ * in a new session (after a sync, because it may have met a server that is late), and every `rereadMs` for safety. Turns
  * never overlap, so what they find is in order; what happens during a turn is followed by another. A turn that fails is
  * repeated with backoff as long as the following is open.
  */
@@ -113,10 +113,10 @@ export class Following<T> {
     this.#unwatch()
   }
 
-  /** Leaves no watch on the server; nobody waits for that. */
+  /** Leaves no watch on the server; no one waits for that. */
   #unwatch(): void {
     this.#session.unwatchAll(this.#watch).catch((thrown: unknown) => {
-      this.#session.log(`the watches of ${this.#options.name} may be left behind`, { error: asError(thrown) })
+      this.#session.log(`the watches of ${this.#options.name} may be left on the server`, { error: asError(thrown) })
     })
   }
 
@@ -168,35 +168,32 @@ export class Following<T> {
   }
 
   /**
-   * Until it is worth another try: a delay, or, while cut off, the reconnect. That may have been told before anybody
+   * Until it is worth another try: a delay, or, while cut off, the reconnect. That may have been reported before anyone
    * listened here, so it is not waited for without end: a turn that is taken too early costs a call that waits or fails.
    */
-  #pause(delayMs: number, signal: AbortSignal): Promise<void> {
-    const cutOff = this.#session.state !== 'connected'
-    return new Promise((resolve) => {
-      const end = (): void => {
-        timer.cancel()
-        unsubscribe()
-        signal.removeEventListener('abort', end)
-        resolve()
-      }
-      const timer = this.#session.clock.after(cutOff ? retryBackoff.maxMs : delayMs, end)
-      const unsubscribe = this.#session.onState((state) => {
-        if (state === 'closed' || (state === 'connected' && cutOff)) end()
-      })
-      signal.addEventListener('abort', end, { once: true })
-      if (signal.aborted) end()
+  async #pause(delayMs: number, signal: AbortSignal): Promise<void> {
+    const { clock, state } = this.#session
+    const cutOff = state !== 'connected'
+    const { promise, resolve }: PromiseWithResolvers<void> = Promise.withResolvers()
+    const unsubscribe = this.#session.onState((now) => {
+      if (now === 'closed' || (now === 'connected' && cutOff)) resolve()
     })
+    const unlimit = limitWait(clock, { signal, timeoutMs: cutOff ? retryBackoff.maxMs : delayMs }, () => {
+      resolve()
+    })
+    await promise
+    unlimit()
+    unsubscribe()
   }
 
   #deliver(value: T): void {
     if (this.#mode === 'closed') return
-    tell(this.#session.log, `the follower of ${this.#options.name}`, () => this.#options.deliver?.(value))
+    notify(this.#session.log, `the follower of ${this.#options.name}`, () => this.#options.deliver?.(value))
   }
 
   #becomeStale(stale: boolean): void {
     if (stale === this.#stale || this.#mode === 'closed') return
     this.#stale = stale
-    tell(this.#session.log, `onStale of ${this.#options.name}`, () => this.#options.onStale?.(stale))
+    notify(this.#session.log, `onStale of ${this.#options.name}`, () => this.#options.onStale?.(stale))
   }
 }

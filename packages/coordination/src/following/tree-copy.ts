@@ -1,5 +1,5 @@
-import { ZooKeeperError } from '../session/errors.ts'
-import type { Stat } from '../session/nodes.ts'
+import { ZooKeeperError } from '../session/contract/errors.ts'
+import type { Stat } from '../session/contract/nodes.ts'
 
 export interface TreeNode {
   readonly data: Buffer
@@ -64,7 +64,7 @@ export class TreeCopy {
     return cause === undefined ? this.#toRead.size > 0 : [...this.#toRead.values()].includes(cause)
   }
 
-  /** What is to be read; what becomes due from now on counts anew. */
+  /** What is to be read; what becomes due from now on counts again. */
   takeDue(): Map<string, Cause> {
     const due = new Map(this.#toRead)
     this.#toRead.clear()
@@ -132,7 +132,7 @@ export class TreeCopy {
   }
 }
 
-/** By time too: a server that lost its data numbers its transactions anew. */
+/** By time too: a server that lost its data numbers its transactions from the start again. */
 function sameChange(one: Stat, other: Stat): boolean {
   return one.mzxid === other.mzxid && one.mtimeMs === other.mtimeMs
 }

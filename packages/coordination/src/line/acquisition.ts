@@ -1,14 +1,14 @@
-import { ZooKeeperError } from '../session/errors.ts'
+import { ZooKeeperError } from '../session/contract/errors.ts'
 import { followUntil } from '../following/follow-until.ts'
 import { NodeHold } from './hold.ts'
 import { Place, readLine } from './line.ts'
 import type { Turn } from '../following/following.ts'
-import type { ZooKeeperSession } from '../session/session.ts'
+import type { ZooKeeperSession } from '../session/contract/session.ts'
 
 /** What the names in line mean for one of them: it holds, is not in line, or waits for that other one to leave. */
 export type Decision = 'holds' | 'absent' | { readonly waitsFor: string }
 
-/** What a look has found. `waits`: the watches that it left tell when it is worth another. */
+/** What a look has found. `waits`: the watches that it left report when it is worth another. */
 export type Sight = 'holds' | 'absent' | 'waits'
 
 export interface Contest {
@@ -18,18 +18,18 @@ export interface Contest {
   readonly kind: string
   /** Who, for people who read the tree. */
   readonly id: string
-  /** Looks at the line, to which `own` belongs if nobody has removed it. */
+  /** Looks at the line, to which `own` belongs if no one has removed it. */
   readonly look: (own: string, turn: Turn) => Promise<Sight>
 }
 
 /**
  * Stands in line until the hold is ours or it is given up; without a deadline of its own.
  *
- * Suspended: it goes on when connected again. Session lost, or our node deleted by somebody else while it waits: it stands
- * anew, at the end of the line.
+ * Suspended: it goes on when connected again. Session lost, or our node deleted by someone else while it waits: it stands
+ * again, at the end of the line.
  */
 export class Acquisition {
-  /** Rejects with `aborted` when given up, `closed` with the session, and with errors that do not pass (`no-auth`, …). */
+  /** Rejects with `aborted` when given up, `closed` with the session, and with errors that are not retryable (`no-auth`, …). */
   readonly hold: Promise<NodeHold>
   /** What the first look at the line showed: the hold, or undefined when there are others to wait for. */
   readonly firstLook: Promise<NodeHold | undefined>
@@ -67,7 +67,7 @@ export class Acquisition {
     const options = {
       name: `stand in line ${path} for ${kind}`,
       path,
-      sync: false, // each turn begins with a write, or behind one
+      sync: false, // each turn begins with a write, or after one
       turn: async (turn: Turn) => {
         this.#current = await this.#stand(turn)
         onLook(this.#current)
@@ -103,7 +103,7 @@ export class Acquisition {
 }
 
 /**
- * Looks at the line and decides; when we wait it watches the one that we wait for, and nobody else. Looks again when that
+ * Looks at the line and decides; when we wait it watches the node that we wait for, and no one else. Looks again when that
  * one left between.
  */
 export function lookAhead(
@@ -121,4 +121,12 @@ export function lookAhead(
       if ((await session.exists(before, turn)) !== undefined) return 'waits'
     }
   }
+}
+
+/** The first in line holds; everyone else waits for the one before it. Pure. */
+export function decideExclusive(line: readonly string[], own: string): Decision {
+  const place = line.indexOf(own)
+  if (place < 0) return 'absent'
+  const before = line[place - 1]
+  return before === undefined ? 'holds' : { waitsFor: before }
 }

@@ -1,10 +1,10 @@
-import { getOrUndefined } from '../calls/get-or-undefined.ts'
+import { getOrUndefined } from '../attempts/get-or-undefined.ts'
 import { readLine } from './line.ts'
 import { tokenOf } from './hold.ts'
-import { assertCallOptions } from '../session/given.ts'
-import { sharedDeadline } from '../session/shared-deadline.ts'
-import type { Stat } from '../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+import { assertCallOptions } from '../session/contract/given.ts'
+import { sharedDeadline } from '../session/calls/shared-deadline.ts'
+import type { Stat } from '../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/contract/session.ts'
 
 /** How many are listed, the first in line; the rest is left out. */
 const contendersMax = 1_000

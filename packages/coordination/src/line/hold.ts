@@ -1,9 +1,9 @@
-import { ZooKeeperError } from '../session/errors.ts'
-import { assertCallOptions } from '../session/given.ts'
+import { ZooKeeperError } from '../session/contract/errors.ts'
+import { assertCallOptions } from '../session/contract/given.ts'
 import { Following, type Turn } from '../following/following.ts'
-import { within } from '../calls/within.ts'
-import type { Stat } from '../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+import { within } from '../attempts/within.ts'
+import type { Stat } from '../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/contract/session.ts'
 
 /** A thing that is held: a lock, a lease, a leadership. */
 export interface Hold extends AsyncDisposable {
@@ -28,7 +28,7 @@ export interface Hold extends AsyncDisposable {
 }
 
 /**
- * Begins to leave, unless the options are wrong, and waits for it as `Hold.release` says. A rejection that nobody waits for
+ * Begins to leave, unless the options are wrong, and waits for it as `Hold.release` says. A rejection that no one waits for
  * is no unhandled one.
  */
 export function releaseWithin(
@@ -67,7 +67,7 @@ export function tokenOf(stat: Stat): bigint {
  * Holds as long as an ephemeral node exists that was seen to be ours.
  *
  * States: held ⇄ in doubt → over. Suspended: in doubt, until the node has been seen again in the same session. Over, for
- * good: the session is lost or closed, somebody deleted the node, or it is released. It watches the node and nothing else.
+ * good: the session is lost or closed, someone deleted the node, or it is released. It watches the node and nothing else.
  */
 export class NodeHold implements Hold {
   readonly token: bigint
@@ -76,6 +76,7 @@ export class NodeHold implements Hold {
   readonly #over = new AbortController()
   readonly #following: Following<void>
   readonly #unsubscribe: () => void
+  readonly #listeners = new Set<() => void>()
   #inDoubt: boolean
 
   /** To be made as soon as the answer that showed the node is there, before anything else can happen. */
@@ -87,6 +88,7 @@ export class NodeHold implements Hold {
     this.#unsubscribe = session.onState((state) => {
       if (state === 'suspended') this.#inDoubt = true
       else if (state !== 'connected') this.#end(state === 'lost' ? 'session-lost' : 'closed', `the session is ${state}`)
+      this.#changed()
     })
     this.#following = new Following<void>(session, {
       name: `hold ${held.node}`,
@@ -106,6 +108,21 @@ export class NodeHold implements Hold {
     return this.#over.signal
   }
 
+  /** Path of the node that is the hold. */
+  get node(): string {
+    return this.#held.node
+  }
+
+  /** The session that it belongs to, `session.generation`. */
+  get generation(): number {
+    return this.#held.generation
+  }
+
+  /** Calls `listener` after everything that may have changed `held`, from within a change of the session's state too. */
+  onChange(listener: () => void): void {
+    this.#listeners.add(listener)
+  }
+
   release(options?: CallOptions): Promise<void> {
     return releaseWithin(this.#session, `release ${this.#held.node}`, () => this.letGo(), options)
   }
@@ -122,8 +139,9 @@ export class NodeHold implements Hold {
 
   async #look(turn: Turn): Promise<void> {
     const stat = await this.#session.exists(this.#held.node, turn)
-    if (stat === undefined || tokenOf(stat) !== this.token) this.#end('no-node', 'somebody else deleted the node')
+    if (stat === undefined || tokenOf(stat) !== this.token) this.#end('no-node', 'someone else deleted the node')
     else this.#inDoubt = this.#session.state !== 'connected'
+    this.#changed()
   }
 
   #end(code: 'session-lost' | 'closed' | 'no-node', why: string): void {
@@ -131,5 +149,10 @@ export class NodeHold implements Hold {
     this.#unsubscribe()
     this.#following.end()
     this.#over.abort(new ZooKeeperError(code, `hold ${this.#held.node}: ${why}`))
+    this.#changed()
+  }
+
+  #changed(): void {
+    for (const listener of this.#listeners) listener()
   }
 }

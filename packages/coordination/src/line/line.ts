@@ -1,7 +1,8 @@
+import { randomHex } from '../attempts/random-hex.ts'
 import { fullJitter, retry } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from '../session/errors.ts'
+import { isCode, ignoring, ZooKeeperError } from '../session/contract/errors.ts'
 import { tokenOf } from './hold.ts'
-import type { CallOptions, ReadOptions, ZooKeeperSession } from '../session/session.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../session/contract/session.ts'
 
 const leaveBackoff = { baseMs: 50, maxMs: 5_000 }
 
@@ -19,19 +20,14 @@ export function inOrder(names: readonly string[]): string[] {
   return places.sort((one, other) => (one.sequence - other.sequence) | 0).map(({ name }) => name)
 }
 
-/** What somebody stands for, as given to the Place: `read`, `lock`. Of a name or the path of a node. Pure. */
+/** What someone stands for, as given to the Place: `read`, `lock`. Of a name or the path of a node. Pure. */
 export function kindOf(node: string): string | undefined {
   return placeName.exec(node.slice(node.lastIndexOf('/') + 1))?.[2]
 }
 
-/** Those who stand in the line now, in order; nobody if the line is absent. `watch` hears of everyone who comes or goes. */
+/** Those who stand in the line now, in order; no one if the line is absent. `watch` hears of everyone who comes or goes. */
 export async function readLine(session: ZooKeeperSession, path: string, options: ReadOptions = {}): Promise<string[]> {
-  try {
-    return inOrder((await session.children(path, options)).names)
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return []
-    throw thrown
-  }
+  return inOrder((await ignoring(session.children(path, options), 'no-node'))?.names ?? [])
 }
 
 export interface PlaceOptions {
@@ -56,8 +52,8 @@ export interface Own {
  * "Leader Election"; the random prefix is Curator's "protection".
  *
  * A create whose answer was lost may have been done. So each place has a random prefix, and from the first doubt on it asks
- * the tree before it acts: sync, which comes behind whatever is under way, then list, then look for the prefix. Thus it
- * neither stands in line twice nor leaves a node behind, which would block everybody until its session ends.
+ * the tree before it acts: sync, which comes after whatever is under way, then list, then look for the prefix. Thus it
+ * neither stands in line twice nor leaves a node, which would block everyone until its session ends.
  */
 export class Place {
   readonly generation: number
@@ -73,7 +69,7 @@ export class Place {
     this.#session = session
     this.#options = options
     this.generation = options.generation
-    this.#prefix = `${Buffer.from(session.random.bytes(8)).toString('hex')}-${options.kind}-`
+    this.#prefix = `${randomHex(session.random)}-${options.kind}-`
   }
 
   /** Resolves with the node: as known, as found, or created. Rejects as calls do; then it may be tried again. */
@@ -133,17 +129,10 @@ export class Place {
     const call = { generation: this.generation }
     try {
       const names = this.#inDoubt ? await this.#found(call) : this.#own === undefined ? [] : [this.#own.name]
-      for (const name of names) await this.#delete(name, call)
+      for (const name of names)
+        await ignoring(this.#session.delete(`${this.#options.path}/${name}`, 'any', call), 'no-node')
     } catch (thrown) {
       if (!isCode(thrown, 'session-lost', 'closed')) throw thrown
-    }
-  }
-
-  async #delete(name: string, call: CallOptions): Promise<void> {
-    try {
-      await this.#session.delete(`${this.#options.path}/${name}`, 'any', call)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
     }
   }
 }

@@ -1,15 +1,16 @@
-import { ZooKeeperError } from '../session/errors.ts'
-import { assertGiven, is } from '../session/given.ts'
-import { within } from '../calls/within.ts'
+import { onAbort } from '@catchment/runtime'
+import { ZooKeeperError } from '../session/contract/errors.ts'
+import { assertGiven, is } from '../session/contract/given.ts'
+import { within } from '../attempts/within.ts'
 import type { Acquisition } from './acquisition.ts'
 import { releaseWithin, type Hold } from './hold.ts'
-import { sharedDeadline } from '../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../session/session.ts'
+import { sharedDeadline } from '../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../session/contract/session.ts'
 
 export interface AcquireOptions extends Pick<CallOptions, 'signal' | 'timeoutMs'> {
   /**
    * Who acquires, among those who share this object: a task, a request. The same owner gets what it holds again, counted,
-   * and gives it back as often. Without one each acquisition stands in line like everybody.
+   * and gives it back as often. Without one each acquisition stands in line like everyone.
    */
   readonly owner?: string
 }
@@ -138,14 +139,5 @@ export class Owners {
       release: (options) => releaseWithin(this.#session, name, release, options),
       [Symbol.asyncDispose]: () => releaseWithin(this.#session, name, release),
     }
-  }
-}
-
-/** Tells once, at once if it has aborted. Returns unsubscribe: a signal that lives long keeps its listeners as long. */
-function onAbort(signal: AbortSignal, listener: () => void): () => void {
-  if (signal.aborted) listener()
-  else signal.addEventListener('abort', listener, { once: true })
-  return () => {
-    signal.removeEventListener('abort', listener)
   }
 }

@@ -1,21 +1,22 @@
-// The session as its users have it: turns their calls into requests, and what the keeper and the server tell into events.
+// The session as its users have it: turns their calls into requests, and what the keeper and the server report into events.
 // How it lives over connections stands in keeper.ts, how calls wait in calls.ts, who listens to what in watches.ts.
 
 import { asError, type Clock, type Random } from '@catchment/runtime'
-import { Calls, type CallHooks } from './calls.ts'
-import { isCode, sessionClosed, ZooKeeperError } from './errors.ts'
-import { assertCallOptions, assertGiven, assertReadOptions, is, rightLimits } from './given.ts'
-import { Keeper } from './keeper.ts'
-import type * as nodes from './nodes.ts'
-import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './nodes.ts'
-import { credentialsRule, wholeOptions, type WholeOptions } from './options.ts'
-import { authenticate, requestBytesMax, Requests, whoAmI, type Request } from './requests.ts'
-import { parseServers } from './servers.ts'
-import type * as face from './session.ts'
-import type { CallOptions, CreateOptions, Credentials, ReadOptions, ZooKeeperSession } from './session.ts'
+import type { Identity } from '@catchment/zookeeper-wire'
+import { Calls, type CallHooks } from './calls/calls.ts'
+import { isCode, sessionClosed, ignoring, ZooKeeperError } from './contract/errors.ts'
+import { assertCallOptions, assertGiven, assertReadOptions, is, rightLimits } from './contract/given.ts'
+import { Keeper } from './connection/keeper.ts'
+import type * as nodes from './contract/nodes.ts'
+import type { Acl, Created, CreateMode, Operation, ReadOperation, Stat, Version } from './contract/nodes.ts'
+import { credentialsRule, wholeOptions, type WholeOptions } from './contract/options.ts'
+import { authenticate, requestBytesMax, Requests, whoAmI, type Request } from './requests/requests.ts'
+import { parseServers } from './connection/servers.ts'
+import type * as face from './contract/session.ts'
+import type { CallOptions, CreateOptions, Credentials, ReadOptions, ZooKeeperSession } from './contract/session.ts'
 import * as trees from './trees.ts'
-import { Watching } from './watching.ts'
-import type { Connection } from './zookeeper.ts'
+import { Watching } from './watches/watching.ts'
+import type { Connection } from './connection/zookeeper.ts'
 
 interface End {
   readonly code: 'closed' | 'auth-failed'
@@ -68,7 +69,7 @@ class LiveSession implements ZooKeeperSession {
         this.#prepare(connection)
       },
       onConnected: (connection, again) => {
-        if (again) this.#watching.tellMissed()
+        if (again) this.#watching.notifyMissed()
         this.#calls.attach(connection)
       },
       onDisconnected: () => {
@@ -127,7 +128,7 @@ class LiveSession implements ZooKeeperSession {
     await this.#connected(timeoutMs)
     while (this.#credentials.size > 0)
       try {
-        await this.sync('/', { timeoutMs: endMs - this.clock.monotonicMs() }) // its answer comes behind theirs
+        await this.sync('/', { timeoutMs: endMs - this.clock.monotonicMs() }) // its answer comes after theirs
         return
       } catch (thrown) {
         if (this.#end !== undefined) throw this.#refused('open a session')
@@ -152,21 +153,11 @@ class LiveSession implements ZooKeeperSession {
     })
   }
 
-  create(
-    path: string,
-    data: Uint8Array,
-    mode: CreateMode = 'persistent',
-    options: CreateOptions = {},
-  ): Promise<string> {
+  create(path: string, data: Uint8Array, mode?: CreateMode, options: CreateOptions = {}): Promise<string> {
     return this.#call(() => this.#requests.create(path, data, mode, options), options)
   }
 
-  createWithStat(
-    path: string,
-    data: Uint8Array,
-    mode: CreateMode = 'persistent',
-    options: CreateOptions = {},
-  ): Promise<Created> {
+  createWithStat(path: string, data: Uint8Array, mode?: CreateMode, options: CreateOptions = {}): Promise<Created> {
     return this.#call(() => this.#requests.createWithStat(path, data, mode, options), options)
   }
 
@@ -182,13 +173,11 @@ class LiveSession implements ZooKeeperSession {
     return this.#call(() => this.#requests.delete(path, version), options)
   }
 
-  async exists(path: string, options?: ReadOptions): Promise<Stat | undefined> {
-    try {
-      return await this.#read('exist', path, () => this.#requests.exists(path), options)
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return undefined
-      throw thrown
-    }
+  exists(path: string, options?: ReadOptions): Promise<Stat | undefined> {
+    return ignoring(
+      this.#read('exist', path, () => this.#requests.exists(path), options),
+      'no-node',
+    )
   }
 
   children(path: string, options?: ReadOptions): Promise<{ names: string[]; stat: Stat }> {
@@ -271,7 +260,7 @@ class LiveSession implements ZooKeeperSession {
     )
   }
 
-  whoAmI(options?: CallOptions): Promise<nodes.Identity[]> {
+  whoAmI(options?: CallOptions): Promise<Identity[]> {
     return this.#call(whoAmI, options)
   }
 
@@ -348,16 +337,12 @@ class LiveSession implements ZooKeeperSession {
     const requests = new Requests('')
     return {
       clock: this.clock,
-      exists: async (path, options) => {
-        try {
-          return await this.#call(() => requests.exists(path), options)
-        } catch (thrown) {
-          if (isCode(thrown, 'no-node')) return undefined
-          throw thrown
-        }
-      },
-      create: (path, data, mode = 'persistent', options = {}) =>
-        this.#call(() => requests.create(path, data, mode, options), options),
+      exists: (path, options) =>
+        ignoring(
+          this.#call(() => requests.exists(path), options),
+          'no-node',
+        ),
+      create: (path, data, mode, options = {}) => this.#call(() => requests.create(path, data, mode, options), options),
     }
   }
 }

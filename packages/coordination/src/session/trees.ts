@@ -1,10 +1,10 @@
 // Operations on more than one node, made of single ones.
 
 import { asError } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from './errors.ts'
-import { assertCallOptions, assertPath } from './given.ts'
-import type { CallOptions, ZooKeeperSession } from './session.ts'
-import { sharedDeadline } from './shared-deadline.ts'
+import { isCode, ignoring, withOutcome, ZooKeeperError } from './contract/errors.ts'
+import { assertCallOptions, assertPath } from './contract/given.ts'
+import type { CallOptions, ZooKeeperSession } from './contract/session.ts'
+import { sharedDeadline } from './calls/shared-deadline.ts'
 
 type Making = Pick<ZooKeeperSession, 'clock' | 'create' | 'exists'>
 type Deleting = Pick<ZooKeeperSession, 'clock' | 'children' | 'delete'>
@@ -24,11 +24,7 @@ export async function ensurePath(session: Making, path: string, options: CallOpt
   for (let above = path; above !== '' && (await session.exists(above, left)) === undefined; above = parentOf(above))
     missing.push(above)
   for (const absent of missing.toReversed())
-    try {
-      await session.create(absent, new Uint8Array(), 'persistent', left)
-    } catch (thrown) {
-      if (!isCode(thrown, 'node-exists')) throw thrown
-    }
+    await ignoring(session.create(absent, new Uint8Array(), 'persistent', left), 'node-exists')
 }
 
 /** Deletes `path` and what is below it, from the leaves. One that fails when something may be gone is `unknown`. */
@@ -56,8 +52,7 @@ export async function deleteTree(session: Deleting, path: string, options: CallO
     await deleteAll(deleting, path, sharedDeadline(session, options))
   } catch (thrown) {
     if (!gone.some || !(thrown instanceof ZooKeeperError)) throw thrown
-    const { code, message } = thrown
-    throw new ZooKeeperError(code, message, { outcome: 'unknown', cause: thrown })
+    throw withOutcome(thrown, 'unknown')
   }
 }
 

@@ -4,11 +4,10 @@ import {
   followMembers,
   followValue,
   joinElection,
-  joinHotStandby,
-  joinPartitioner,
   observeLeader,
   openSession,
 } from '../../src/index.ts'
+import { joinHotStandby, joinPartitioner } from '../../src/recipes.ts'
 import { inWorld, Told } from '../world/world.ts'
 
 test.concurrent(

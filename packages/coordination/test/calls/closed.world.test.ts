@@ -1,24 +1,26 @@
 import { expect, test } from '@jest/globals'
 import {
-  barrier,
   configuration,
-  doubleBarrier,
   exclusiveLock,
   fifoQueue,
-  joinColdStandby,
   joinElection,
-  joinHotStandby,
   joinMembership,
-  joinPartitioner,
   joinPeriodicTask,
   every,
+  type CallOptions,
+} from '../../src/index.ts'
+import {
+  barrier,
+  doubleBarrier,
+  joinColdStandby,
+  joinHotStandby,
+  joinPartitioner,
   resizeSemaphore,
   semaphore,
   sequentialIds,
   sharedCounter,
   sharedLock,
-  type CallOptions,
-} from '../../src/index.ts'
+} from '../../src/recipes.ts'
 import { bytes, ending, inWorld, stretchedMs } from '../world/world.ts'
 
 const nothing = (): void => undefined

@@ -1,16 +1,8 @@
 import { expect, test } from '@jest/globals'
 import { sleep } from '@catchment/runtime'
-import {
-  announceService,
-  barrier,
-  configuration,
-  fifoQueue,
-  listServices,
-  resolveService,
-  sequentialIds,
-  sharedCounter,
-} from '../../src/index.ts'
-import { within } from '../../src/calls/within.ts'
+import { announceService, configuration, fifoQueue, listServices, resolveService } from '../../src/index.ts'
+import { barrier, sequentialIds, sharedCounter } from '../../src/recipes.ts'
+import { within } from '../../src/attempts/within.ts'
 import { bytes, ending, inWorld, stretchedMs } from '../world/world.ts'
 
 /** Each request takes this long, so that a second one begins in time and a third does not. */

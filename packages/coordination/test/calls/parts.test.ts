@@ -2,20 +2,19 @@ import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { realRandom, sleep } from '@catchment/runtime'
 import { FakeClock } from '@catchment/testing'
-import { untilAnswered } from '../../src/calls/until-answered.ts'
-import { untilWritten } from '../../src/calls/until-written.ts'
+import { untilAnswered } from '../../src/attempts/until-answered.ts'
+import { untilWritten } from '../../src/attempts/until-written.ts'
 import { Following } from '../../src/following/following.ts'
 import { releaseWithin } from '../../src/line/hold.ts'
-import { serverError, ZooKeeperError } from '../../src/session/errors.ts'
-import { Fifo } from '../../src/session/fifo.ts'
-import { Frames } from '../../src/session/frames.ts'
-import { Lease } from '../../src/session/lease.ts'
-import { wholeOptions } from '../../src/session/options.ts'
-import { parseServers } from '../../src/session/servers.ts'
-import type { CallOptions, SessionLog, SessionState, WatchListener } from '../../src/session/session.ts'
-import { States, transitions } from '../../src/session/states.ts'
-import { tell } from '../../src/session/tell.ts'
-import { Watches } from '../../src/session/watches.ts'
+import { serverError, ZooKeeperError } from '../../src/session/contract/errors.ts'
+import { Fifo } from '../../src/session/calls/fifo.ts'
+import { Lease } from '../../src/session/connection/lease.ts'
+import { wholeOptions } from '../../src/session/contract/options.ts'
+import { parseServers } from '../../src/session/connection/servers.ts'
+import type { CallOptions, SessionLog, SessionState, WatchListener } from '../../src/session/contract/session.ts'
+import { States, transitions } from '../../src/session/connection/states.ts'
+import { notify } from '../../src/session/contract/notify.ts'
+import { Watches } from '../../src/session/watches/watches.ts'
 import { ending } from '../world/ending.ts'
 
 describe('Lease', () => {
@@ -52,35 +51,6 @@ describe('Lease', () => {
   })
 })
 
-describe('Frames', () => {
-  test('cuts packets out of bytes that arrive in any pieces', () => {
-    const pieces = fc.array(fc.nat(40), { maxLength: 60 })
-    fc.assert(
-      fc.property(fc.array(fc.uint8Array({ maxLength: 50 })), pieces, (payloads, lengths) => {
-        const packets = payloads.map((payload) => {
-          const packet = Buffer.alloc(4 + payload.length)
-          packet.writeInt32BE(payload.length)
-          packet.set(payload, 4)
-          return packet
-        })
-        let rest = Buffer.concat(packets)
-        const frames = new Frames(100)
-        const found: Buffer[] = []
-        for (const length of [...lengths, rest.length]) {
-          found.push(...frames.push(rest.subarray(0, length)))
-          rest = rest.subarray(length)
-        }
-        expect(found).toEqual(packets)
-      }),
-    )
-  })
-
-  test('refuses a length that no server sends', () => {
-    expect(() => new Frames(100).push(Buffer.from('HTTP'))).toThrow(RangeError)
-    expect(() => new Frames(100).push(Buffer.alloc(4, 0xff))).toThrow(RangeError)
-  })
-})
-
 test('States: exactly the transitions of the table, and a listener that throws stops no other', () => {
   const all: readonly SessionState[] = ['connected', 'suspended', 'lost', 'closed']
   const ways: Readonly<Record<SessionState, readonly SessionState[]>> = {
@@ -112,11 +82,11 @@ test('tell: what a callback throws, at once or in a promise, is logged and goes 
   const logged: string[] = []
   const log: SessionLog = (message, { error }) => logged.push(`${message}: ${String(error)}`)
   const told: string[] = []
-  tell(log, 'a good one', (one: string, other: string) => told.push(one, other), 'a', 'b')
-  tell(log, 'a bad one', () => {
+  notify(log, 'a good one', (one: string, other: string) => told.push(one, other), 'a', 'b')
+  notify(log, 'a bad one', () => {
     throw new Error('at once')
   })
-  tell(log, 'an async one', (one: string) => Promise.reject(new Error(one)), 'later')
+  notify(log, 'an async one', (one: string) => Promise.reject(new Error(one)), 'later')
   const states = new States(log)
   const listener = (): unknown => Promise.reject(new Error('from a listener'))
   states.listen(listener)

@@ -1,7 +1,10 @@
 import { expect, test } from '@jest/globals'
-import * as coordination from '../../src/index.ts'
+import * as main from '../../src/index.ts'
+import * as recipes from '../../src/recipes.ts'
 import { bytes, ending, inWorld } from '../world/world.ts'
 import { bytesRule, called, path, pathRule, run, versionRule, type Row } from './called.ts'
+
+const coordination = { ...main, ...recipes }
 
 const calls: readonly Row[] = [
   ['get', ['p'], `get p: ${pathRule}, not "p"; correct it`],

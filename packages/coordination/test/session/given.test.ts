@@ -1,7 +1,10 @@
 import { describe, expect, test } from '@jest/globals'
-import * as coordination from '../../src/index.ts'
+import * as main from '../../src/index.ts'
+import * as recipes from '../../src/recipes.ts'
 import { bytes } from '../world/world.ts'
 import { belowRoot, bytesRule, called, nameRule, path, pathRule, run, type Row } from './called.ts'
+
+const coordination = { ...main, ...recipes }
 
 // Arguments that no compiler has seen. None of these reaches a server: what is handed on as a session can do nothing.
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { realClock, realRandom } from '@catchment/runtime'
 import { openSession } from '../../src/session/live-session.ts'
-import type { SessionOptions } from '../../src/session/session.ts'
+import type { SessionOptions } from '../../src/session/contract/session.ts'
 
 describe('openSession and close', () => {
   const options = { sessionTimeoutMs: 1_000, clock: realClock, random: realRandom }

@@ -1,8 +1,8 @@
 // What servers are shown of who we are, and when, told by a server that follows a script.
 
 import { expect, test } from '@jest/globals'
-import type { Credentials, SessionState } from '../../src/session/session.ts'
-import { opcode } from '../../src/session/wire-numbers.ts'
+import type { Credentials, SessionState } from '../../src/session/contract/session.ts'
+import { opcode } from '@catchment/zookeeper-wire'
 import { scripted, type Asked } from '../world/scripted-server.ts'
 import { bytes, ending, Told } from '../world/world.ts'
 

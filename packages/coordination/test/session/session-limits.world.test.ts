@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { full } from '@catchment/testing'
-import type { CallOptions, WatchEvent, ZooKeeperSession } from '../../src/session/session.ts'
+import type { CallOptions, WatchEvent, ZooKeeperSession } from '../../src/session/contract/session.ts'
 import { bytes, ending, inWorld, Told, stretchedMs } from '../world/world.ts'
 
 // One after the other: they wait for the processor, not for time.

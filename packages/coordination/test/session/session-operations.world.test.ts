@@ -1,8 +1,8 @@
 import { expect, test } from '@jest/globals'
-import { creatorAcl, digestAcl, openAcl, readOnlyAcl } from '../../src/session/acls.ts'
-import type { Operation, ReadOperation, Stat } from '../../src/session/nodes.ts'
-import type { WatchEvent } from '../../src/session/session.ts'
-import { ZooKeeperError } from '../../src/session/errors.ts'
+import { creatorAcl, digestAcl, openAcl, readOnlyAcl } from '../../src/session/contract/acls.ts'
+import type { Operation, ReadOperation, Stat } from '../../src/session/contract/nodes.ts'
+import type { WatchEvent } from '../../src/session/contract/session.ts'
+import { ZooKeeperError } from '../../src/session/contract/errors.ts'
 import { bytes, ending, inWorld, text, Told } from '../world/world.ts'
 
 test.concurrent(

@@ -8,7 +8,7 @@ import { startServer, type ZookeeperServer } from '@catchment/embedded-zookeeper
 import { realClock, realRandom } from '@catchment/runtime'
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals'
 import { openSession } from '../../src/session/live-session.ts'
-import type { SessionOptions } from '../../src/session/session.ts'
+import type { SessionOptions } from '../../src/session/contract/session.ts'
 
 const ciphers = 'PSK-AES256-GCM-SHA384'
 const versions = { minVersion: 'TLSv1.2', maxVersion: 'TLSv1.2' } as const

@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import type { WatchEvent } from '../../src/session/session.ts'
+import type { WatchEvent } from '../../src/session/contract/session.ts'
 import { followChildren } from '../../src/following/follow-children.ts'
 import { followValue } from '../../src/following/follow-value.ts'
 import { bytes, ending, inWorld, text, Told } from '../world/world.ts'

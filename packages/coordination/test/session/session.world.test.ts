@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { realRandom, sleep } from '@catchment/runtime'
 import { openSession } from '../../src/session/live-session.ts'
-import type { WatchEvent } from '../../src/session/session.ts'
+import type { WatchEvent } from '../../src/session/contract/session.ts'
 import { bytes, ending, inRealWorld, inWorld, text, Told, stretchedMs } from '../world/world.ts'
 
 describe('operations', () => {

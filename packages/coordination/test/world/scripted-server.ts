@@ -1,8 +1,7 @@
 import { realRandom, type Clock } from '@catchment/runtime'
-import { Frames } from '../../src/session/frames.ts'
-import { JuteWriter } from '../../src/session/jute.ts'
+import { JuteWriter, PacketReader } from '@catchment/zookeeper-wire'
 import { openSession } from '../../src/session/live-session.ts'
-import type { SessionOptions, ZooKeeperSession } from '../../src/session/session.ts'
+import type { SessionOptions, ZooKeeperSession } from '../../src/session/contract/session.ts'
 import { MemoryNet } from './memory-net.ts'
 import type { Listener, Net, NetSocket } from './net.ts'
 
@@ -59,14 +58,14 @@ export class ScriptedServer {
 
   #accept(socket: NetSocket): void {
     this.#sockets.add(socket)
-    const frames = new Frames(2 << 20)
+    const packets = new PacketReader(2 << 20)
     const asked: number[] = []
     this.connections.push(asked)
     let greeted = false
     socket.on('close', () => this.#sockets.delete(socket)).on('error', () => undefined)
     socket.on('data', (bytes: Buffer) => {
       if (this.deaf) return
-      for (const packet of frames.push(bytes)) {
+      for (const packet of packets.take(bytes)) {
         if (greeted) this.#request(socket, packet, asked)
         else this.#greet(socket, packet)
         greeted = true

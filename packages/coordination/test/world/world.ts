@@ -1,8 +1,8 @@
 import { realRandom, type Clock } from '@catchment/runtime'
 import { eventually, patienceMs } from '@catchment/testing'
-import { opcode } from '../../../embedded-zookeeper/src/wire.ts'
+import { opcode } from '@catchment/zookeeper-wire'
 import { RawClient, type Handshake } from '../../../embedded-zookeeper/test/raw-client.ts'
-import { untilAnswered } from '../../src/calls/until-answered.ts'
+import { untilAnswered } from '../../src/attempts/until-answered.ts'
 import { openSession } from '../../src/session/live-session.ts'
 import type {
   CallOptions,
@@ -10,7 +10,7 @@ import type {
   SessionOptions,
   SessionState,
   ZooKeeperSession,
-} from '../../src/session/session.ts'
+} from '../../src/session/contract/session.ts'
 import { realNet, type Net } from './net.ts'
 import { Proxy } from './proxy.ts'
 import { ownServers, serverKind, sharedPorts, stretchedMs, type Servers } from './servers.ts'

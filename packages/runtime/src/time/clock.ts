@@ -1,8 +1,6 @@
 // Time is an argument. Decisions take `now`; shells take a Clock, so that a test can hold time still and a simulation
 // can run an hour in a second. This is the one file that holds the real timers.
 
-import { asError } from '../errors.ts'
-
 /** A pending call; cancelling one that has run, or twice, does nothing. */
 export interface Timer {
   cancel(): void
@@ -41,23 +39,4 @@ export const realClock: Clock = {
       },
     }
   },
-}
-
-/** Resolves after `delayMs`; rejects with the signal's reason as soon as it aborts. */
-export function sleep(clock: Clock, delayMs: number, signal?: AbortSignal): Promise<void> {
-  return new Promise((resolve, reject) => {
-    if (signal?.aborted === true) {
-      reject(asError(signal.reason))
-      return
-    }
-    const timer = clock.after(delayMs, () => {
-      signal?.removeEventListener('abort', abort)
-      resolve()
-    })
-    const abort = (): void => {
-      timer.cancel()
-      reject(asError(signal?.reason))
-    }
-    signal?.addEventListener('abort', abort, { once: true })
-  })
 }

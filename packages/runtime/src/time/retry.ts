@@ -1,5 +1,6 @@
 import { asError } from '../errors.ts'
-import { sleep, type Clock } from './clock.ts'
+import type { Clock } from './clock.ts'
+import { sleep } from './waiting.ts'
 import type { Random } from '../random.ts'
 
 /** A retry policy is a value: a generator of delays in milliseconds. When it ends, the retrying ends. */

@@ -1,14 +1,8 @@
+import { onAbort } from '../time/waiting.ts'
+
 /** Resolves when `signal` aborts, at once where it has. */
 export function waitForAbort(signal: AbortSignal): Promise<void> {
   return new Promise((resolve) => {
-    if (signal.aborted) resolve()
-    else
-      signal.addEventListener(
-        'abort',
-        () => {
-          resolve()
-        },
-        { once: true },
-      )
+    onAbort(signal, resolve)
   })
 }

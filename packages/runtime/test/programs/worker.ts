@@ -3,7 +3,8 @@
 import { CatchmentError } from '../../src/errors.ts'
 import { defineCommand, runSingleCommand } from '../../src/program/command-line.ts'
 import { choiceSetting, numberSetting, toggleSetting } from '../../src/program/settings.ts'
-import { realClock, sleep } from '../../src/time/clock.ts'
+import { realClock } from '../../src/time/clock.ts'
+import { sleep } from '../../src/time/waiting.ts'
 
 const deeds = ['end', 'fail', 'blame-operator', 'use-wrongly', 'wait', 'wait-and-throw', 'stubborn', 'print'] as const
 

@@ -1,4 +1,4 @@
-import { barrier } from '@catchment/coordination'
+import { barrier } from '@catchment/coordination/recipes'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 

@@ -1,4 +1,4 @@
-import { doubleBarrier, type Round } from '@catchment/coordination'
+import { doubleBarrier, type Round } from '@catchment/coordination/recipes'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 

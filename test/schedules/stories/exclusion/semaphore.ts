@@ -1,4 +1,5 @@
-import { resizeSemaphore, semaphore, type Hold, type Semaphore } from '@catchment/coordination'
+import type { Hold } from '@catchment/coordination'
+import { resizeSemaphore, semaphore, type Semaphore } from '@catchment/coordination/recipes'
 import { Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from '../../world/member.ts'
 import type { Story, StoryWorld } from '../story.ts'

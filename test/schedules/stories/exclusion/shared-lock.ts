@@ -1,4 +1,5 @@
-import { sharedLock, type Hold, type SharedLock, type SharedLockSide } from '@catchment/coordination'
+import type { Hold } from '@catchment/coordination'
+import { sharedLock, type SharedLock, type SharedLockSide } from '@catchment/coordination/recipes'
 import { FencedResource, Holders, nothingIsLeft } from './holders.ts'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'

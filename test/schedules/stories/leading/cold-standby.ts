@@ -1,4 +1,4 @@
-import { joinColdStandby, type RunningTask, type TaskEnd } from '@catchment/coordination'
+import { joinColdStandby, type RunningTask, type TaskEnd } from '@catchment/coordination/recipes'
 import { FencedResource } from '../exclusion/holders.ts'
 import type { Member } from '../../world/member.ts'
 import type { Story, StoryWorld } from '../story.ts'

@@ -1,4 +1,5 @@
-import { joinHotStandby, ZooKeeperError, type Active } from '@catchment/coordination'
+import { ZooKeeperError } from '@catchment/coordination'
+import { joinHotStandby, type Active } from '@catchment/coordination/recipes'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 

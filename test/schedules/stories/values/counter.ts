@@ -1,4 +1,5 @@
-import { sequentialIds, sharedCounter, ZooKeeperError } from '@catchment/coordination'
+import { ZooKeeperError } from '@catchment/coordination'
+import { sequentialIds, sharedCounter } from '@catchment/coordination/recipes'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 

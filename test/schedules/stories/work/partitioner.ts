@@ -1,4 +1,4 @@
-import { joinPartitioner, type OwnedItem, type Partitioner } from '@catchment/coordination'
+import { joinPartitioner, type OwnedItem, type Partitioner } from '@catchment/coordination/recipes'
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 

@@ -1,10 +1,5 @@
-import {
-  fifoQueue,
-  priorityQueue,
-  ZooKeeperError,
-  type QueuedItem,
-  type ZooKeeperSession,
-} from '@catchment/coordination'
+import { fifoQueue, ZooKeeperError, type QueuedItem, type ZooKeeperSession } from '@catchment/coordination'
+import { priorityQueue } from '@catchment/coordination/recipes'
 import { sleep } from '@catchment/runtime'
 import type { Member } from '../../world/member.ts'
 import { Items, type Item } from './queue-items.ts'

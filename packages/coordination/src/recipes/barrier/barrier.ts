@@ -1,8 +1,8 @@
-import { isCode } from '../../session/errors.ts'
-import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
+import { ignoring } from '../../session/contract/errors.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/contract/given.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
 import { followUntil } from '../../following/follow-until.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface BarrierOptions {
   /** The node that is the barrier: while it exists, it is set. Its parents are made if they are missing. */
@@ -46,7 +46,7 @@ export function barrier(session: ZooKeeperSession, options: BarrierOptions): Bar
     },
     async remove(call) {
       assertCallOptions(`remove barrier ${path}`, call)
-      await untilAnswered(session, remove, call)
+      await untilAnswered(session, (each) => ignoring(session.delete(path, 'any', each), 'no-node'), call)
     },
     async wait(call) {
       let waitingAt: string | undefined
@@ -69,13 +69,5 @@ export function barrier(session: ZooKeeperSession, options: BarrierOptions): Bar
   async function create(call: CallOptions): Promise<void> {
     await session.sync(path, call) // our server may not know yet that it was removed
     await session.ensurePath(path, call)
-  }
-
-  async function remove(call: CallOptions): Promise<void> {
-    try {
-      await session.delete(path, 'any', call)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
   }
 }

@@ -1,13 +1,15 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import { afterLostAnswer } from '../../calls/until-answered.ts'
+import { ignoring, isCode, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/contract/given.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import { afterLostAnswer } from '../../attempts/until-answered.ts'
+import { within } from '../../attempts/within.ts'
 import { followUntil } from '../../following/follow-until.ts'
-import { NodeHold, tokenOf } from '../../line/hold.ts'
-import { Place, readLine } from '../../line/line.ts'
-import { encodeRoster, readRoster, type Roster } from './roster.ts'
+import { Acquisition, type Sight } from '../../line/acquisition.ts'
+import type { NodeHold } from '../../line/hold.ts'
+import { readLine } from '../../line/line.ts'
+import { emptyRoster, encodeRoster, readRoster, type Roster } from './roster.ts'
 import type { Turn } from '../../following/following.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** All of a round are checked in the one transaction that opens it, which has to fit into a request. */
 const sizeMax = 1_000
@@ -50,10 +52,10 @@ export interface Round {
  * A barrier at the beginning and at the end of a computation in rounds. Source: ZooKeeper recipes, "Double Barriers"; in
  * place of its node `ready`, which says nothing about whose round it is, the node of the recipe holds a roster.
  *
- * Protocol: whoever enters creates an ephemeral sequential node below `path`. The first of those who wait opens the round
- * as soon as nobody of the last roster is there any more and `size` wait: one transaction writes the next roster at the
- * version that was read and checks that each of its `size` nodes exists. Whoever finds itself in the roster is in. Leaving
- * deletes the own node and waits until no name of the roster is left. Names are never used again, so that whoever enters
+ * Protocol: each member that enters creates an ephemeral sequential node below `path`. The first of those who wait opens the round
+ * as soon as no one of the last roster is there any more and `size` wait: one transaction writes the next roster at the
+ * version that was read and checks that each of its `size` nodes exists. A member that finds itself in the roster is in. Leaving
+ * deletes its own node and waits until no name of the roster is left. Names are never used again, so that one that enters
  * for the next round while others still leave is no part of theirs.
  *
  * Who wakes: the first in line at every coming and going; another when the one before it goes, or its own
@@ -63,97 +65,73 @@ export interface Round {
  * another's; who dies later counts as left. A lost answer of the transaction that opens is read from the roster.
  * Deadlines: enter() that gives up withdraws in the background; if a round opened with it at that very instant, it has left
  * that round for the others. leave() that gives up has left.
- * Suspended: it waits. Session lost while entering: it stands anew, at the end; while in the round: `signal` aborts and
+ * Suspended: it waits. Session lost while entering: it stands again, at the end; while in the round: `signal` aborts and
  * leave() rejects.
  *
  * Throws `bad-arguments`.
  */
 export function doubleBarrier(session: ZooKeeperSession, options: DoubleBarrierOptions): DoubleBarrier {
   assertGiven('make double barrier', { session, options }, { options: optionRules })
-  return { enter: (call) => new Entry(session, options).enter(call) }
+  return { enter: (call) => enter(session, options, call) }
 }
 
-class Entry {
-  readonly #session: ZooKeeperSession
-  readonly #options: DoubleBarrierOptions
-  #place: Place | undefined
-
-  constructor(session: ZooKeeperSession, options: DoubleBarrierOptions) {
-    this.#session = session
-    this.#options = options
-  }
-
-  async enter(call?: CallOptions): Promise<Round> {
-    const { path } = this.#options
-    let round: MemberOfRound | undefined
-    try {
-      return await followUntil(
-        this.#session,
-        { name: `enter ${path}`, path, turn: async (turn) => (round = await this.#stand(turn)) },
-        call,
-      )
-    } catch (thrown) {
-      void (round?.withdraw() ?? this.#place?.leave())
-      throw thrown
-    }
-  }
-
-  async #stand(turn: Turn): Promise<MemberOfRound | undefined> {
-    const { path } = this.#options
-    const { generation } = turn
+async function enter(session: ZooKeeperSession, options: DoubleBarrierOptions, call?: CallOptions): Promise<Round> {
+  const { path, id } = options
+  const name = `enter ${path}`
+  assertCallOptions(name, call)
+  let roster: Roster | undefined
+  const look = async (own: string, turn: Turn): Promise<Sight> => {
     for (;;) {
-      const place = this.#placeIn(generation)
-      const { name: own } = await place.enter(turn)
-      const roster = await readRoster(this.#session, path, turn)
-      const admitted = roster.members.includes(own)
-      const stat = await this.#session.exists(`${path}/${own}`, turn)
-      if (stat === undefined) this.#place = undefined
-      else if (admitted) {
-        const held = { node: `${path}/${own}`, generation, token: tokenOf(stat), leave: () => place.leave() }
-        return new MemberOfRound(this.#session, new NodeHold(this.#session, held), { path, generation, ...roster })
-      } else if (await this.#waits(own, roster, turn)) return undefined
+      roster = await readRoster(session, path, turn)
+      if (roster.members.includes(own)) return (await isThere(own, turn)) ? 'holds' : 'absent'
+      const sight = await lookAtLine(session, options, { own, roster, turn })
+      if (sight !== 'again') return sight
     }
   }
-
-  /** Whether there is nothing to do but to wait for a watch. */
-  async #waits(own: string, roster: Roster, turn: Turn): Promise<boolean> {
-    const { path, size } = this.#options
-    const { signal, generation } = turn
-    const last = new Set(roster.members)
-    const line = await readLine(this.#session, path, { signal, generation })
-    const waiting = line.filter((name) => !last.has(name))
-    const before = waiting[waiting.indexOf(own) - 1]
-    if (before !== undefined) return (await this.#session.exists(`${path}/${before}`, turn)) !== undefined
-    const all = await readLine(this.#session, path, turn)
-    const next = all.filter((name) => !last.has(name)).slice(0, size)
-    if (all.some((name) => last.has(name)) || next.length < size) return true
-    await this.#open({ version: roster.version, number: roster.number + 1, members: next }, turn)
-    return false
+  const isThere = async (own: string, { signal, generation }: Turn): Promise<boolean> =>
+    (await session.exists(`${path}/${own}`, { signal, generation })) !== undefined
+  const acquisition = new Acquisition(session, { path, kind: 'member', id, look })
+  try {
+    const hold = await within(session, acquisition.hold, { name, outcome: 'not-done' }, call)
+    return new MemberOfRound(session, hold, { path, ...(roster ?? emptyRoster) })
+  } catch (thrown) {
+    const left = acquisition.giveUp()
+    if (!isCode(thrown, 'timeout', 'aborted')) await left
+    throw thrown
   }
+}
 
-  async #open(roster: Roster, { signal, generation }: Turn): Promise<void> {
-    const { path } = this.#options
-    const { version, members } = roster
-    const present = members.map((name) => ({ op: 'check', path: `${path}/${name}`, version: 'any' }) as const)
-    const write = { op: 'set', path, data: encodeRoster(roster), version } as const
-    try {
-      await this.#session.multi([write, ...present], { signal, generation })
-    } catch (thrown) {
-      if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown // someone was faster, or has gone: look again
-    }
-  }
-
-  #placeIn(generation: number): Place {
-    if (this.#place?.generation === generation) return this.#place
-    const { path, id } = this.#options
-    this.#place = new Place(this.#session, { path, kind: 'member', data: Buffer.from(id), generation })
-    return this.#place
-  }
+/** Of one who waits for the next round: opens it, or waits for a watch. `again`: the line is not what it was, look again. */
+async function lookAtLine(
+  session: ZooKeeperSession,
+  { path, size }: DoubleBarrierOptions,
+  { own, roster, turn }: { readonly own: string; readonly roster: Roster; readonly turn: Turn },
+): Promise<'absent' | 'waits' | 'again'> {
+  const { signal, generation } = turn
+  const last = new Set(roster.members)
+  const line = await readLine(session, path, { signal, generation })
+  const waiting = line.filter((name) => !last.has(name))
+  const place = waiting.indexOf(own)
+  if (place < 0) return 'absent'
+  const before = waiting[place - 1]
+  if (before !== undefined) return (await session.exists(`${path}/${before}`, turn)) === undefined ? 'again' : 'waits'
+  const all = await readLine(session, path, turn)
+  const next = all.filter((name) => !last.has(name)).slice(0, size)
+  if (all.some((name) => last.has(name)) || next.length < size) return 'waits'
+  const data = encodeRoster({ number: roster.number + 1, members: next })
+  const opening = session.multi(
+    [
+      { op: 'set', path, data, version: roster.version },
+      ...next.map((name) => ({ op: 'check', path: `${path}/${name}`, version: 'any' }) as const),
+    ],
+    { signal, generation },
+  )
+  await ignoring(opening, 'bad-version', 'no-node') // someone was faster, or has gone: look again
+  return 'again'
 }
 
 interface RoundOptions {
   readonly path: string
-  readonly generation: number
   readonly number: number
   readonly members: readonly string[]
 }
@@ -176,7 +154,8 @@ class MemberOfRound implements Round {
   }
 
   async leave(call: CallOptions = {}): Promise<void> {
-    const { path, generation } = this.#options
+    const { path } = this.#options
+    const { generation } = this.#hold
     const name = `leave round ${this.number} of ${path}`
     assertCallOptions(name, call)
     this.signal.throwIfAborted()
@@ -188,10 +167,6 @@ class MemberOfRound implements Round {
     await afterLostAnswer(() =>
       followUntil(this.#session, { name, path, turn: (turn) => this.#othersLeft(turn) }, left),
     )
-  }
-
-  withdraw(): Promise<void> {
-    return this.#hold.release()
   }
 
   async #othersLeft(turn: Turn): Promise<true | undefined> {

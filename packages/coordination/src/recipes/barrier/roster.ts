@@ -1,7 +1,7 @@
 import { asError } from '@catchment/runtime'
-import { ZooKeeperError } from '../../session/errors.ts'
+import { ZooKeeperError } from '../../session/contract/errors.ts'
 import type { Turn } from '../../following/following.ts'
-import type { ZooKeeperSession } from '../../session/session.ts'
+import type { ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** Who makes up a round of a double barrier: the data of its node, `{"round":3,"members":["9f0c…-member-0000000007"]}`. */
 export interface Roster {
@@ -12,14 +12,17 @@ export interface Roster {
   readonly version: number
 }
 
-export function encodeRoster({ number, members }: Roster): Uint8Array {
+/** Before the first round. */
+export const emptyRoster = { number: 0, members: [] } as const
+
+export function encodeRoster({ number, members }: Omit<Roster, 'version'>): Uint8Array {
   return Buffer.from(JSON.stringify({ round: number, members }))
 }
 
 /** Reads it and watches for the next one. Rejects with `bad-arguments` where the node holds something else. */
 export async function readRoster(session: ZooKeeperSession, path: string, turn: Turn): Promise<Roster> {
   const { data, stat } = await session.get(path, turn)
-  if (data.length === 0) return { number: 0, members: [], version: stat.version }
+  if (data.length === 0) return { ...emptyRoster, version: stat.version }
   try {
     const parsed: unknown = JSON.parse(data.toString())
     if (typeof parsed !== 'object' || parsed === null) throw new TypeError('it is no object')

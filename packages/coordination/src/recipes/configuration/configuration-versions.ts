@@ -1,10 +1,11 @@
 // What a configuration is in the tree: its versions, and the one transaction that adds one.
 
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
-import type { Operation } from '../../session/nodes.ts'
-import type { CallOptions, WatchListener, ZooKeeperSession } from '../../session/session.ts'
+import { randomHex } from '../../attempts/random-hex.ts'
+import { isCode, ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import { afterLostAnswer, untilAnswered } from '../../attempts/until-answered.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { CallOptions, WatchListener, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface Published {
   readonly version: number
@@ -22,60 +23,144 @@ const valueBytesMax = 500_000
 interface Publication {
   /** For errors: "publish /colour". */
   readonly attempt: string
-  readonly path: string
-  readonly id: string
   readonly json: string
-  readonly historyMax: number
   readonly expectedVersion: number | undefined
 }
 
-/** What is there; where that is not what is expected, our server may be behind: then once more, after a sync. */
-async function readExpected(
-  session: ZooKeeperSession,
-  { path, expectedVersion }: Publication,
-  call: CallOptions,
-): ReturnType<typeof readKept> {
-  const read = await readKept(session, path, call)
-  if (expectedVersion === undefined || expectedVersion === read.version) return read
-  await untilAnswered(session, (each) => session.sync(path, each), call)
-  return readKept(session, path, call)
+export interface VersionsOptions {
+  readonly path: string
+  readonly id: string
+  readonly historyMax: number
 }
 
-/** Resolves with the new version; undefined if another was faster, where no version was expected. */
-export async function publishAt(
-  session: ZooKeeperSession,
-  publication: Publication,
-  call: CallOptions,
-): Promise<number | undefined> {
-  const { attempt, path, id, json, historyMax, expectedVersion } = publication
-  const { version, kept } = await readExpected(session, publication, call)
-  if (expectedVersion !== undefined && expectedVersion !== version)
-    throw new ZooKeeperError(
-      'bad-version',
-      `${attempt}: version ${version} is current, not ${expectedVersion}; read it and decide again`,
-      { currentVersion: version },
-    )
-  const token = Buffer.from(session.random.bytes(8)).toString('hex')
-  const next = nodeOf(path, version + 1)
-  const operations: Operation[] = [
-    { op: 'set', path, data: Buffer.from(json), version },
-    { op: 'create', path: next, data: Buffer.from(`${token} ${id}\n${json}`) },
-    ...kept
-      .filter((one) => one <= version + 1 - historyMax)
-      .map((one) => ({ op: 'delete', path: nodeOf(path, one), version: 'any' }) as const),
-  ]
-  try {
-    await untilAnswered(session, (each) => session.multi(operations, each), call)
-    return version + 1
-  } catch (thrown) {
-    if (isCode(thrown, 'too-large')) throw tooLarge(publication, thrown)
-    if (!isCode(thrown, 'bad-version', 'node-exists', 'no-node')) throw thrown
-    if (thrown.code === 'node-exists') throw refused(publication, version + 1, thrown)
-    if (thrown.outcome === 'not-done') return undefined
-    const found = await afterLostAnswer(() => tokenAt(session, next, call))
-    if (found === undefined) throw thrown
-    return found === token ? version + 1 : undefined
+/** The versions of one configuration. */
+export class ConfigurationVersions {
+  readonly #session: ZooKeeperSession
+  readonly #options: VersionsOptions
+
+  constructor(session: ZooKeeperSession, options: VersionsOptions) {
+    this.#session = session
+    this.#options = options
   }
+
+  /** Resolves with the new version; undefined if another was faster, where no version was expected. */
+  async publish(publication: Publication, call: CallOptions): Promise<number | undefined> {
+    const session = this.#session
+    const { path, id, historyMax } = this.#options
+    const { attempt, json, expectedVersion } = publication
+    const { version, kept } = await this.#readExpected(expectedVersion, call)
+    if (expectedVersion !== undefined && expectedVersion !== version)
+      throw new ZooKeeperError(
+        'bad-version',
+        `${attempt}: version ${version} is current, not ${expectedVersion}; read it and decide again`,
+        { currentVersion: version },
+      )
+    const token = randomHex(session.random)
+    const next = this.#nodeOf(version + 1)
+    const old = kept.filter((one) => one <= version + 1 - historyMax)
+    const operations: Operation[] = [
+      { op: 'set', path, data: Buffer.from(json), version },
+      { op: 'create', path: next, data: Buffer.from(`${token} ${id}\n${json}`) },
+      ...old.map((one) => ({ op: 'delete', path: this.#nodeOf(one), version: 'any' }) as const),
+    ]
+    try {
+      await untilAnswered(session, (each) => session.multi(operations, each), call)
+      return version + 1
+    } catch (thrown) {
+      if (isCode(thrown, 'too-large')) throw tooLarge(publication, thrown)
+      if (!isCode(thrown, 'bad-version', 'node-exists', 'no-node')) throw thrown
+      if (thrown.code === 'node-exists') throw refused(attempt, path, version + 1, thrown)
+      if (thrown.outcome === 'not-done') return undefined
+      const found = await afterLostAnswer(() => this.#tokenAt(next, call))
+      if (found === undefined) throw thrown
+      return found === token ? version + 1 : undefined
+    }
+  }
+
+  /**
+   * The current one, and a watch on what will be. Again when it fell out of the history between the two reads; what is in none
+   * was written into the node by hand.
+   */
+  async current(call: CallOptions, watch?: WatchListener): Promise<Published | undefined> {
+    let before: number | undefined
+    for (;;) {
+      const stat = await this.#session.exists(this.#options.path, watch === undefined ? call : { ...call, watch })
+      if (stat === undefined) return undefined
+      const { version } = stat
+      const kept = version > 0 ? await ignoring(this.read(version, call), 'no-node') : undefined
+      if (kept !== undefined) return kept
+      if (version === 0 || version === before) {
+        const byHand = await this.#byHand(call)
+        if (byHand?.version === version) return byHand.text === '' ? undefined : byHand
+      }
+      before = version
+    }
+  }
+
+  async read(version: number, call: CallOptions): Promise<Published> {
+    const { data, stat } = await this.#session.get(this.#nodeOf(version), call)
+    const end = data.indexOf('\n')
+    const [, by = ''] = /^[0-9a-f]{16} (.*)$/.exec(data.toString('utf8', 0, Math.max(end, 0))) ?? []
+    return { version, by, atMs: stat.ctimeMs, json: () => JSON.parse(data.toString('utf8', end + 1)) as unknown }
+  }
+
+  /** Those that are kept, newest first. */
+  async history(call: CallOptions): Promise<Published[]> {
+    const { kept } = await this.#readKept(call)
+    const read = kept.toReversed().map((version) =>
+      ignoring(
+        untilAnswered(this.#session, (each) => this.read(version, each), call),
+        'no-node', // fell out of it meanwhile
+      ),
+    )
+    return (await Promise.all(read)).filter((one) => one !== undefined)
+  }
+
+  /** What is there; where that is not what is expected, our server may be late: then once more, after a sync. */
+  async #readExpected(expected: number | undefined, call: CallOptions): Promise<KeptVersions> {
+    const read = await this.#readKept(call)
+    if (expected === undefined || expected === read.version) return read
+    await untilAnswered(this.#session, (each) => this.#session.sync(this.#options.path, each), call)
+    return this.#readKept(call)
+  }
+
+  /** Makes what is missing. */
+  async #readKept(call: CallOptions): Promise<KeptVersions> {
+    const session = this.#session
+    const { path } = this.#options
+    const versions = `${path}/versions`
+    for (;;) {
+      const found = await untilAnswered(session, (each) => getOrUndefined(session, path, each), call)
+      const listing = untilAnswered(session, (each) => session.children(versions, each), call)
+      const listed = await ignoring(listing, 'no-node')
+      if (found !== undefined && listed !== undefined)
+        return { version: found.stat.version, kept: listed.names.map(Number).sort((one, other) => one - other) }
+      await untilAnswered(session, (each) => session.ensurePath(versions, each), call)
+    }
+  }
+
+  /** Who published at `node`; undefined if it is not kept any more. */
+  async #tokenAt(node: string, call: CallOptions): Promise<string | undefined> {
+    const found = await untilAnswered(this.#session, (each) => getOrUndefined(this.#session, node, each), call)
+    return found?.data.toString('latin1', 0, found.data.indexOf(' '))
+  }
+
+  async #byHand(call: CallOptions): Promise<(Published & { readonly text: string }) | undefined> {
+    const found = await getOrUndefined(this.#session, this.#options.path, call)
+    if (found === undefined) return undefined
+    const { version, mtimeMs } = found.stat
+    const text = found.data.toString()
+    return { version, by: '', atMs: mtimeMs, text, json: () => JSON.parse(text) as unknown }
+  }
+
+  #nodeOf(version: number): string {
+    return `${this.#options.path}/versions/${String(version).padStart(10, '0')}`
+  }
+}
+
+interface KeptVersions {
+  readonly version: number
+  readonly kept: readonly number[]
 }
 
 /** Where it is not for the value, it is for what falls out of the history, or for a long id. */
@@ -87,104 +172,11 @@ function tooLarge({ attempt, json }: Publication, cause: ZooKeeperError): ZooKee
   return new ZooKeeperError('too-large', `${attempt}: ${rule}; publish a reference to it`, { cause })
 }
 
-/** The version of `path` was right, so nobody published that one: somebody else wrote there. */
-function refused({ attempt, path }: Publication, version: number, cause: ZooKeeperError): ZooKeeperError {
+/** The version of `path` was right, so no one published that one: someone else wrote there. */
+function refused(attempt: string, path: string, version: number, cause: ZooKeeperError): ZooKeeperError {
   return new ZooKeeperError(
     'refused',
-    `${attempt}: version ${version} exists before it was published; somebody wrote below ${path}/versions: remove it`,
+    `${attempt}: version ${version} exists before it was published; someone wrote below ${path}/versions: remove it`,
     { cause },
   )
-}
-
-/** Who published at `node`; undefined if it is not kept any more. */
-async function tokenAt(session: ZooKeeperSession, node: string, call: CallOptions): Promise<string | undefined> {
-  const found = await untilAnswered(session, (each) => getOrUndefined(session, node, each), call)
-  return found?.data.toString('latin1', 0, found.data.indexOf(' '))
-}
-
-/** Makes what is missing. */
-async function readKept(
-  session: ZooKeeperSession,
-  path: string,
-  call: CallOptions,
-): Promise<{ readonly version: number; readonly kept: readonly number[] }> {
-  for (;;) {
-    try {
-      const { stat } = await untilAnswered(session, (each) => session.get(path, each), call)
-      const { names } = await untilAnswered(session, (each) => session.children(`${path}/versions`, each), call)
-      return { version: stat.version, kept: names.map(Number).sort((one, other) => one - other) }
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
-    await untilAnswered(session, (each) => session.ensurePath(`${path}/versions`, each), call)
-  }
-}
-
-/**
- * The current one, and a watch on what will be. Again when it fell out of the history between the two reads; what is in none
- * was written into the node by hand.
- */
-export async function readCurrent(
-  session: ZooKeeperSession,
-  path: string,
-  call: CallOptions,
-  watch?: WatchListener,
-): Promise<Published | undefined> {
-  let before: number | undefined
-  for (;;) {
-    const stat = await session.exists(path, watch === undefined ? call : { ...call, watch })
-    if (stat === undefined) return undefined
-    const { version } = stat
-    try {
-      if (version > 0) return await readVersion(session, path, version, call)
-    } catch (thrown) {
-      if (!isCode(thrown, 'no-node')) throw thrown
-    }
-    if (version === 0 || version === before) {
-      const byHand = await readByHand(session, path, call)
-      if (byHand?.version === version) return byHand.text === '' ? undefined : byHand
-    }
-    before = version
-  }
-}
-
-async function readByHand(
-  session: ZooKeeperSession,
-  path: string,
-  call: CallOptions,
-): Promise<(Published & { readonly text: string }) | undefined> {
-  const found = await getOrUndefined(session, path, call)
-  if (found === undefined) return undefined
-  const { version, mtimeMs } = found.stat
-  const text = found.data.toString()
-  return { version, by: '', atMs: mtimeMs, text, json: () => JSON.parse(text) as unknown }
-}
-
-export async function readVersion(
-  session: ZooKeeperSession,
-  path: string,
-  version: number,
-  call: CallOptions,
-): Promise<Published> {
-  const { data, stat } = await session.get(nodeOf(path, version), call)
-  const end = data.indexOf('\n')
-  const [, by = ''] = /^[0-9a-f]{16} (.*)$/.exec(data.toString('utf8', 0, Math.max(end, 0))) ?? []
-  return { version, by, atMs: stat.ctimeMs, json: () => JSON.parse(data.toString('utf8', end + 1)) as unknown }
-}
-
-export async function readHistory(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Published[]> {
-  const { kept } = await readKept(session, path, call)
-  const read = kept.toReversed().map(async (version) => {
-    try {
-      return [await untilAnswered(session, (each) => readVersion(session, path, version, each), call)]
-    } catch (thrown) {
-      if (isCode(thrown, 'no-node')) return [] // fell out of it meanwhile
-      throw thrown
-    }
-  })
-  return (await Promise.all(read)).flat()
-}
-
-function nodeOf(path: string, version: number): string {
-  return `${path}/versions/${String(version).padStart(10, '0')}`
 }

@@ -1,13 +1,13 @@
 import { asError } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, callOptions, callRules, is } from '../../session/given.ts'
-import { tell } from '../../session/tell.ts'
-import { publishAt, readCurrent, readHistory, readVersion, type Published } from './configuration-versions.ts'
-import { Following } from '../../following/following.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
-import { untilWritten } from '../../calls/until-written.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, callRules, is } from '../../session/contract/given.ts'
+import { ConfigurationVersions, type Published } from './configuration-versions.ts'
+import { notify } from '../../session/contract/notify.ts'
+import { followLatest } from '../../following/follow-latest.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
+import { untilWritten } from '../../attempts/until-written.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 const historyMaxDefault = 10
 
@@ -81,17 +81,17 @@ export interface Configuration<T> {
  * A value that all shall know, with versions, history and a way back.
  *
  * Protocol, below `path`: `versions/<version>`, ten digits, is what was published: who and, on lines of their own, the JSON.
- * Which one is current says the version of `path` itself, whose data is that JSON, for people. JSON that somebody writes
+ * Which one is current says the version of `path` itself, whose data is that JSON, for people. JSON that someone writes
  * there by hand is the next version, without a place in the history. Publishing is one transaction: `path` is set at the version that
  * was read, the next version created, and those that fall out of the history deleted. Followers watch `path` alone.
  *
  * Guarantees: versions grow by one with each publication, without gaps, and the history holds exactly what was published,
  * by whom and when (by the server's clock). A publication happens once, its answer lost or not: then its token in the history
- * tells. Outcome `unknown` are only: an end by deadline, signal or close() while it was under way, and a lost answer with more
+ * shows it. Outcome `unknown` are only: an end by deadline, signal or close() while it was under way, and a lost answer with more
  * than `historyMax` publications of others since. Followers see versions grow, the latest at least; some may be skipped.
- * What does not parse is refused with `bad-arguments` by this publisher; published by another, it is told to `onInvalid`.
+ * What does not parse is refused with `bad-arguments` by this publisher; published by another, it is reported to `onInvalid`.
  *
- * Suspended or lost: followers keep the last good value and are told that it is stale; calls go on when connected again,
+ * Suspended or lost: followers keep the last good value and are notified that it is stale; calls go on when connected again,
  * without limit unless `timeoutMs` is given. A value of more than about 500 kB as JSON is refused with `too-large`.
  *
  * Throws `bad-arguments`.
@@ -101,6 +101,7 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
   const { path, id } = options
   const parse = (json: unknown): T => options.parse(json)
   const historyMax = options.historyMax ?? historyMaxDefault
+  const versions = new ConfigurationVersions(session, { path, id, historyMax })
 
   async function publish(value: unknown, publishing: PublishOptions = {}): Promise<number> {
     const attempt = `publish ${path}`
@@ -111,15 +112,15 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
   async function write(attempt: string, value: unknown, publishing: PublishOptions): Promise<number> {
     const { expectedVersion, ...call } = publishing
     const json = checkedJson(attempt, value, parse)
-    const publication = { attempt, path, id, json, historyMax, expectedVersion }
-    return await untilWritten(session, attempt, (left) => publishAt(session, publication, left), call)
+    const publication = { attempt, json, expectedVersion }
+    return await untilWritten(session, attempt, (left) => versions.publish(publication, left), call)
   }
 
   async function current(call: CallOptions = {}): Promise<Published | undefined> {
     assertGiven(`read configuration ${path}`, { options: call }, { options: callOptions })
     const read = async (each: CallOptions): Promise<Published | undefined> => {
       await session.sync(path, each)
-      return await readCurrent(session, path, each)
+      return await versions.current(each)
     }
     return await untilAnswered(session, read, call)
   }
@@ -137,18 +138,22 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
       const rules = { version: is.wholeNumber(1), options: publishOptions }
       assertGiven(`roll back ${path}`, { version, options: publishing }, rules)
       const left = sharedDeadline(session, publishing)
-      const kept = await readKept(session, path, version, left)
+      const kept = await ignoring(versions.read(version, left), 'no-node')
+      if (kept === undefined) {
+        const why = `roll back ${path}: version ${version} is not kept; history() has those that are`
+        throw new ZooKeeperError('no-node', why)
+      }
       const attempt = `roll back ${path} to version ${version}`
       const value = valueOf(attempt, kept, (json) => json)
       return await write(attempt, value, left)
     },
     history: async (call = {}) => {
       assertGiven(`read the history of ${path}`, { options: call }, { options: callOptions })
-      return await readHistory(session, path, sharedDeadline(session, call))
+      return await versions.history(sharedDeadline(session, call))
     },
     follow: (following) => {
       assertGiven(`follow configuration ${path}`, { options: following }, { options: followRules })
-      return followConfiguration(session, options, following)
+      return followConfiguration(session, options, versions, following)
     },
   }
 }
@@ -156,59 +161,37 @@ export function configuration<T>(session: ZooKeeperSession, options: Configurati
 function followConfiguration<T>(
   session: ZooKeeperSession,
   options: ConfigurationOptions<T>,
+  versions: ConfigurationVersions,
   follow: FollowConfigurationOptions<T>,
 ): FollowedConfiguration<T> {
   const { path } = options
-  const name = `a follower of configuration ${path}`
-  let delivered: string | undefined
   let current: { readonly value: T; readonly version: number } | undefined
-  const following = new Following<Published | undefined>(session, {
-    name: `configuration ${path}`,
-    path,
-    onStale: (stale) => follow.onStale?.(stale),
-    turn: ({ watch, signal, generation }) => readCurrent(session, path, { signal, generation }, watch),
-    deliver: (published) => {
-      const version = published?.version ?? 0
-      // By time too: servers that lost their data count anew.
-      const found = published === undefined ? 'none' : `${version} ${published.atMs}`
-      if (found === delivered) return
-      delivered = found
-      if (published === undefined) {
-        tell(session.log, name, follow.onValue.bind(follow), undefined, 0)
-        return
-      }
-      try {
+  const callback = `a follower of configuration ${path}`
+  const deliver = (published: Published | undefined): void => {
+    const version = published?.version ?? 0
+    try {
+      if (published !== undefined)
         current = { value: noPromise(`follow configuration ${path}`, options.parse(published.json())), version }
-      } catch (thrown) {
-        tell(session.log, name, (error) => follow.onInvalid?.(error, version), asError(thrown))
-        return
-      }
-      tell(session.log, name, follow.onValue.bind(follow), current.value, version)
-    },
+      notify(session.log, callback, follow.onValue.bind(follow), published && current?.value, version)
+    } catch (thrown) {
+      notify(session.log, callback, (error) => follow.onInvalid?.(error, version), asError(thrown))
+    }
+  }
+  const followed = followLatest<Published | undefined>(session, {
+    ...{ name: `configuration ${path}`, path, options: follow },
+    turn: ({ watch, signal, generation }) => versions.current({ signal, generation }, watch),
+    // By time too: servers that lost their data count from the start again.
+    keyOf: (published) => published && `${published.version} ${published.atMs}`,
+    onChange: deliver,
   })
   return {
     get current() {
       return current
     },
     get stale() {
-      return following.stale
+      return followed.stale
     },
-    close: () => following.close(),
-  }
-}
-
-async function readKept(
-  session: ZooKeeperSession,
-  path: string,
-  version: number,
-  call: CallOptions,
-): Promise<Published> {
-  try {
-    return await readVersion(session, path, version, call)
-  } catch (thrown) {
-    if (!isCode(thrown, 'no-node')) throw thrown
-    const why = `roll back ${path}: version ${version} is not kept; history() has those that are`
-    throw new ZooKeeperError('no-node', why, { cause: thrown })
+    close: () => followed.close(),
   }
 }
 
@@ -250,7 +233,7 @@ function jsonOf(attempt: string, value: unknown): string {
   }
 }
 
-/** What `parse` has returned. A Promise would check nothing, and nobody would hear of its rejection. */
+/** What `parse` has returned. A Promise would check nothing, and no one would hear of its rejection. */
 function noPromise<T>(attempt: string, value: T): T {
   if (typeof value !== 'object' || value === null || !('then' in value) || typeof value.then !== 'function')
     return value

@@ -1,10 +1,13 @@
-import { assertGiven, is } from '../../session/given.ts'
-import { ZooKeeperError } from '../../session/errors.ts'
-import { tell } from '../../session/tell.ts'
-import { Following, type Turn } from '../../following/following.ts'
-import { releaseWithin, tokenOf } from '../../line/hold.ts'
-import { Place, readLine } from '../../line/line.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { asError, sleep, waitForAbort } from '@catchment/runtime'
+import { assertGiven, is } from '../../session/contract/given.ts'
+import { isCode, ZooKeeperError } from '../../session/contract/errors.ts'
+import { notify } from '../../session/contract/notify.ts'
+import { Acquisition, decideExclusive, lookAhead } from '../../line/acquisition.ts'
+import { releaseWithin, type NodeHold } from '../../line/hold.ts'
+import { Backoff } from '../../session/connection/backoff.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
+
+const standBackoff = { baseMs: 50, maxMs: 2_000 }
 
 export interface ElectionOptions {
   /** The persistent node of the election; made if it is missing. */
@@ -49,8 +52,9 @@ export interface Election {
 /**
  * Stands in an election. Source: ZooKeeper recipes, "Leader Election".
  *
- * Protocol: a place in a line of ephemeral sequential nodes (line.ts); the first leads. Everyone else watches the node
- * before its own and no other, so one death wakes one candidate. The leader watches its own node.
+ * Protocol: an exclusive lock (exclusive-lock.ts) that is acquired again after each loss: a place in a line of ephemeral
+ * sequential nodes, of which the first leads. Everyone else watches the node before its own and its own, so one death wakes
+ * one candidate. The leader watches its own node.
  *
  * States: candidate → elected → deposed (= candidate) → … → resigned. `onElected` and `onDeposed` alternate.
  * Suspended: deposed at once, within the state change; elected again, with the same token, when it is connected in the same
@@ -58,8 +62,8 @@ export interface Election {
  * the same.
  *
  * Guarantee: two never lead at one instant, unless others delete nodes or the servers end sessions before their time, news
- * of which takes time to arrive. Nobody is elected upon what was read before the session was interrupted, before it
- * resigned, or by a node of an earlier session (as CURATOR-620, 652, 653 and 696 tell).
+ * of which takes time to arrive. No one is elected upon what was read before the session was interrupted, before it
+ * resigned, or by a node of an earlier session (as CURATOR-620, 652, 653 and 696 report).
  *
  * Throws `bad-arguments`.
  */
@@ -71,23 +75,17 @@ export function joinElection(session: ZooKeeperSession, options: ElectionOptions
 class Candidacy implements Election {
   readonly #session: ZooKeeperSession
   readonly #options: ElectionOptions
-  readonly #following: Following<void>
-  readonly #unsubscribe: () => void
-  #place: Place | undefined
+  readonly #stop = new AbortController()
+  readonly #ended: Promise<void>
+  #acquisition: Acquisition
   #elected: { readonly token: bigint; readonly node: string; readonly term: AbortController } | undefined
   #resigned: Promise<void> | undefined
 
   constructor(session: ZooKeeperSession, options: ElectionOptions) {
     this.#session = session
     this.#options = options
-    this.#unsubscribe = session.onState((state) => {
-      if (state !== 'connected') this.#depose()
-    })
-    this.#following = new Following<void>(session, {
-      name: `election ${options.path}`,
-      path: options.path,
-      turn: (turn) => this.#stand(turn),
-    })
+    this.#acquisition = this.#stand()
+    this.#ended = this.#live()
   }
 
   get leading(): boolean {
@@ -108,47 +106,58 @@ class Candidacy implements Election {
   }
 
   async #resign(): Promise<void> {
-    this.#unsubscribe()
-    this.#depose()
-    await this.#following.close()
-    await this.#place?.leave()
+    this.#stop.abort()
+    await this.#acquisition.giveUp()
+    await this.#ended
   }
 
-  async #stand(turn: Turn): Promise<void> {
-    const { path } = this.#options
-    const { signal, generation } = turn
+  #stand(): Acquisition {
+    const { path, id } = this.#options
+    return new Acquisition(this.#session, {
+      path,
+      kind: 'candidate',
+      id,
+      look: lookAhead(this.#session, path, decideExclusive),
+    })
+  }
+
+  /** Stands, leads, and stands again at the end of the line, until it resigns or the session is closed. */
+  async #live(): Promise<void> {
+    const { clock, random, log } = this.#session
+    const { signal } = this.#stop
+    const backoff = new Backoff(random, standBackoff)
     for (;;) {
-      const { name: own } = await this.#placeIn(generation).enter(turn)
-      const line = await readLine(this.#session, path, { signal, generation })
-      const place = line.indexOf(own)
-      const watched = line[Math.max(0, place - 1)]
-      if (place < 0 || watched === undefined) {
-        this.#depose()
-        this.#place = undefined
-        continue
+      try {
+        await this.#lead(await this.#acquisition.hold)
+        backoff.reset()
+      } catch (thrown) {
+        if (signal.aborted || isCode(thrown, 'closed')) return
+        log(`election ${this.#options.path} failed, again soon`, { error: asError(thrown) })
+        await sleep(clock, backoff.nextMs(), signal).catch(() => undefined)
       }
-      const node = `${path}/${watched}`
-      const stat = await this.#session.exists(node, turn)
-      if (stat === undefined) continue
-      if (place > 0) this.#depose()
-      else if (!signal.aborted && this.#session.state === 'connected') this.#elect(tokenOf(stat), node)
-      return
+      await this.#acquisition.giveUp()
+      if (signal.aborted || this.#session.state === 'closed') return
+      this.#acquisition = this.#stand()
     }
   }
 
-  #placeIn(generation: number): Place {
-    if (this.#place?.generation === generation) return this.#place
-    const { path, id } = this.#options
-    this.#place = new Place(this.#session, { path, kind: 'candidate', data: Buffer.from(id), generation })
-    return this.#place
+  /** As long as the hold can be true; elected while it is. */
+  async #lead(hold: NodeHold): Promise<void> {
+    const look = (): void => {
+      if (hold.held) this.#elect(hold)
+      else this.#depose()
+    }
+    hold.onChange(look)
+    look()
+    await waitForAbort(hold.signal)
   }
 
-  #elect(token: bigint, node: string): void {
+  #elect({ token, node }: NodeHold): void {
     if (this.#elected !== undefined) return
     const term = new AbortController()
     this.#elected = { token, node, term }
     const onElected = this.#options.onElected.bind(this.#options)
-    tell(this.#session.log, `onElected of ${this.#options.path}`, onElected, token, term.signal)
+    notify(this.#session.log, `onElected of ${this.#options.path}`, onElected, token, term.signal)
   }
 
   #depose(): void {
@@ -156,6 +165,6 @@ class Candidacy implements Election {
     const { term } = this.#elected
     this.#elected = undefined
     term.abort(new ZooKeeperError('aborted', `lead ${this.#options.path}: deposed`))
-    tell(this.#session.log, `onDeposed of ${this.#options.path}`, this.#options.onDeposed.bind(this.#options))
+    notify(this.#session.log, `onDeposed of ${this.#options.path}`, this.#options.onDeposed.bind(this.#options))
   }
 }

@@ -1,9 +1,9 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
+import { ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
 import type { Turn } from '../../following/following.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** What leases are counted by: nine digits. */
 export const leasesRule = is.wholeNumber(1, 999_999_999)
@@ -37,19 +37,13 @@ export function agreedLeases(
       if (text !== '' || expected === undefined) {
         const leases = parse(text)
         if (!agreed && expected !== undefined && leases !== expected)
-          throw refused(`has ${leases} leases, this contender was told ${expected}; agree, or resizeSemaphore()`)
+          throw refused(`has ${leases} leases, this contender was given ${expected}; agree, or resizeSemaphore()`)
         agreed = true
         return { leases, version }
       }
-      await propose(expected, version, turn)
-    }
-  }
-
-  async function propose(leases: number, version: number, { signal, generation }: Turn): Promise<void> {
-    try {
-      await session.set(path, Buffer.from(String(leases)), version, { signal, generation })
-    } catch (thrown) {
-      if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
+      const { signal, generation } = turn
+      const proposal = session.set(path, Buffer.from(String(expected)), version, { signal, generation })
+      await ignoring(proposal, 'bad-version', 'no-node')
     }
   }
 

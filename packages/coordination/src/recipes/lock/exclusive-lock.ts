@@ -1,10 +1,9 @@
-import { assertGiven, is } from '../../session/given.ts'
-import { Acquisition, lookAhead, type Decision } from '../../line/acquisition.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
+import { Acquisition, decideExclusive, lookAhead } from '../../line/acquisition.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
-import { Owners, type AcquireOptions } from '../../line/owners.ts'
-import { working } from '../../line/working.ts'
-import type { Hold } from '../../line/hold.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { Owners } from '../../line/owners.ts'
+import { acquirable, type Acquirable } from '../../line/acquiring.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface ExclusiveLockOptions {
   /** The persistent node of the lock; made if it is missing. */
@@ -16,16 +15,7 @@ export interface ExclusiveLockOptions {
 /** Of both kinds of lock. */
 export const lockOptionRules = is.options<ExclusiveLockOptions>({ path: is.pathBelowRoot, id: is.text })
 
-export interface ExclusiveLock {
-  /**
-   * Waits for its turn, without limit unless `timeoutMs` or `signal` is given. Rejects with `timeout`, `aborted` or
-   * `closed`, and with errors that do not pass (`no-auth`, …).
-   */
-  acquire(options?: AcquireOptions): Promise<Hold>
-  /** Undefined when another holds it or is before us; then nothing of ours is left in the line. Waits for servers only. */
-  tryAcquire(options?: AcquireOptions): Promise<Hold | undefined>
-  /** Acquires, hands the hold to `work`, releases whatever happens, and ends as `work` did. */
-  run<T>(work: (hold: Hold) => Promise<T>, options?: AcquireOptions): Promise<T>
+export interface ExclusiveLock extends Acquirable {
   /** Who stands in line, in order; the first holds. */
   contenders(options?: CallOptions): Promise<Contender[]>
 }
@@ -38,9 +28,9 @@ export interface ExclusiveLock {
  * the one before it alone, and watches that node and its own: one departure wakes one contender. Who holds watches its own.
  *
  * States of an acquisition: waiting → held ⇄ in doubt → over (hold.ts). Suspended: waits on; `held` is false until the same
- * session is connected again and the node was seen. Lost while waiting: stands anew, at the end. Lost while held: over.
+ * session is connected again and the node was seen. Lost while waiting: stands again, at the end. Lost while held: over.
  *
- * Guarantees: no two are `held` at the same instant, if nobody else deletes nodes or ends sessions of holders, news of which
+ * Guarantees: no two are `held` at the same instant, if no one else deletes nodes or ends sessions of holders, news of which
  * takes time to arrive. Tokens grow strictly from holder to holder, always: what is written to refuses lower ones. Fair:
  * turns come in the order of arrival. Nothing that was created, or may have been, stays in the line.
  *
@@ -53,20 +43,9 @@ export function exclusiveLock(session: ZooKeeperSession, options: ExclusiveLockO
   const { path, id } = options
   const look = lookAhead(session, path, decideExclusive)
   const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lock', id, look }))
-  const acquire = (call: AcquireOptions = {}): Promise<Hold> => owners.acquire(`acquire ${path}`, call)
   return {
-    acquire,
-    tryAcquire: (call = {}) => owners.tryAcquire(`try to acquire ${path}`, call),
-    run: (work, call) => working(session, () => acquire(call), work),
+    ...acquirable(session, owners, path),
     contenders: (call) =>
       listContenders(session, path, ({ name, line }) => decideExclusive(line, name) === 'holds', call),
   }
-}
-
-/** The first in line holds; everyone else waits for the one before it. Pure. */
-export function decideExclusive(line: readonly string[], own: string): Decision {
-  const place = line.indexOf(own)
-  if (place < 0) return 'absent'
-  const before = line[place - 1]
-  return before === undefined ? 'holds' : { waitsFor: before }
 }

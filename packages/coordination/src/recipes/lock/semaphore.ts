@@ -1,15 +1,14 @@
-import { isCode } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { ignoring } from '../../session/contract/errors.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
 import { Acquisition, type Sight } from '../../line/acquisition.ts'
 import { agreedLeases, leasesRule } from './agreed-leases.ts'
 import { listContenders, type Contender } from '../../line/contenders.ts'
 import { readLine } from '../../line/line.ts'
 import { Owners, type AcquireOptions } from '../../line/owners.ts'
-import { working } from '../../line/working.ts'
-import type { Hold } from '../../line/hold.ts'
+import { acquirable, type Acquirable } from '../../line/acquiring.ts'
 import type { Turn } from '../../following/following.ts'
-import type { Operation } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface SemaphoreOptions {
   /** The persistent node of the semaphore; made if it is missing. Its data is the number of leases. */
@@ -29,16 +28,8 @@ const optionRules = is.options<SemaphoreOptions>({
 /** Limits of a wait. Leases are not counted by owner: each is one. */
 export type LeaseOptions = Omit<AcquireOptions, 'owner'>
 
-export interface Semaphore {
-  /**
-   * Waits for a lease, without limit unless `timeoutMs` or `signal` is given. Rejects with `timeout`, `aborted` or `closed`,
-   * with errors that do not pass (`no-auth`, …), and with `refused` when the tree has another number of leases, or none.
-   */
-  acquire(options?: LeaseOptions): Promise<Hold>
-  /** Undefined when all leases are taken; then nothing of ours is left in the line. Waits for servers only. */
-  tryAcquire(options?: LeaseOptions): Promise<Hold | undefined>
-  /** Acquires, hands the hold to `work`, releases whatever happens, and ends as `work` did. */
-  run<T>(work: (hold: Hold) => Promise<T>, options?: LeaseOptions): Promise<T>
+/** As Acquirable; rejects with `refused` too, when the tree has another number of leases, or none. */
+export interface Semaphore extends Acquirable<LeaseOptions> {
   /** Who stands in line, in order; the holders first. */
   contenders(options?: CallOptions): Promise<Contender[]>
 }
@@ -48,7 +39,7 @@ export interface Semaphore {
  * the number in the tree is that of Curator's InterProcessSemaphoreV2 with a SharedCount.
  *
  * Protocol: everyone stands in a line of ephemeral sequential nodes below `path` (line.ts), and holds when fewer than
- * `leases` are before it. Whoever begins to hold writes its own node once more, in one transaction with
+ * `leases` are before it. A contender that begins to hold writes its own node once more, in one transaction with
  * a check of the number: a version above 0 says "I hold".
  * No herd: the first that waits watches the names in line; every other one watches the node before it, which goes, or is
  * written when it holds, and then this one is the first that waits. So the end of a lease wakes two: the first, which holds
@@ -56,12 +47,12 @@ export interface Semaphore {
  *
  * The number: the first that comes with `leases` writes it; who comes later with another one is refused. An operator
  * changes it with resizeSemaphore(), which wakes all who wait and is taken over by all who have agreed before. Fewer leases
- * take none away: who holds keeps its lease, and nobody gets one until fewer than the number are before it.
+ * take none away: who holds keeps its lease, and no one gets one until fewer than the number are before it.
  *
  * States, and what it does when suspended or lost: as exclusiveLock. Guarantee: no more than `leases` are `held` at one
- * instant, if nobody else deletes nodes or ends sessions of holders, and since the number was lowered at last no lease is
+ * instant, if no one else deletes nodes or ends sessions of holders, and since the number was lowered at last no lease is
  * older. Fair: turns come in the order of arrival. Tokens grow with the arrival; holders share, so a lower one is no
- * older holder. A waiter that is stopped holds up those behind it by its session timeout at most.
+ * older holder. A waiter that is stopped holds up those after it by its session timeout at most.
  *
  * Throws `bad-arguments`.
  */
@@ -70,11 +61,8 @@ export function semaphore(session: ZooKeeperSession, options: SemaphoreOptions):
   const { path, id } = options
   const look = lookAtLeases(session, options)
   const owners = new Owners(session, () => new Acquisition(session, { path, kind: 'lease', id, look }))
-  const acquire = (call: LeaseOptions = {}): Promise<Hold> => owners.acquire(`acquire a lease of ${path}`, call)
   return {
-    acquire,
-    tryAcquire: (call = {}) => owners.tryAcquire(`try to acquire a lease of ${path}`, call),
-    run: (work, call) => working(session, () => acquire(call), work),
+    ...acquirable(session, owners, `a lease of ${path}`),
     contenders: (call) => listContenders(session, path, ({ stat }) => stat.version > 0, call),
   }
 }
@@ -119,7 +107,7 @@ function lookAtLeases(
         if (before === undefined) continue
         if (before.version === 0) return decision
       }
-      // What the list shows that leaves the watch is what counts: the other one was read before there was any.
+      // What the list shows that leaves the watch is what counts: the first one was read before there was any.
       return decideLease(await readLine(session, path, turn), own, leases)
     }
   }
@@ -131,12 +119,6 @@ function lookAtLeases(
       { op: 'check', path, version },
       { op: 'set', path: `${path}/${own}`, data, version: 'any' },
     ]
-    try {
-      await session.multi(mark, { signal, generation })
-      return true
-    } catch (thrown) {
-      if (isCode(thrown, 'bad-version', 'no-node')) return false
-      throw thrown
-    }
+    return (await ignoring(session.multi(mark, { signal, generation }), 'bad-version', 'no-node')) !== undefined
   }
 }

@@ -1,12 +1,12 @@
-import { isCode } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { tell } from '../../session/tell.ts'
+import { ignoring } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import { notify } from '../../session/contract/notify.ts'
 import { followMembers } from '../../following/follow-members.ts'
 import { joinMembership, type Membership } from './membership.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** One instance of a service: who, and what its users need to reach it, as it wrote it. */
 export interface Endpoint {
@@ -19,7 +19,7 @@ export interface AnnounceServiceOptions {
   readonly path: string
   /** Of the service: the name that is resolved. */
   readonly name: string
-  /** Of this instance: nobody else's of this name. An earlier incarnation's is in the way until its session is over. */
+  /** Of this instance: no one else's of this name. An earlier incarnation's is in the way until its session is over. */
   readonly id: string
   /** Where and how it is reached, JSON or what its users read. */
   readonly endpoint: Uint8Array
@@ -72,7 +72,7 @@ export interface FollowedService {
  * Announces an instance of a service for as long as the process lives. Source: Curator's service discovery.
  *
  * Protocol: an ephemeral `<path>/<name>/<id>` with the endpoint, kept as joinMembership keeps it: lost with the session and
- * made anew in the next, refused if another holds it. `<path>/<name>` is a container: a name without instances vanishes by
+ * made again in the next, refused if another holds it. `<path>/<name>` is a container: a name without instances vanishes by
  * itself after a while. So names come and go as they are announced.
  */
 export async function announceService(
@@ -113,7 +113,7 @@ export function followService(session: ZooKeeperSession, options: FollowServiceO
       const present = presentOf(members)
       if (same(present, endpoints)) return
       endpoints = present
-      tell(session.log, `onEndpoints of ${path}/${name}`, options.onEndpoints.bind(options), present)
+      notify(session.log, `onEndpoints of ${path}/${name}`, options.onEndpoints.bind(options), present)
     },
     onStale: (stale) => options.onStale?.(stale),
   })
@@ -137,7 +137,7 @@ interface ServiceName {
 const serviceRules = is.options<ServiceName>({ path: is.pathBelowRoot, name: is.name })
 const servicesRules = is.options<Pick<ServiceName, 'path'>>({ path: is.pathBelowRoot })
 
-/** Reads the instances once, by id: none for a name that nobody announces. Sees what was announced before this call. */
+/** Reads the instances once, by id: none for a name that no one announces. Sees what was announced before this call. */
 export async function resolveService(
   session: ZooKeeperSession,
   options: ServiceName,
@@ -170,12 +170,8 @@ export async function listServices(
 }
 
 async function childrenOf(session: ZooKeeperSession, path: string, call: CallOptions): Promise<string[]> {
-  try {
-    return (await untilAnswered(session, (each) => session.children(path, each), call)).names
-  } catch (thrown) {
-    if (isCode(thrown, 'no-node')) return []
-    throw thrown
-  }
+  const listing = untilAnswered(session, (each) => session.children(path, each), call)
+  return (await ignoring(listing, 'no-node'))?.names ?? []
 }
 
 function presentOf(members: ReadonlyMap<string, Buffer | undefined>): readonly Endpoint[] {

@@ -1,10 +1,10 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
-import { tell } from '../../session/tell.ts'
+import { isCode, ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
+import { notify } from '../../session/contract/notify.ts'
 import { readValue } from '../../following/follow-value.ts'
 import { Following, type Turn } from '../../following/following.ts'
-import { untilGone } from '../../calls/until-answered.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { Claim } from '../../claims/claim.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface MembershipOptions {
   /** The node of the member; made if it is missing. */
@@ -43,14 +43,14 @@ export interface Membership {
  *
  * Protocol, taken at the start, when the node's watch fires, after every reconnect and in every new session:
  * read it. Absent: create it. Of this session: set the data if it differs. Of another membership, and `replaces(existing)`:
- * one transaction deletes it at the version that was read and creates it anew, so that it is never absent between, and of
+ * one transaction deletes it at the version that was read and creates it again, so that it is never absent between, and of
  * two who try one wins; otherwise refused. Nothing is left of an earlier session of this same membership: ZooKeeperSession
  * makes a new one only when the servers have ended the last.
  *
  * Resolves once held. Rejects with `refused`, carrying the existing data, if another holds the place at the first try; later
- * that is told to `onRefused`, and the membership ends. Rejects with `bad-arguments`, also while this session keeps the node
+ * that is reported to `onRefused`, and the membership ends. Rejects with `bad-arguments`, also while this session keeps the node
  * by another membership. Suspended: the node stands until the server drops the session.
- * Lost: it is made anew with the latest data.
+ * Lost: it is made again with the latest data.
  */
 export async function joinMembership(session: ZooKeeperSession, options: MembershipOptions): Promise<Membership> {
   assertGiven('join membership', { session, options }, { options: optionRules })
@@ -106,8 +106,13 @@ class Keeper implements Membership {
   async leave(): Promise<void> {
     this.#left = true
     await this.#following.close()
-    await untilGone(this.#session, this.#node, (call) => this.#remove(call), this.#session.generation)
+    await this.#claim(this.#session.generation).release()
     this.#unregister()
+  }
+
+  /** By the session alone: the data changes, and a session keeps the node by one membership. */
+  #claim(generation: number): Claim {
+    return new Claim(this.#session, { path: this.#node, generation })
   }
 
   #register(): void {
@@ -123,14 +128,6 @@ class Keeper implements Membership {
   #unregister(): void {
     const all = keepers.get(this.#session)
     if (all?.get(this.#node) === this) all.delete(this.#node)
-  }
-
-  /** Behind whatever is still under way: a create whose answer was lost may have been done. */
-  async #remove(call: CallOptions): Promise<void> {
-    await this.#session.sync(this.#node, call)
-    const { stat } = await this.#session.get(this.#node, call)
-    if (stat.ephemeralOwner !== undefined && stat.ephemeralOwner === this.#session.sessionId)
-      await this.#session.delete(this.#node, stat.version, call)
   }
 
   /** Waits for a turn that succeeds or is refused; what passes (a lost connection) is tried again by the following. */
@@ -160,7 +157,7 @@ class Keeper implements Membership {
     if (stat === undefined || data === undefined) {
       await this.#makePath({ signal, generation })
       await this.#session.create(this.#node, this.#data, 'ephemeral', { signal, generation })
-    } else if (stat.ephemeralOwner === own) {
+    } else if (this.#claim(generation).isOurs({ data, stat })) {
       if (!data.equals(this.#data))
         await this.#session.set(this.#node, this.#data, stat.version, { signal, generation })
     } else {
@@ -181,11 +178,7 @@ class Keeper implements Membership {
       return
     }
     await this.#session.ensurePath(path.slice(0, path.lastIndexOf('/')) || '/', call)
-    try {
-      await this.#session.create(path, new Uint8Array(), pathMode, call)
-    } catch (thrown) {
-      if (!isCode(thrown, 'node-exists')) throw thrown
-    }
+    await ignoring(this.#session.create(path, new Uint8Array(), pathMode, call), 'node-exists')
   }
 
   #refuse(existing: Uint8Array): never {
@@ -197,7 +190,7 @@ class Keeper implements Membership {
     this.#refused = error
     this.#unregister()
     this.#following.end()
-    if (this.#joined) tell(this.#session.log, `onRefused of ${this.#node}`, () => this.#options.onRefused?.(error))
+    if (this.#joined) notify(this.#session.log, `onRefused of ${this.#node}`, () => this.#options.onRefused?.(error))
     throw error
   }
 }

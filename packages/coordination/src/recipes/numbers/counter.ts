@@ -1,10 +1,11 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
-import { untilWritten } from '../../calls/until-written.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { randomHex } from '../../attempts/random-hex.ts'
+import { isCode, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import { afterLostAnswer, untilAnswered } from '../../attempts/until-answered.ts'
+import { untilWritten } from '../../attempts/until-written.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** The writes that a counter remembers, by a token each: so many others may come between a lost answer and the look at it. */
 const tokensMax = 32
@@ -13,7 +14,7 @@ const shape = /^(-?\d{1,19})((?: [0-9a-f]{16})*)$/
 
 export interface CounterValue {
   readonly value: bigint
-  /** Grows by one with each write, from 0 for a counter that nobody wrote. */
+  /** Grows by one with each write, from 0 for a counter that no one wrote. */
   readonly version: number
 }
 
@@ -42,7 +43,7 @@ interface Read extends CounterValue {
  *
  * Protocol: the data of `path` is the value and the tokens of the last 32 writes. A write reads, and sets at the version that
  * it read; when another was faster it does so again, after a short random delay. If an answer is lost it is sent again at
- * the same version, which cannot happen twice; then the tokens tell whether the first had happened.
+ * the same version, which cannot happen twice; then the tokens show whether the first had happened.
  *
  * Guarantee: what resolves was added exactly once, what rejects with outcome `not-done` never. `unknown` are only: an end by
  * deadline, signal or close() while it was under way, and a lost answer with more than 32 writes of others since.
@@ -56,82 +57,85 @@ interface Read extends CounterValue {
  */
 export function sharedCounter(session: ZooKeeperSession, options: SharedCounterOptions): SharedCounter {
   assertGiven('make shared counter', { session, options }, { options: optionRules })
-  const { path } = options
-  return {
-    get: async (call = {}) => {
-      assertGiven(`get counter ${path}`, { options: call }, { options: callOptions })
-      const left = sharedDeadline(session, call)
-      await untilAnswered(session, (each) => session.sync(path, each), left)
-      const { value, version } = await read(session, path, left)
-      return { value, version }
-    },
-    add: async (amount, call = {}) => {
-      assertGiven(`add to counter ${path}`, { amount, options: call }, { amount: isInteger, options: callOptions })
-      return await write(session, path, ({ value }) => value + amount, call)
-    },
-    compareAndSet: async (value, version, call = {}) => {
-      const rules = { value: isInteger, version: is.wholeNumber(0), options: callOptions }
-      assertGiven(`set counter ${path}`, { value, version, options: call }, rules)
-      return await write(
-        session,
-        path,
-        (now) => {
-          if (now.version === version) return value
-          throw new ZooKeeperError(
-            'bad-version',
-            `set counter ${path}: it is at version ${now.version}, not ${version}; read it and decide again`,
-            { currentVersion: now.version },
-          )
-        },
-        call,
-      )
-    },
-  }
+  return new Counter(session, options.path)
 }
 
-async function write(
-  session: ZooKeeperSession,
-  path: string,
-  next: (now: CounterValue) => bigint,
-  call: CallOptions,
-): Promise<CounterValue> {
-  const token = Buffer.from(session.random.bytes(8)).toString('hex')
-  const attempt = async (left: CallOptions): Promise<CounterValue | undefined> => {
-    const now = await read(session, path, left)
-    const value = next(now)
-    assertValue(path, value)
-    const written = await writeAt(session, path, { now, value, token }, left)
-    return written ? { value, version: now.version + 1 } : undefined
-  }
-  return await untilWritten(session, `write counter ${path}`, attempt, call)
-}
+class Counter implements SharedCounter {
+  readonly #session: ZooKeeperSession
+  readonly #path: string
 
-/** Whether it was written; false if another was faster. */
-async function writeAt(
-  session: ZooKeeperSession,
-  path: string,
-  { now, value, token }: { readonly now: Read; readonly value: bigint; readonly token: string },
-  call: CallOptions,
-): Promise<boolean> {
-  const data = Buffer.from([value, ...[...now.tokens, token].slice(-tokensMax)].join(' '))
-  try {
-    await untilAnswered(session, (each) => session.set(path, data, now.version, each), call)
-    return true
-  } catch (thrown) {
-    if (!isCode(thrown, 'bad-version')) throw thrown
-    if (thrown.outcome === 'not-done') return false
-    const since = await afterLostAnswer(() => read(session, path, call))
-    if (since.tokens.includes(token)) return true
-    if (since.version - now.version <= tokensMax) return false
-    throw thrown
+  constructor(session: ZooKeeperSession, path: string) {
+    this.#session = session
+    this.#path = path
   }
-}
 
-async function read(session: ZooKeeperSession, path: string, call: CallOptions): Promise<Read> {
-  for (;;) {
-    const found = await untilAnswered(session, (each) => getOrUndefined(session, path, each), call)
-    if (found !== undefined) return parse(path, found.data, found.stat.version)
-    await untilAnswered(session, (each) => session.ensurePath(path, each), call)
+  async get(call: CallOptions = {}): Promise<CounterValue> {
+    const path = this.#path
+    assertGiven(`get counter ${path}`, { options: call }, { options: callOptions })
+    const left = sharedDeadline(this.#session, call)
+    await untilAnswered(this.#session, (each) => this.#session.sync(path, each), left)
+    const { value, version } = await this.#read(left)
+    return { value, version }
+  }
+
+  async add(amount: bigint, call: CallOptions = {}): Promise<CounterValue> {
+    const rules = { amount: isInteger, options: callOptions }
+    assertGiven(`add to counter ${this.#path}`, { amount, options: call }, rules)
+    return this.#write(({ value }) => value + amount, call)
+  }
+
+  async compareAndSet(value: bigint, version: number, call: CallOptions = {}): Promise<CounterValue> {
+    const attempt = `set counter ${this.#path}`
+    const rules = { value: isInteger, version: is.wholeNumber(0), options: callOptions }
+    assertGiven(attempt, { value, version, options: call }, rules)
+    const next = ({ version: currentVersion }: CounterValue): bigint => {
+      if (currentVersion === version) return value
+      const why = `it is at version ${currentVersion}, not ${version}; read it and decide again`
+      throw new ZooKeeperError('bad-version', `${attempt}: ${why}`, { currentVersion })
+    }
+    return this.#write(next, call)
+  }
+
+  #write(next: (now: CounterValue) => bigint, call: CallOptions): Promise<CounterValue> {
+    const token = randomHex(this.#session.random)
+    const attempt = async (left: CallOptions): Promise<CounterValue | undefined> => {
+      const now = await this.#read(left)
+      const value = next(now)
+      assertValue(this.#path, value)
+      const data = Buffer.from([value, ...[...now.tokens, token].slice(-tokensMax)].join(' '))
+      const written = await this.#writeAt(now, { data, token }, left)
+      return written ? { value, version: now.version + 1 } : undefined
+    }
+    return untilWritten(this.#session, `write counter ${this.#path}`, attempt, call)
+  }
+
+  /** Whether it was written; false if another was faster. */
+  async #writeAt(
+    now: Read,
+    { data, token }: { readonly data: Buffer; readonly token: string },
+    call: CallOptions,
+  ): Promise<boolean> {
+    const session = this.#session
+    try {
+      await untilAnswered(session, (each) => session.set(this.#path, data, now.version, each), call)
+      return true
+    } catch (thrown) {
+      if (!isCode(thrown, 'bad-version')) throw thrown
+      if (thrown.outcome === 'not-done') return false
+      const since = await afterLostAnswer(() => this.#read(call))
+      if (since.tokens.includes(token)) return true
+      if (since.version - now.version <= tokensMax) return false
+      throw thrown
+    }
+  }
+
+  async #read(call: CallOptions): Promise<Read> {
+    const [session, path] = [this.#session, this.#path]
+    for (;;) {
+      const found = await untilAnswered(session, (each) => getOrUndefined(session, path, each), call)
+      if (found !== undefined) return parse(path, found.data, found.stat.version)
+      await untilAnswered(session, (each) => session.ensurePath(path, each), call)
+    }
   }
 }
 

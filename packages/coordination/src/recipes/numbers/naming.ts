@@ -1,12 +1,12 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
-import type { Stat } from '../../session/nodes.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
+import type { Stat } from '../../session/contract/nodes.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface SequentialIdsOptions {
-  /** The persistent node that counts; made if it is missing, never to be deleted: it would begin anew. */
+  /** The persistent node that counts; made if it is missing, never to be deleted: it would begin from 1 again. */
   readonly path: string
   /** In front of the ten digits. */
   readonly prefix: string
@@ -15,7 +15,7 @@ export interface SequentialIdsOptions {
 const optionRules = is.options<SequentialIdsOptions>({ path: is.path, prefix: is.text })
 
 export interface SequentialIds {
-  /** An id that nobody else gets; it sorts, as text, after every id that was resolved before this call. */
+  /** An id that no one else gets; it sorts, as text, after every id that was resolved before this call. */
   next(options?: CallOptions): Promise<string>
 }
 
@@ -39,12 +39,8 @@ export function sequentialIds(session: ZooKeeperSession, options: SequentialIdsO
       const left = sharedDeadline(session, call)
       const count = (each: CallOptions): Promise<Stat> => session.set(path, new Uint8Array(), 'any', each)
       for (;;) {
-        try {
-          const { version } = await untilAnswered(session, count, left)
-          return sequentialId(path, prefix, version)
-        } catch (thrown) {
-          if (!isCode(thrown, 'no-node')) throw thrown
-        }
+        const counted = await ignoring(untilAnswered(session, count, left), 'no-node')
+        if (counted !== undefined) return sequentialId(path, prefix, counted.version)
         await untilAnswered(session, (each) => session.ensurePath(path, each), left)
       }
     },

@@ -1,7 +1,7 @@
 // Who owns which key, computed by everyone alone and by all alike.
 
 import { slotTable, stableDivision } from '@catchment/hashing'
-import { assertGiven, is } from '../../session/given.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
 
 /** A member of the ring. The share of keys that it gets is proportional to its weight; 1 unless given. */
 export interface RingMember {
@@ -34,7 +34,7 @@ export interface HashRing {
  * Source: rendezvous hashing (Thaler and Ravishankar 1998; weights: Schindelhauer and Schomaker 2005), its loads bounded
  * (Mirrokni, Thorup and Zadimoghaddam 2016) by deferred acceptance (Gale and Shapley 1962): each key asks the members from
  * its best score down; a member keeps those that score best with it, up to its quota, and refuses the others, who ask on.
- * The outcome is the one stable matching, whoever asks first, and so it changes little when the sets do.
+ * The outcome is the one stable matching, whichever asks first, and so it changes little when the sets do.
  *
  * A quota is 1.05 × the share, or the share rounded up if that is more. 10,000 keys: greatest load over mean 1.03 at 10
  * members, 1.05 at 100, 1.00 at 1,000. 3 → 6 → 3 members moves 0.50 of the keys each way (0.50 must) and returns to the
@@ -49,7 +49,7 @@ export function divide(keys: Iterable<string>, members: readonly RingMember[]): 
 }
 
 /**
- * A ring for keys that nobody can list: a table of 16,384 slots, divided as divide() does; a key is in the slot of its
+ * A ring for keys that no one can list: a table of 16,384 slots, divided as divide() does; a key is in the slot of its
  * hash. Of the slots 1.05 × the mean at most belong to one member (1.04 at 1,000), and a look-up takes 0.1 µs however many
  * members there are; building the table takes 0.05 s at 100 members, 0.3 s at 1,000.
  * Throws `bad-arguments`.

@@ -1,17 +1,15 @@
 // Claims on items in ZooKeeper: an ephemeral for each item, whose data is the stamp of who claims it.
 
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import type { Operation, Stat } from '../../session/nodes.ts'
-import type { WatchListener, ZooKeeperSession } from '../../session/session.ts'
+import { ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { WatchListener, ZooKeeperSession } from '../../session/contract/session.ts'
 import type { Turn } from '../../following/following.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
+import { Claim, type ClaimSight } from '../../claims/claim.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
 
 const operationsPerTransaction = 256
 /** Fewer are looked at one by one rather than listed. */
 const listedFrom = 16
-
-export type Sight = { readonly claim: 'absent' } | { readonly claim: 'ours' | 'theirs'; readonly stat: Stat }
 
 export class ItemClaims {
   readonly #session: ZooKeeperSession
@@ -36,24 +34,15 @@ export class ItemClaims {
   /** Claims in batches, each of them all or nothing. What came of it look() shows. */
   async create(items: readonly string[], { signal, generation }: Turn): Promise<void> {
     for (const batch of batchesOf(items)) {
-      const creates = batch.map((item): Operation => {
-        return { op: 'create', path: this.#node(item), data: this.#stamp, mode: 'ephemeral' }
-      })
-      try {
-        await untilAnswered(this.#session, (call) => this.#session.multi(creates, call), { signal, generation })
-      } catch (thrown) {
-        if (!isCode(thrown, 'node-exists')) throw thrown
-      }
+      const creates = batch.map((item) => this.#claim(item, generation).creation)
+      const created = untilAnswered(this.#session, (call) => this.#session.multi(creates, call), { signal, generation })
+      await ignoring(created, 'node-exists')
     }
   }
 
-  /** Leaves the watch behind if there is a claim. */
-  async look(item: string, watch: WatchListener, { signal, generation }: Turn): Promise<Sight> {
-    const found = await getOrUndefined(this.#session, this.#node(item), { watch, signal, generation })
-    if (found === undefined) return { claim: 'absent' }
-    const { data, stat } = found
-    const ours = data.equals(this.#stamp) && stat.ephemeralOwner === this.#session.sessionId
-    return { claim: ours ? 'ours' : 'theirs', stat }
+  /** Leaves the watch if there is a claim. */
+  look(item: string, watch: WatchListener, { signal, generation }: Turn): Promise<ClaimSight> {
+    return this.#claim(item, generation).look({ watch, signal })
   }
 
   /**
@@ -82,6 +71,10 @@ export class ItemClaims {
     } catch (thrown) {
       if (!(thrown instanceof ZooKeeperError)) throw thrown
     }
+  }
+
+  #claim(item: string, generation: number): Claim {
+    return new Claim(this.#session, { path: this.#node(item), stamp: this.#stamp, generation })
   }
 
   #node(item: string): string {

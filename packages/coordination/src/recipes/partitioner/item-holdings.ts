@@ -1,7 +1,8 @@
-import type { WatchListener, ZooKeeperSession } from '../../session/session.ts'
+import type { WatchListener, ZooKeeperSession } from '../../session/contract/session.ts'
 import type { Turn } from '../../following/following.ts'
 import { tokenOf } from '../../line/hold.ts'
-import type { ItemClaims, Sight } from './item-claims.ts'
+import type { ClaimSight } from '../../claims/claim.ts'
+import type { ItemClaims } from './item-claims.ts'
 
 /** An item while it is ours. */
 export interface OwnedItem {
@@ -14,7 +15,7 @@ export interface OwnedItem {
   readonly signal: AbortSignal
 }
 
-/** What the holdings tell, and whom they wake when a claim is to be looked at. */
+/** What the holdings report, and whom they wake when a claim is to be looked at. */
 export interface HoldingsEvents {
   readonly onAcquired: (items: readonly OwnedItem[]) => void
   readonly onLost: (items: readonly OwnedItem[]) => void
@@ -24,7 +25,7 @@ export interface HoldingsEvents {
 type ClaimState = 'wanted' | 'claiming' | 'awaited' | 'held' | 'releasing' | 'given-up'
 
 /** An item that concerns this member. */
-export interface Claim extends OwnedItem {
+export interface ItemClaim extends OwnedItem {
   state: ClaimState
   /** Whether the state is as ZooKeeper has it, as far as is known: else look. */
   seen: boolean
@@ -38,13 +39,13 @@ export interface Claim extends OwnedItem {
  *
  *   wanted → claiming → held → releasing → given up
  *   claiming → awaited (another holds it) → wanted
- *   held, releasing → lost: the session is, or somebody deleted the claim
+ *   held, releasing → lost: the session is, or someone deleted the claim
  */
 export class ItemHoldings {
   readonly #session: ZooKeeperSession
   readonly #inZooKeeper: ItemClaims
   readonly #events: HoldingsEvents
-  readonly #claims = new Map<string, Claim>()
+  readonly #claims = new Map<string, ItemClaim>()
   #onEmpty: (() => void) | undefined
 
   constructor(session: ZooKeeperSession, claims: ItemClaims, events: HoldingsEvents) {
@@ -70,8 +71,8 @@ export class ItemHoldings {
   }
 
   /** These and no others. Returns those that are to be released, in whose state they already are. */
-  want(own: ReadonlySet<string>, generation: number): Claim[] {
-    const leaving: Claim[] = []
+  want(own: ReadonlySet<string>, generation: number): ItemClaim[] {
+    const leaving: ItemClaim[] = []
     if (this.#session.generation !== generation || this.#session.state === 'lost') return leaving
     for (const [item, claim] of this.#claims) {
       if (own.has(item)) continue
@@ -83,8 +84,8 @@ export class ItemHoldings {
     return leaving
   }
 
-  /** What is not held. Of what is being claimed nobody knows yet whether it is. */
-  #unwant(claim: Claim, generation: number): void {
+  /** What is not held. Of what is being claimed no one knows yet whether it is. */
+  #unwant(claim: ItemClaim, generation: number): void {
     const { item, state, watch } = claim
     if (state === 'claiming') this.#giveUp(claim, false)
     if (state === 'awaited') void this.#inZooKeeper.unwatch(item, watch, generation)
@@ -92,7 +93,7 @@ export class ItemHoldings {
   }
 
   /** The release is over: from here on they are not held any more, so that the next turn deletes their claims. */
-  giveUp(claims: readonly Claim[]): void {
+  giveUp(claims: readonly ItemClaim[]): void {
     for (const claim of claims) if (claim.state === 'releasing') this.#giveUp(claim, true)
     this.#events.wake()
   }
@@ -112,10 +113,10 @@ export class ItemHoldings {
     if (lost.length > 0) this.#events.onLost(lost)
   }
 
-  #claim(item: string, generation: number): Claim {
+  #claim(item: string, generation: number): ItemClaim {
     const session = this.#session
     const over = new AbortController()
-    const claim: Claim = {
+    const claim: ItemClaim = {
       item,
       state: 'wanted',
       seen: false,
@@ -136,7 +137,7 @@ export class ItemHoldings {
   }
 
   /** From here on it is not held any more, so that its node can go. */
-  #giveUp(claim: Claim, seen: boolean): void {
+  #giveUp(claim: ItemClaim, seen: boolean): void {
     claim.state = 'given-up'
     claim.seen = seen
     claim.over.abort(new Error(`${claim.item} goes to another`))
@@ -176,7 +177,7 @@ export class ItemHoldings {
         for (const claim of wanted) claim.state = 'claiming'
         await this.#inZooKeeper.create([...free], turn)
       }
-      const acquired: Claim[] = []
+      const acquired: ItemClaim[] = []
       for (const [claim, sight] of await this.#look(unseen, turn)) {
         const was = claim.state
         this.#take(claim, sight)
@@ -187,7 +188,7 @@ export class ItemHoldings {
   }
 
   /** What is seen of each; those that were lost meanwhile are left out. Marked as seen before: a watch may fire with the answer. */
-  async #look(claims: readonly Claim[], turn: Turn): Promise<(readonly [Claim, Sight])[]> {
+  async #look(claims: readonly ItemClaim[], turn: Turn): Promise<(readonly [ItemClaim, ClaimSight])[]> {
     for (const claim of claims) claim.seen = true
     try {
       const sights = await Promise.all(
@@ -200,7 +201,7 @@ export class ItemHoldings {
     }
   }
 
-  #take(claim: Claim, sight: Sight): void {
+  #take(claim: ItemClaim, sight: ClaimSight): void {
     const ours = sight.claim === 'ours'
     if (claim.state === 'held' || claim.state === 'releasing') {
       if (!ours || claim.token !== tokenOf(sight.stat)) this.#deleted(claim)
@@ -213,20 +214,20 @@ export class ItemHoldings {
     }
   }
 
-  /** Somebody else deleted the claim: it is not ours from this instant on, and is claimed anew if it should be. */
-  #deleted(claim: Claim): void {
+  /** Someone else deleted the claim: it is not ours from this instant on, and is claimed again if it should be. */
+  #deleted(claim: ItemClaim): void {
     if (claim.state !== 'held' && claim.state !== 'releasing') return
     this.#forget(claim)
-    claim.over.abort(new Error(`${claim.item}: somebody deleted the claim`))
+    claim.over.abort(new Error(`${claim.item}: someone deleted the claim`))
     this.#events.onLost([claim])
     this.#events.wake()
   }
 
-  #inState(state: ClaimState): Claim[] {
+  #inState(state: ClaimState): ItemClaim[] {
     return [...this.#claims.values()].filter((claim) => claim.state === state)
   }
 
-  #forget(claim: Claim): void {
+  #forget(claim: ItemClaim): void {
     this.#forgetItem(claim.item)
   }
 

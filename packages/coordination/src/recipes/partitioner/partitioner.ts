@@ -1,15 +1,16 @@
+import { randomHex } from '../../attempts/random-hex.ts'
 import { asError, Background } from '@catchment/runtime'
-import { ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
-import { tell } from '../../session/tell.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
+import { notify } from '../../session/contract/notify.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 import { Following, type Turn } from '../../following/following.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
 import { divide } from './hash-ring.ts'
 import { ItemClaims, nodeName } from './item-claims.ts'
-import { ItemHoldings, type Claim, type OwnedItem } from './item-holdings.ts'
+import { ItemHoldings, type ItemClaim, type OwnedItem } from './item-holdings.ts'
 import { joinMembership, type Membership } from '../members/membership.ts'
-import { within } from '../../calls/within.ts'
+import { within } from '../../attempts/within.ts'
 
 const itemsMax = 10_000
 const itemBytesMax = 512
@@ -27,7 +28,7 @@ export interface PartitionerOptions {
   readonly onAcquired: (items: readonly OwnedItem[]) => void
   /** These go to another: finish with them. Until what it returns settles, at most `releaseTimeoutMs`, they are still ours. */
   readonly onRelease: (items: readonly OwnedItem[]) => Promise<void> | void
-  /** These are gone already: the session is lost, or somebody deleted the claim. Stop. */
+  /** These are gone already: the session is lost, or someone deleted the claim. Stop. */
   readonly onLost: (items: readonly OwnedItem[]) => void
   /** 10 s unless given. */
   readonly releaseTimeoutMs?: number
@@ -65,7 +66,7 @@ export interface Partitioner {
  * Divides items among those who joined.
  *
  * Protocol: below `path` are `members`, an ephemeral for each, named by its id, with its start and its weight, and `items`, an ephemeral claim on each item
- * that somebody owns. Everyone watches the list of members, reads them, computes the same division of the items (divide()), gives up
+ * that someone owns. Everyone watches the list of members, reads them, computes the same division of the items (divide()), gives up
  * what is not its own any more, and claims what is: by transactions of up to 256 creates. An item that another still holds is
  * watched by its new owner alone, and claimed when it is let go. So a change of members wakes every member once, and each
  * item that moves one of them; items that stay are not touched.
@@ -126,13 +127,13 @@ class Division implements Partitioner {
     this.#options = options
     this.#items = [...options.items]
     this.#members = `${options.path}/members`
-    const stamp = `${options.id} ${Buffer.from(session.random.bytes(8)).toString('hex')}`
+    const stamp = `${options.id} ${randomHex(session.random)}`
     this.#holdings = new ItemHoldings(session, new ItemClaims(session, `${options.path}/items`, stamp), {
       onAcquired: (items) => {
-        tell(session.log, `onAcquired of ${options.path}`, options.onAcquired.bind(options), items)
+        notify(session.log, `onAcquired of ${options.path}`, options.onAcquired.bind(options), items)
       },
       onLost: (items) => {
-        tell(session.log, `onLost of ${options.path}`, options.onLost.bind(options), items)
+        notify(session.log, `onLost of ${options.path}`, options.onLost.bind(options), items)
       },
       wake: () => {
         this.#following.wake()
@@ -175,7 +176,7 @@ class Division implements Partitioner {
     void this.leave({ timeoutMs: this.#session.sessionTimeoutMs }).catch((thrown: unknown) => {
       this.#session.log(`leaving ${this.#options.path} takes long`, { error: asError(thrown) })
     })
-    tell(this.#session.log, `onReplaced of ${this.#options.path}`, () => this.#options.onReplaced?.(error))
+    notify(this.#session.log, `onReplaced of ${this.#options.path}`, () => this.#options.onReplaced?.(error))
   }
 
   leave(options: CallOptions = {}): Promise<void> {
@@ -232,7 +233,7 @@ class Division implements Partitioner {
   }
 
   /** They stay ours until the callback has settled or its time is over. */
-  async #release(leaving: readonly Claim[], signal: AbortSignal): Promise<void> {
+  async #release(leaving: readonly ItemClaim[], signal: AbortSignal): Promise<void> {
     const { path, releaseTimeoutMs: timeoutMs = releaseTimeoutMsDefault } = this.#options
     const working = Promise.resolve(leaving).then((items) => this.#options.onRelease(items))
     try {

@@ -1,9 +1,10 @@
-import { asError, Background, type Timer } from '@catchment/runtime'
-import { Backoff } from '../../session/backoff.ts'
-import { isCode } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import type { Operation, Stat } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { randomHex } from '../../attempts/random-hex.ts'
+import { asError, Background, unlessAborted, type Timer } from '@catchment/runtime'
+import { Backoff } from '../../session/connection/backoff.ts'
+import { isCode, ignoring, throwRefusal } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import type { Operation, Stat } from '../../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 import { Following, type Turn } from '../../following/following.ts'
 import {
   claimOperations,
@@ -14,10 +15,10 @@ import {
   type SlotClaim,
   type SlotRecord,
 } from './slot-record.ts'
-import { operationsOf, refuseOf } from './slot-result.ts'
+import { operationsOf } from './slot-result.ts'
 import { checkedSchedule, dueSlot, type Schedule } from './time-slots.ts'
-import { untilAnswered, untilGone } from '../../calls/until-answered.ts'
-import { within } from '../../calls/within.ts'
+import { untilAnswered, untilGone } from '../../attempts/until-answered.ts'
+import { within } from '../../attempts/within.ts'
 
 /** How many slots of the past may be run one after the other. */
 const catchUpMaxMax = 1_000
@@ -46,10 +47,10 @@ export interface PeriodicTaskOptions {
   readonly run: (slot: Slot) => Promise<readonly Operation[] | undefined>
   /**
    * `until-done`: a slot is run again, by anyone, until run() has resolved and its operations are committed.
-   * `once`: it is begun at most once, and what became of it nobody asks. `until-done` unless given.
+   * `once`: it is begun at most once, and no one asks what became of it. `until-done` unless given.
    */
   readonly attempts?: 'until-done' | 'once'
-  /** How many of the slots that passed while nobody ran are run afterwards, oldest first: 1 (the latest alone) to 1,000. */
+  /** How many of the slots that passed while no one ran are run afterwards, oldest first: 1 (the latest alone) to 1,000. */
   readonly catchUpMax?: number
   /** How long (up to twice as long) those wait who did not run the last slot, for the one who did; 50 ms unless given. */
   readonly standbyMs?: number
@@ -146,7 +147,7 @@ class Runner implements PeriodicTask {
     this.#session = session
     this.#options = options
     this.#schedule = checkedSchedule(options.schedule)
-    this.#stamp = `${options.id} ${this.#randomHex()}`
+    this.#stamp = `${options.id} ${randomHex(this.#session.random)}`
     this.#backoff = new Backoff(session.random, failureBackoff)
     this.#background = new Background((name, error) => {
       session.log(`${name} ended by a bug`, { error })
@@ -259,14 +260,14 @@ class Runner implements PeriodicTask {
 
   /** Whether it succeeded the next look shows; only what passes is thrown. */
   async #claim(read: ReadRecord, slotMs: number, { signal, generation }: Turn): Promise<void> {
-    const claim = { slotMs, node: this.#randomHex(), by: this.#stamp }
+    const claim = { slotMs, node: randomHex(this.#session.random), by: this.#stamp }
     this.#tried = { claim, generation, begun: false }
     const operations = claimOperations(this.#options.path, read, claim)
-    try {
-      await untilAnswered(this.#session, (call) => this.#session.multi(operations, call), { signal, generation })
-    } catch (thrown) {
-      if (!isCode(thrown, 'bad-version', 'no-node', 'node-exists')) throw thrown
-    }
+    const claimed = untilAnswered(this.#session, (call) => this.#session.multi(operations, call), {
+      signal,
+      generation,
+    })
+    await ignoring(claimed, 'bad-version', 'no-node', 'node-exists')
   }
 
   #begin(tried: Tried, { record, version }: ReadRecord, standing: Stat): void {
@@ -343,17 +344,17 @@ class Runner implements PeriodicTask {
     try {
       await untilAnswered(this.#session, (call) => this.#session.multi(all, call), { generation })
     } catch (thrown) {
-      refuseOf(thrown)
+      throwRefusal(thrown, 2, 'what run resolved with')
       if (!isCode(thrown, 'bad-version', 'no-node') || thrown.outcome === 'not-done') throw thrown
     }
     this.#tried = undefined
   }
 
-  /** What became of a claim nobody knows: where it stands it is ended. One that was not begun is as if it had never been. */
+  /** No one knows what became of a claim: where it stands it is ended. One that was not begun is as if it had never been. */
   async #giveUp({ claim, generation, begun }: Tried): Promise<void> {
     const { path } = this.#options
     const end = async (call: CallOptions): Promise<void> => {
-      await this.#session.sync(path, call) // behind what is still under way
+      await this.#session.sync(path, call) // after what is still under way
       const read = await readRecord(this.#session, path, call)
       if (read?.standing === undefined || read.record.claim?.node !== claim.node) return
       const { lastMs, lastBy } = read.record
@@ -363,22 +364,4 @@ class Runner implements PeriodicTask {
     }
     await untilGone(this.#session, `${path}/${claim.node}`, end, generation)
   }
-
-  #randomHex(): string {
-    return Buffer.from(this.#session.random.bytes(8)).toString('hex')
-  }
-}
-
-/** Rejects when the signal aborts; what the work ends with after that is nobody's. */
-function unlessAborted<T>(work: Promise<T>, signal: AbortSignal): Promise<T> {
-  return new Promise((resolve, reject) => {
-    const abort = (): void => {
-      reject(asError(signal.reason))
-    }
-    if (signal.aborted) abort()
-    signal.addEventListener('abort', abort, { once: true })
-    void work.then(resolve, reject).finally(() => {
-      signal.removeEventListener('abort', abort)
-    })
-  })
 }

@@ -1,9 +1,9 @@
 // What a periodic task keeps in ZooKeeper: a record of the last slot, and the claim on the next one.
 
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import type { Operation, Stat } from '../../session/nodes.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/session.ts'
+import { ignoring, ZooKeeperError } from '../../session/contract/errors.ts'
+import type { Operation, Stat } from '../../session/contract/nodes.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** Stands as long as its ephemeral does. */
 export interface SlotClaim {
@@ -37,7 +37,7 @@ export async function readRecord(
   const found = await getOrUndefined(session, path, options)
   const record = found && parse(path, found.data)
   if (found === undefined || record === undefined) return undefined
-  // Not exists(): on a node that is gone that would leave a watch behind that nothing ever fires.
+  // Not exists(): on a node that is gone that would leave a watch that nothing ever fires.
   const standing = record.claim && (await getOrUndefined(session, `${path}/${record.claim.node}`, options))?.stat
   return { record, version: found.stat.version, standing }
 }
@@ -50,12 +50,10 @@ export async function initialise(
   call: CallOptions,
 ): Promise<void> {
   await session.ensurePath(path, call)
-  try {
-    const { data, stat } = await session.get(path, call)
-    if (data.length === 0) await session.set(path, encode({ lastMs: initialMs, lastBy: '' }), stat.version, call)
-  } catch (thrown) {
-    if (!isCode(thrown, 'bad-version', 'no-node')) throw thrown
-  }
+  const found = await getOrUndefined(session, path, call)
+  if (found?.data.length !== 0) return
+  const record = encode({ lastMs: initialMs, lastBy: '' })
+  await ignoring(session.set(path, record, found.stat.version, call), 'bad-version', 'no-node')
 }
 
 export function claimOperations(path: string, { version, record }: ReadRecord, claim: SlotClaim): Operation[] {

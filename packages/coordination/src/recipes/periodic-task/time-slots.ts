@@ -1,5 +1,5 @@
-import { ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, is } from '../../session/given.ts'
+import { ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, is } from '../../session/contract/given.ts'
 
 /** The moments at which something is to happen, the same for all who compute them: wall clock, ms since 1970. */
 export interface Schedule {

@@ -1,23 +1,23 @@
 import { Queue, type ItemsOptions, type QueueOptions, type WaitingItem } from './queue.ts'
 import type { QueuedItem } from './queued-item.ts'
-import type { Operation } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface FifoQueue {
   /** Resolves with the item's id once it is in the queue. */
   put(data: Uint8Array, options?: CallOptions): Promise<string>
-  /** Waits for an item, removes it and resolves with its data: at most once, for whoever dies with it has lost it. */
+  /** Waits for an item, removes it and resolves with its data: at most once, for a taker that dies with it has lost it. */
   take(options?: CallOptions): Promise<Buffer>
   /** Waits for an item and locks it: at least once, until it is completed. */
   takeLocked(options?: CallOptions): Promise<QueuedItem>
-  /** The one that would be taken next. */
+  /** The next item to be taken. */
   peek(options?: CallOptions): Promise<WaitingItem | undefined>
   /** How many wait, those that are locked included. */
   size(options?: CallOptions): Promise<number>
   /** The first `max` that wait, in their order, those that are locked included. */
   items(options: ItemsOptions): Promise<readonly WaitingItem[]>
   /**
-   * What puts an item, for a transaction of somebody else's; once per transaction. Does not count against `itemsMax`. Throws
+   * What puts an item, for a transaction of someone else's; once per transaction. Does not count against `itemsMax`. Throws
    * `refused` unless this object was used before, if by size() only, because that makes the nodes.
    */
   putOperation(data: Uint8Array): Operation
@@ -40,12 +40,12 @@ export interface FifoQueue {
  * An item is locked by one taker at a time, completed once, and never lost: its taker's session over, it is in its old place.
  * Order: one that was put after another's put had resolved is taken after it, unless that one came back from a taker.
  * What was released comes back at once, and as often as it is released: `attempts` counts. For a pause, release it later:
- * until then it is held, takers go on to the next, and whoever dies meanwhile ends the pause. For an end, complete it after
+ * until then it is held, takers go on to the next, and a taker that dies meanwhile ends the pause. For an end, complete it after
  * so many attempts, with `putOperation` of another queue as `also`: it is there or here, at every instant.
  * Bound: puts through one instance never exceed `itemsMax`; of n instances that put at the same instant the others' puts
  * under way come on top.
  *
- * A take tries what the last listing showed (used up or 200 ms old, it lists anew, so many takes share one listing of a long
+ * A take tries what the last listing showed (used up or 200 ms old, it lists again, so many takes share one listing of a long
  * queue); of n takers that try the same item n - 1 go on to the next. When there is nothing, takers stand in line, and only
  * the first watches: one item wakes one taker, whose leaving wakes the next. While every item is locked the first lists
  * again whenever a lock comes or goes. A first who dies lets the line wait until its session is over.
@@ -59,12 +59,19 @@ export interface FifoQueue {
 export function fifoQueue(session: ZooKeeperSession, options: QueueOptions): FifoQueue {
   const queue = new Queue(session, options)
   return {
+    ...takingOf(queue),
     put: (data, call = {}) => queue.put(data, 0, call),
+    putOperation: (data) => queue.putOperation(data, 0),
+  }
+}
+
+/** What queues of any order have in common. */
+export function takingOf(queue: Queue): Omit<FifoQueue, 'put' | 'putOperation'> {
+  return {
     take: (call = {}) => queue.takeOut(call),
     takeLocked: (call = {}) => queue.takeLocked(call),
     peek: (call = {}) => queue.peek(call),
     size: (call = {}) => queue.size(call),
     items: (listing) => queue.items(listing),
-    putOperation: (data) => queue.putOperation(data, 0),
   }
 }

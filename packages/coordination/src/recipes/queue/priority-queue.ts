@@ -1,6 +1,6 @@
-import type { FifoQueue } from './fifo-queue.ts'
+import { takingOf, type FifoQueue } from './fifo-queue.ts'
 import { Queue, type QueueOptions } from './queue.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 export interface PriorityQueue extends Omit<FifoQueue, 'put' | 'putOperation'> {
   /** Priority 0 is taken first, 999 last. Resolves with the item's id once it is in the queue. */
@@ -16,12 +16,5 @@ export interface PriorityQueue extends Omit<FifoQueue, 'put' | 'putOperation'> {
  */
 export function priorityQueue(session: ZooKeeperSession, options: QueueOptions): PriorityQueue {
   const queue = new Queue(session, options)
-  return {
-    put: (data, priority, call = {}) => queue.put(data, priority, call),
-    take: (call = {}) => queue.takeOut(call),
-    takeLocked: (call = {}) => queue.takeLocked(call),
-    peek: (call = {}) => queue.peek(call),
-    size: (call = {}) => queue.size(call),
-    items: (listing) => queue.items(listing),
-  }
+  return { ...takingOf(queue), put: (data, priority, call = {}) => queue.put(data, priority, call) }
 }

@@ -1,8 +1,8 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
+import { isCode, ZooKeeperError } from '../../session/contract/errors.ts'
 import { itemId } from './queue-items.ts'
-import { afterLostAnswer, untilAnswered, untilGone } from '../../calls/until-answered.ts'
-import type { Operation } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { afterLostAnswer, untilAnswered, untilGone } from '../../attempts/until-answered.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /** Receipts of puts whose answer was lost; they end with the session, beyond this many the oldest is removed. */
 const keptMax = 1_000

@@ -1,24 +1,24 @@
-import { asError } from '@catchment/runtime'
-import { ZooKeeperError, isCode } from '../../session/errors.ts'
-import { assertCallOptions, assertGiven, callOptions, callRules, is } from '../../session/given.ts'
-import { Acquisition, lookAhead } from '../../line/acquisition.ts'
-import { decideExclusive } from '../lock/exclusive-lock.ts'
+import { randomHex } from '../../attempts/random-hex.ts'
+import { asError, onAbort } from '@catchment/runtime'
+import { ZooKeeperError, isCode } from '../../session/contract/errors.ts'
+import { assertCallOptions, assertGiven, callOptions, callRules, is } from '../../session/contract/given.ts'
+import { Acquisition, decideExclusive, lookAhead } from '../../line/acquisition.ts'
 import { followUntil } from '../../following/follow-until.ts'
 import type { Turn } from '../../following/following.ts'
 import { inOrder, itemId, itemPrefix, priorityMax, SeenItems } from './queue-items.ts'
 import { lockItem, type QueuedItem } from './queued-item.ts'
-import { getOrUndefined } from '../../calls/get-or-undefined.ts'
-import { within } from '../../calls/within.ts'
+import { getOrUndefined } from '../../attempts/get-or-undefined.ts'
+import { within } from '../../attempts/within.ts'
 import { Receipts } from './queue-receipts.ts'
-import { untilAnswered } from '../../calls/until-answered.ts'
-import type { Operation } from '../../session/nodes.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/session.ts'
+import { untilAnswered } from '../../attempts/until-answered.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ReadOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 const itemBytesMaxDefault = 512 << 10
 /** A listing of the queue serves this long: an item of a higher priority, or one that came back, may wait so long. */
 const seenMsMax = 200
-/** How often a call makes the nodes of the queue again when they are missing: somebody may be deleting them. */
+/** How often a call makes the nodes of the queue again when they are missing: someone may be deleting them. */
 const missingMax = 5
 
 export interface QueueOptions {
@@ -48,7 +48,7 @@ export interface WaitingItem {
   readonly data: Buffer
 }
 
-/** The mechanics that the queues share; protocol and guarantees are told at fifoQueue. */
+/** The mechanics that the queues share; protocol and guarantees stand at fifoQueue. */
 export class Queue {
   readonly #session: ZooKeeperSession
   readonly #options: QueueOptions
@@ -61,7 +61,7 @@ export class Queue {
   #putting = 0
   /** Its nodes have been made, or were there. */
   #used = false
-  /** Anew in every session: the servers may have lost their data between two. */
+  /** Again in every session: the servers may have lost their data between two. */
   #made: { readonly generation: number; readonly done: Promise<void> } | undefined
 
   constructor(session: ZooKeeperSession, options: QueueOptions) {
@@ -82,7 +82,7 @@ export class Queue {
       this.#assertRoom((stat?.numChildren ?? 0) + this.#putting)
       this.#putting += 1
       try {
-        const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
+        const id = randomHex(this.#session.random)
         await this.#receipts.put({ items: this.#items, prefix: itemPrefix(priority, id), id, data }, left)
         return id
       } finally {
@@ -166,7 +166,7 @@ export class Queue {
         'refused',
         `put into ${this.#options.path}: this queue was not used yet, so its nodes may be missing; await size() of it first`,
       )
-    const id = Buffer.from(this.#session.random.bytes(8)).toString('hex')
+    const id = randomHex(this.#session.random)
     return { op: 'create', path: `${this.#items}/${itemPrefix(priority, id)}`, data, mode: 'persistent-sequential' }
   }
 
@@ -176,7 +176,7 @@ export class Queue {
     return found && { id: itemId(name) ?? name, data: found.data }
   }
 
-  /** From what was seen, listing anew when that is used up or old; undefined when a new listing shows nothing to take. */
+  /** From what was seen, listing again when that is used up or old; undefined when a new listing shows nothing to take. */
   async #takeSeen(turn: Turn): Promise<QueuedItem | undefined> {
     for (;;) {
       if (!this.#seen.fresh(this.#session.clock.monotonicMs(), seenMsMax)) {
@@ -235,7 +235,7 @@ export class Queue {
     const line = new Acquisition(this.#session, { path, kind: 'taker', id: this.#options.id ?? 'taker', look })
     line.hold.then(
       (hold) => {
-        hold.signal.addEventListener('abort', wake, { once: true })
+        onAbort(hold.signal, wake)
         wake()
       },
       (thrown: unknown) => {

@@ -1,12 +1,14 @@
-import { atOperation, isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertOperations, writeOps } from '../../session/records.ts'
-import { NodeHold, tokenOf, type Hold } from '../../line/hold.ts'
-import { afterLostAnswer, untilAnswered, untilGone } from '../../calls/until-answered.ts'
-import type { Operation } from '../../session/nodes.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { isCode, throwRefusal, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertOperations, writeOps } from '../../session/requests/records.ts'
+import { Claim } from '../../claims/claim.ts'
+import { randomHex } from '../../attempts/random-hex.ts'
+import { NodeHold, type Hold } from '../../line/hold.ts'
+import { afterLostAnswer, untilAnswered, untilGone } from '../../attempts/until-answered.ts'
+import type { Operation } from '../../session/contract/nodes.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 /**
- * An item that was taken with a lock: it stays in the queue, and nobody else gets it, until it is completed or released or
+ * An item that was taken with a lock: it stays in the queue, and no one else gets it, until it is completed or released or
  * its taker's session is over. `token` grows from one taking of an item to its next.
  */
 export interface QueuedItem extends Hold {
@@ -25,7 +27,7 @@ export interface QueuedItem extends Hold {
   complete(also?: readonly Operation[]): Promise<void>
 }
 
-interface Claim {
+interface ItemLock {
   readonly session: ZooKeeperSession
   readonly generation: number
   readonly item: string
@@ -36,52 +38,33 @@ interface Claim {
 /**
  * Locks the item: one transaction creates the ephemeral `lock` and writes the item's own data again at the version that was
  * read. So the version counts the takings, and whatever an earlier taker still has under way fails at its version.
- * Undefined if it is gone or somebody else's. `signal` ends the look before the transaction, not the transaction.
+ * Undefined if it is gone or someone else's. `signal` ends the look before the transaction, not the transaction.
  */
-export async function lockItem(claim: Claim, who: string, signal: AbortSignal): Promise<QueuedItem | undefined> {
-  const { session, generation, item } = claim
-  const mine = Buffer.from(`${Buffer.from(session.random.bytes(8)).toString('hex')} ${who}`)
+export async function lockItem(place: ItemLock, who: string, signal: AbortSignal): Promise<QueuedItem | undefined> {
+  const { session, generation, item, lock } = place
+  const stamp = Buffer.from(`${randomHex(session.random)} ${who}`)
   try {
     const { data, stat } = await session.get(item, { generation, signal })
-    const token = await lockOnce(claim, mine, { data, version: stat.version })
-    return token === undefined ? undefined : new LockedItem(claim, data, stat.version + 1, token)
+    const claim = new Claim(session, { path: lock, stamp, generation })
+    const token = await claim.take([{ op: 'set', path: item, data, version: stat.version }])
+    return token === undefined ? undefined : new LockedItem(place, data, stat.version + 1, token)
   } catch (thrown) {
-    if (isCode(thrown, 'no-node', 'bad-version', 'node-exists')) return undefined
+    if (isCode(thrown, 'no-node', 'bad-version')) return undefined
     throw thrown
   }
-}
-
-/** The fencing token: the transaction that created the lock; undefined if the lock is another's. */
-async function lockOnce(
-  { session, generation, item, lock }: Claim,
-  mine: Buffer,
-  read: { data: Buffer; version: number },
-): Promise<bigint | undefined> {
-  const operations = [
-    { op: 'create', path: lock, data: mine, mode: 'ephemeral' },
-    { op: 'set', path: item, data: read.data, version: read.version },
-  ] as const
-  try {
-    const [, written] = await untilAnswered(session, (call) => session.multi(operations, call), { generation })
-    return BigInt(`0x${written.mzxid}`)
-  } catch (thrown) {
-    if (!isCode(thrown, 'node-exists') || thrown.outcome !== 'unknown') throw thrown
-  }
-  const { data, stat } = await untilAnswered(session, (call) => session.get(lock, call), { generation })
-  return data.equals(mine) ? tokenOf(stat) : undefined
 }
 
 class LockedItem implements QueuedItem {
   readonly id: string
   readonly data: Buffer
   readonly attempts: number
-  readonly #claim: Claim
+  readonly #place: ItemLock
   readonly #hold: NodeHold
   #completing: Promise<void> | undefined
 
-  constructor(claim: Claim, data: Buffer, attempts: number, token: bigint) {
-    const { session, generation, item, lock, id } = claim
-    this.#claim = claim
+  constructor(place: ItemLock, data: Buffer, attempts: number, token: bigint) {
+    const { session, generation, item, lock, id } = place
+    this.#place = place
     this.id = id
     this.data = data
     this.attempts = attempts
@@ -117,7 +100,7 @@ class LockedItem implements QueuedItem {
   }
 
   async complete(also: readonly Operation[] = []): Promise<void> {
-    assertOperations(`complete ${this.#claim.item}`, also, writeOps)
+    assertOperations(`complete ${this.#place.item}`, also, writeOps)
     if (this.#completing === undefined) {
       if (this.signal.aborted) throw this.#notDone()
       this.#completing = this.#complete(also)
@@ -127,7 +110,7 @@ class LockedItem implements QueuedItem {
   }
 
   async #complete(also: readonly Operation[]): Promise<void> {
-    const { session, generation, item, lock } = this.#claim
+    const { session, generation, item, lock } = this.#place
     const own: readonly Operation[] = [
       { op: 'delete', path: lock, version: 'any' },
       { op: 'delete', path: item, version: this.attempts },
@@ -135,7 +118,7 @@ class LockedItem implements QueuedItem {
     try {
       await untilAnswered(session, (call) => session.multi([...own, ...also], call), { generation })
     } catch (thrown) {
-      refuseOf(thrown, own.length)
+      throwRefusal(thrown, own.length, '`also`')
       if (!isCode(thrown, 'no-node', 'bad-version', 'session-lost')) throw thrown
       if (thrown.outcome !== 'unknown') throw this.#notDone(thrown)
       await this.#settle(thrown)
@@ -144,7 +127,7 @@ class LockedItem implements QueuedItem {
 
   /** The answer was lost and does not come any more. Resolves if it was done all the same. */
   async #settle(lost: ZooKeeperError): Promise<void> {
-    const { session, item } = this.#claim
+    const { session, item } = this.#place
     const stat = await afterLostAnswer(async () => {
       await untilAnswered(session, (call) => session.sync(item, call))
       return untilAnswered(session, (call) => session.exists(item, call))
@@ -161,15 +144,8 @@ class LockedItem implements QueuedItem {
   #notDone(cause: unknown = this.signal.reason): ZooKeeperError {
     return new ZooKeeperError(
       'refused',
-      `complete ${this.#claim.item}: it is not held any more; leave it to its next taker`,
+      `complete ${this.#place.item}: it is not held any more; leave it to its next taker`,
       { cause },
     )
   }
-}
-
-/** An operation behind the item's own was refused, so these could be done, and have not been: not by an earlier attempt either. */
-function refuseOf(thrown: unknown, own: number): void {
-  if (!(thrown instanceof ZooKeeperError) || thrown.operationIndex === undefined || thrown.operationIndex < own) return
-  const { code, message, operationIndex, cause } = atOperation(thrown, thrown.operationIndex - own, '`also`')
-  throw new ZooKeeperError(code, message, { outcome: 'not-done', operationIndex, cause })
 }

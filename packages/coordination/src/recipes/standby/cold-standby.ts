@@ -1,10 +1,10 @@
 import { asError, sleep } from '@catchment/runtime'
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
-import { Claim, type RunningTask, type TaskEnd } from './claim.ts'
+import { isCode, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/contract/given.ts'
+import { TaskClaim, type RunningTask, type TaskEnd } from './task-claim.ts'
 import { Following, type Turn } from '../../following/following.ts'
-import { within } from '../../calls/within.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { within } from '../../attempts/within.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 const tasksMaxDefault = 1
 const scanMsDefault = 5_000
@@ -47,9 +47,9 @@ export interface ColdStandby {
 }
 
 /**
- * A member of a group that runs tasks which nobody else of it runs.
+ * A member of a group that runs tasks that no other member runs.
  *
- * Protocol: `path/tasks/<task>` is a persistent node with the task's definition; anyone creates it. Whoever has room lists
+ * Protocol: `path/tasks/<task>` is a persistent node with the task's definition; anyone creates it. A member that has room lists
  * tasks and claims, and takes unclaimed ones in random order: one transaction checks that the task exists and creates the
  * ephemeral `path/claims/<task>`, so that one wins and no task is run that has just been done. A task that has ended is
  * removed, or moved to `path/done/<task>`, in one transaction with its claim.
@@ -77,8 +77,6 @@ class Member implements ColdStandby {
   readonly #following: Following<void>
   readonly #leaving = new AbortController()
   readonly #running = new Map<string, Promise<void>>()
-  /** Claims whose taking ended without an answer: they may be ours. */
-  readonly #inDoubt = new Map<string, Claim>()
   /** Tasks that failed here, until when they are left to others (monotonic). Those that are no more are forgotten. */
   readonly #pausedUntilMs = new Map<string, number>()
 
@@ -107,11 +105,10 @@ class Member implements ColdStandby {
   async #left(): Promise<void> {
     await this.#following.close()
     while (this.#running.size > 0) await Promise.all(this.#running.values())
-    for (const claim of this.#inDoubt.values()) await claim.release()
   }
 
   async #scan(turn: Turn): Promise<void> {
-    const { path } = this.#options
+    const { path, id } = this.#options
     const { random, clock } = this.#session
     const { signal, generation } = turn
     if (this.#full()) return
@@ -124,24 +121,9 @@ class Member implements ColdStandby {
     this.#forget(new Set(tasks))
     for (const task of shuffled(tasks, random)) {
       if (this.#full() || signal.aborted) return
-      if (!this.#mayRun(task)) continue
-      const claim = await this.#claim(task, claimed.has(task), turn)
-      if (claim !== undefined) this.#start(task, claim)
-    }
-  }
-
-  /** The claim if it is ours: taken now, or by a call before whose answer was lost. */
-  async #claim(task: string, claimed: boolean, { signal, generation }: Turn): Promise<Claim | undefined> {
-    const { path, id } = this.#options
-    const claim = new Claim(this.#session, { path, task, id, generation })
-    if (claimed && !this.#inDoubt.has(task)) return undefined
-    try {
-      const ours = claimed ? await claim.isOurs({ signal }) : await claim.take(signal)
-      this.#inDoubt.delete(task)
-      return ours ? claim : undefined
-    } catch (thrown) {
-      if (thrown instanceof ZooKeeperError && thrown.outcome === 'unknown') this.#inDoubt.set(task, claim)
-      throw thrown
+      if (claimed.has(task) || !this.#mayRun(task)) continue
+      const claim = new TaskClaim(this.#session, { path, task, id, generation })
+      if (await claim.take()) this.#start(task, claim)
     }
   }
 
@@ -155,11 +137,9 @@ class Member implements ColdStandby {
 
   #forget(tasks: ReadonlySet<string>): void {
     for (const task of this.#pausedUntilMs.keys()) if (!tasks.has(task)) this.#pausedUntilMs.delete(task)
-    for (const [task, claim] of this.#inDoubt) if (!tasks.has(task)) void claim.release()
-    for (const task of this.#inDoubt.keys()) if (!tasks.has(task)) this.#inDoubt.delete(task)
   }
 
-  #start(task: string, claim: Claim): void {
+  #start(task: string, claim: TaskClaim): void {
     const running = this.#run(task, claim).finally(() => {
       this.#running.delete(task)
       this.#following.wake()
@@ -167,7 +147,7 @@ class Member implements ColdStandby {
     this.#running.set(task, running)
   }
 
-  async #run(task: string, claim: Claim): Promise<void> {
+  async #run(task: string, claim: TaskClaim): Promise<void> {
     try {
       await claim.run(this.#leaving.signal, (running) => this.#options.run(running))
     } catch (thrown) {

@@ -1,12 +1,13 @@
-import { asError, sleep } from '@catchment/runtime'
-import { Backoff } from '../../session/backoff.ts'
-import { ZooKeeperError } from '../../session/errors.ts'
-import { assertCallOptions, assertGiven, is } from '../../session/given.ts'
-import { tell } from '../../session/tell.ts'
-import { joinElection, type Election } from '../election/election.ts'
+import { asError, onAbort, sleep, unlessAborted } from '@catchment/runtime'
+import { Backoff } from '../../session/connection/backoff.ts'
+import { ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertCallOptions, assertGiven, is } from '../../session/contract/given.ts'
+import { notify } from '../../session/contract/notify.ts'
+import { Acquisition, decideExclusive, lookAhead } from '../../line/acquisition.ts'
+import type { NodeHold } from '../../line/hold.ts'
 import { SavedContext } from './saved-context.ts'
-import { within } from '../../calls/within.ts'
-import type { CallOptions, SessionState, ZooKeeperSession } from '../../session/session.ts'
+import { within } from '../../attempts/within.ts'
+import type { CallOptions, SessionState, ZooKeeperSession } from '../../session/contract/session.ts'
 
 const pauseAfterFailure = { baseMs: 500, maxMs: 30_000 }
 
@@ -44,7 +45,7 @@ const optionRules = is.options<HotStandbyOptions>({
 
 /** The running member. */
 export interface Active {
-  /** As last saved by whoever ran before; undefined if nothing ever was. */
+  /** As last saved by the member that ran before; undefined if nothing ever was. */
   readonly context: Buffer | undefined
   /** False while suspended and from the loss on; true while it is asked to leave. Look at it before each act on the outside. */
   readonly held: boolean
@@ -73,7 +74,7 @@ export interface HotStandby {
  * One member runs, the others stand by, and the next one takes over with the context that was saved last.
  *
  * Protocol: an election below `path/candidates`; the first runs. `path/context` holds the context: read after a sync when
- * elected, written at the version that was read in one transaction that checks that the own candidate's node exists. The
+ * elected, written at the version that was read in one transaction that checks that its own candidate's node exists. The
  * next one is elected only when that node is gone, so it reads the last context, and no save of a deposed one follows.
  *
  * States: hotStandbyTransitions. running → suspended: the session is cut off; the service goes on, `held` is false.
@@ -97,7 +98,7 @@ class Member implements HotStandby {
   readonly #options: HotStandbyOptions
   readonly #leaving = new AbortController()
   readonly #done: Promise<void>
-  #election: Election | undefined
+  #acquisition: Acquisition | undefined
   #state: HotStandbyState = 'standby'
 
   constructor(session: ZooKeeperSession, options: HotStandbyOptions) {
@@ -122,7 +123,7 @@ class Member implements HotStandby {
     try {
       await within(this.#session, this.#done, { name, outcome: 'unknown' }, options)
     } catch (thrown) {
-      void this.#election?.resign().catch(() => undefined) // it goes on by itself
+      void this.#acquisition?.giveUp()
       throw thrown
     }
   }
@@ -144,65 +145,41 @@ class Member implements HotStandby {
   /** Once in line, at most once running. */
   async #stand(): Promise<Ending> {
     const { path, id } = this.#options
+    const line = `${path}/candidates`
+    const look = lookAhead(this.#session, line, decideExclusive)
+    const acquisition = new Acquisition(this.#session, { path: line, kind: 'candidate', id, look })
+    this.#acquisition = acquisition
     const leaving = this.#leaving.signal
-    const lost = new AbortController()
-    const elected = Promise.withResolvers<boolean>()
-    let wasElected = false
-    const lose = (why: string): void => {
-      // Before it was elected there is nothing to lose: the election goes on in the next session.
-      if (wasElected) lost.abort(new ZooKeeperError('session-lost', `run ${path}: ${why}`))
-    }
-    const election = joinElection(this.#session, {
-      path: `${path}/candidates`,
-      id,
-      onElected: () => {
-        wasElected = true
-        elected.resolve(true)
-        if (this.#state === 'suspended') this.#become('running')
-      },
-      onDeposed: () => {
-        if (this.#state === 'running') this.#become('suspended')
-        if (this.#session.state !== 'suspended') lose('deposed')
-      },
-    })
-    this.#election = election
-    const unsubscribe = this.#session.onState((state) => {
-      if (state === 'lost' || state === 'closed') lose(`the session is ${state}`)
-    })
-    const leave = (): void => {
-      elected.resolve(false)
-    }
-    leaving.addEventListener('abort', leave)
     try {
-      if (leaving.aborted || !(await elected.promise)) return 'lost'
-      return await this.#run(election, AbortSignal.any([lost.signal, leaving]))
+      return await this.#run(await unlessAborted(acquisition.hold, leaving))
     } catch (thrown) {
-      if (lost.signal.aborted || leaving.aborted) return 'lost'
+      if (acquisition.current?.signal.aborted === true || leaving.aborted) return 'lost'
       this.#session.log(`the service of ${path} failed, the next one runs`, { error: asError(thrown) })
       return 'failed'
     } finally {
-      leaving.removeEventListener('abort', leave)
-      unsubscribe()
       this.#stopping()
-      await this.#resign(election)
+      await acquisition.giveUp()
     }
   }
 
-  async #run(election: Election, signal: AbortSignal): Promise<Ending> {
-    const { token, node } = election
-    const { generation } = this.#session
-    if (token === undefined || node === undefined) return 'lost'
+  async #run(hold: NodeHold): Promise<Ending> {
+    const { token, node, generation } = hold
+    const signal = AbortSignal.any([hold.signal, this.#leaving.signal])
     const path = `${this.#options.path}/context`
     const context = await SavedContext.read(this.#session, { path, node, generation }, signal)
-    if (election.token !== token || signal.aborted) return 'lost'
+    if (!hold.held || signal.aborted) return 'lost'
     this.#become('running')
-    signal.addEventListener('abort', () => {
+    hold.onChange(() => {
+      if (this.#state === 'running' && !hold.held) this.#become('suspended')
+      else if (this.#state === 'suspended' && hold.held) this.#become('running')
+    })
+    onAbort(signal, () => {
       this.#stopping()
     })
     await this.#options.run({
       context: context.atFirst,
       get held() {
-        return election.token === token
+        return hold.held
       },
       token,
       signal,
@@ -215,27 +192,16 @@ class Member implements HotStandby {
     if (this.#state === 'running' || this.#state === 'suspended') this.#become('stopping')
   }
 
-  async #resign(election: Election): Promise<void> {
-    for (;;) {
-      try {
-        await election.resign()
-        return
-      } catch (thrown) {
-        this.#session.log(`leaving ${this.#options.path} goes on`, { error: asError(thrown) })
-      }
-    }
-  }
-
   /** The one setter. */
   #become(state: HotStandbyState): void {
     const allowed: readonly string[] = hotStandbyTransitions[this.#state]
     if (!allowed.includes(state)) throw new Error(`a hot standby does not go from ${this.#state} to ${state}`)
     this.#state = state
-    tell(this.#session.log, `onState of ${this.#options.path}`, () => this.#options.onState?.(state))
+    notify(this.#session.log, `onState of ${this.#options.path}`, () => this.#options.onState?.(state))
   }
 }
 
-/** Ended of itself, or because it was told to. */
+/** Ended of itself, or because it was asked to. */
 function outcomeOf({ aborted }: AbortSignal): Ending {
   return aborted ? 'lost' : 'done'
 }

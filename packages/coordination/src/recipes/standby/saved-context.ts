@@ -1,9 +1,9 @@
-import { isCode, ZooKeeperError } from '../../session/errors.ts'
-import { assertGiven, callOptions, is } from '../../session/given.ts'
-import { afterLostAnswer, untilAnswered } from '../../calls/until-answered.ts'
-import { within } from '../../calls/within.ts'
-import { sharedDeadline } from '../../session/shared-deadline.ts'
-import type { CallOptions, ZooKeeperSession } from '../../session/session.ts'
+import { isCode, ZooKeeperError } from '../../session/contract/errors.ts'
+import { assertGiven, callOptions, is } from '../../session/contract/given.ts'
+import { afterLostAnswer, untilAnswered } from '../../attempts/until-answered.ts'
+import { within } from '../../attempts/within.ts'
+import { sharedDeadline } from '../../session/calls/shared-deadline.ts'
+import type { CallOptions, ZooKeeperSession } from '../../session/contract/session.ts'
 
 interface ContextOptions {
   /** The persistent node of the context; made if it is missing. */
@@ -14,7 +14,7 @@ interface ContextOptions {
   readonly generation: number
 }
 
-/** Bytes that one after the other reads and writes; whoever writes is fenced by the existence of a node of its own. */
+/** Bytes that one after the other reads and writes; the writer is fenced by the existence of a node of its own. */
 export class SavedContext {
   /** As it was read; undefined if nothing was ever saved. */
   readonly atFirst: Buffer | undefined
@@ -32,7 +32,7 @@ export class SavedContext {
     this.atFirst = version === 0 ? undefined : data
   }
 
-  /** To be called once nobody else can write: what it reads, after a sync, is the last there is. */
+  /** To be called once no one else can write: what it reads, after a sync, is the last there is. */
   static async read(session: ZooKeeperSession, options: ContextOptions, signal: AbortSignal): Promise<SavedContext> {
     const { path } = options
     const read = async (call: CallOptions): Promise<SavedContext> => {
@@ -70,7 +70,7 @@ export class SavedContext {
         const unknown = thrown instanceof ZooKeeperError && thrown.outcome === 'unknown'
         this.#inDoubt ||= unknown
         if (!isCode(thrown, 'bad-version') || !this.#inDoubt) throw thrown
-        // While the fence stands nobody else writes: what is there is of an earlier attempt whose answer was lost.
+        // While the fence stands no one else writes: what is there is of an earlier attempt whose answer was lost.
         const look = (): Promise<Buffer> => this.#readAgain({ ...left, generation })
         const found = await (unknown ? afterLostAnswer(look) : look())
         if (unknown && found.equals(data)) return

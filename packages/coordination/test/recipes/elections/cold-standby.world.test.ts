@@ -5,7 +5,7 @@ import {
   type ColdStandbyOptions,
   type RunningTask,
   type TaskEnd,
-} from '../../../src/index.ts'
+} from '../../../src/recipes.ts'
 import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from '../../world/world.ts'
 
 interface Runner {

@@ -1,11 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  joinHotStandby,
-  ZooKeeperError,
-  type Active,
-  type HotStandby,
-  type HotStandbyState,
-} from '../../../src/index.ts'
+import { ZooKeeperError } from '../../../src/index.ts'
+import { joinHotStandby, type Active, type HotStandby, type HotStandbyState } from '../../../src/recipes.ts'
 import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from '../../world/world.ts'
 
 interface Service {

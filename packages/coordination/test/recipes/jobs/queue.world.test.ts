@@ -1,12 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import {
-  fifoQueue,
-  isCode,
-  priorityQueue,
-  ZooKeeperError,
-  type FifoQueue,
-  type ZooKeeperSession,
-} from '../../../src/index.ts'
+import { fifoQueue, isCode, ZooKeeperError, type FifoQueue, type ZooKeeperSession } from '../../../src/index.ts'
+import { priorityQueue } from '../../../src/recipes.ts'
 import { bytes, ending, inWorld, text, wrongLimits, stretchedMs } from '../../world/world.ts'
 
 const options = (root: string) => ({ path: `${root}/queue`, itemsMax: 100 })

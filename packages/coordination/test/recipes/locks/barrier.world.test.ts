@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals'
-import { barrier } from '../../../src/index.ts'
+import { barrier } from '../../../src/recipes.ts'
 import { bytes, ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
 
 test.concurrent(

@@ -1,5 +1,6 @@
 import { expect, test } from '@jest/globals'
-import { doubleBarrier, type CallOptions, type Round } from '../../../src/index.ts'
+import type { CallOptions } from '../../../src/index.ts'
+import { doubleBarrier, type Round } from '../../../src/recipes.ts'
 import {
   bytes,
   type Client,

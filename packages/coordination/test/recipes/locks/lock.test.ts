@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
 import { inOrder, kindOf } from '../../../src/line/line.ts'
-import { decideExclusive } from '../../../src/recipes/lock/exclusive-lock.ts'
+import { decideExclusive } from '../../../src/line/acquisition.ts'
 
 const name = (sequence: number): string => `0123456789abcdef-lock-${String(sequence).padStart(10, '0')}`
 

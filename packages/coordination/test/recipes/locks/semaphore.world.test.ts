@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { resizeSemaphore, semaphore, type Hold } from '../../../src/index.ts'
+import type { Hold } from '../../../src/index.ts'
+import { resizeSemaphore, semaphore } from '../../../src/recipes.ts'
 import { untilInLine, wokenOf } from '../../world/lines.ts'
 import { bytes, ending, inWorld, text, type Client } from '../../world/world.ts'
 

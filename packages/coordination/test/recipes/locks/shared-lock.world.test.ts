@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { sharedLock, type Hold } from '../../../src/index.ts'
+import type { Hold } from '../../../src/index.ts'
+import { sharedLock } from '../../../src/recipes.ts'
 import { untilInLine } from '../../world/lines.ts'
 import { ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import fc from 'fast-check'
-import { divide, hashRing, type RingMember } from '../../../src/index.ts'
+import { divide, hashRing, type RingMember } from '../../../src/recipes.ts'
 
 const members = (count: number): RingMember[] => Array.from({ length: count }, (_, at) => ({ id: `member-${at}` }))
 const keys = (count: number): string[] => Array.from({ length: count }, (_, at) => `item-${at}`)

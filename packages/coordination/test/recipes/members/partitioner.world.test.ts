@@ -1,5 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
-import { joinPartitioner, type OwnedItem, type Partitioner, type ZooKeeperSession } from '../../../src/index.ts'
+import type { ZooKeeperSession } from '../../../src/index.ts'
+import { joinPartitioner, type OwnedItem, type Partitioner } from '../../../src/recipes.ts'
 import { ending, inWorld, Told } from '../../world/world.ts'
 
 const items = Array.from({ length: 600 }, (_, at) => `item/${at}`)

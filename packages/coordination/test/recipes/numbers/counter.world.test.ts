@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { sequentialIds, sharedCounter } from '../../../src/index.ts'
+import { sequentialIds, sharedCounter } from '../../../src/recipes.ts'
 import { bytes, ending, inWorld, type Client } from '../../world/world.ts'
 
 /** The request of the next `set` reaches the server; its answer never comes. `meanwhile` happens before the reconnect. */
