@@ -61,7 +61,8 @@ describe('rooms inside a package', () => {
     '%s: every folder of its sources is one, with arrows that run one way',
     (room, arrowsOf) => {
       const folders = files.flatMap((path) => /^src\/([^/]+)\//.exec(relative(room, path))?.[1] ?? [])
-      expect([...arrowsOf.keys()].toSorted()).toEqual([...new Set(folders)].toSorted())
+      const outer = [...arrowsOf.keys()].filter((name) => !name.includes('/')) // a room may have rooms of its own
+      expect(outer.toSorted()).toEqual([...new Set(folders)].toSorted())
       let open = [...arrowsOf]
       for (let before = Infinity; open.length < before;) {
         before = open.length

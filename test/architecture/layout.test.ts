@@ -48,9 +48,7 @@ const folderFilesMax = 12
 /** Folders that hold more TypeScript files, and why they may. */
 const mayBeFuller = new Map([
   ['packages/placement/src', 'the planner is rebuilt'],
-  ...['packages/coordination/src/session', 'packages/embedded-zookeeper/src', 'packages/testing/src'].map(
-    (folder) => [folder, 'was so when this test was written; this list only shrinks'] as const,
-  ),
+  ['packages/testing/src', 'was so when this test was written; this list only shrinks'],
 ])
 
 /** The files whose text `pattern` matches, with the first match. */

@@ -2,32 +2,10 @@ import { describe, expect, test } from '@jest/globals'
 import ts from 'typescript'
 import { parsed, sources } from './sources.ts'
 
-const zooKeepersWord = 'the word of the ZooKeeper protocol, in its client and in its server, which share no code'
-const toBeRenamed = 'found when this test was written; this list only shrinks'
-
 /** Names that two files declare, and why they may. */
 const twice = new Map<string, string>([
-  ...['Acl', 'JuteReader', 'JuteWriter', 'Stat', 'WatchMode'].map((name) => [name, zooKeepersWord] as const),
   ['Load', "the load that travels, and the planner's, which is rebuilt"],
-  ...[
-    'Answer',
-    'Claim',
-    'Connection',
-    'Creation',
-    'Entry',
-    'Identity',
-    'Keeper',
-    'Leader',
-    'Limits',
-    'Log',
-    'Member',
-    'Outcome',
-    'Sight',
-    'Tree',
-    'WatchKind',
-    'WatchTable',
-    'Watches',
-  ].map((name) => [name, toBeRenamed] as const),
+  ['Leader', 'who leads an election, in the tree and in answers to agents'],
 ])
 
 /** The names of the types, interfaces and classes that a file declares, wherever in it. */

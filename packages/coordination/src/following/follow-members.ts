@@ -29,7 +29,7 @@ const optionRules = is.options<FollowMembersOptions>({
 
 export type FollowedMembers = Followed<Members>
 
-interface Member {
+interface FollowedMember {
   readonly followed: FollowedValue
   read: boolean
   data: Buffer | undefined
@@ -53,7 +53,7 @@ class FollowedMemberSet implements FollowedMembers {
   readonly #session: ZooKeeperSession
   readonly #path: string
   readonly #options: FollowMembersOptions
-  readonly #members = new Map<string, Member>()
+  readonly #members = new Map<string, FollowedMember>()
   readonly #children
   readonly #leaving = new Set<Promise<void>>()
   #delivered: Members | undefined
@@ -106,7 +106,7 @@ class FollowedMemberSet implements FollowedMembers {
     this.#changed()
   }
 
-  #member(name: string): Member {
+  #member(name: string): FollowedMember {
     const below = this.#options.name ?? 'status'
     const node = below === '' ? `${this.#path}/${name}` : `${this.#path}/${name}/${below}`
     const followed = followValue(this.#session, node, {
@@ -120,7 +120,7 @@ class FollowedMemberSet implements FollowedMembers {
       },
       ...rereadOf(this.#options),
     })
-    const member: Member = { followed, read: false, data: undefined }
+    const member: FollowedMember = { followed, read: false, data: undefined }
     return member
   }
 
@@ -145,7 +145,7 @@ class FollowedMemberSet implements FollowedMembers {
     notify(this.#session.log, `onStale of ${this.#path}`, (stale) => this.#options.onStale?.(stale), this.#stale)
   }
 
-  #each(): Member[] {
+  #each(): FollowedMember[] {
     return [...this.#members.values()]
   }
 

@@ -27,7 +27,7 @@ export interface TreeBounds {
 /** Why a node is to be read: an event named it, or everything has to be looked at again. */
 export type Cause = 'event' | 'verify'
 
-interface Entry {
+interface CopiedNode {
   node: TreeNode
   readonly names: Set<string>
 }
@@ -39,7 +39,7 @@ interface Entry {
 export class TreeCopy {
   readonly #root: string
   readonly #bounds: TreeBounds
-  readonly #entries = new Map<string, Entry>()
+  readonly #entries = new Map<string, CopiedNode>()
   readonly #toRead = new Map<string, Cause>()
   #changes = new Map<string, TreeNode | undefined>()
   #bytes = 0
@@ -84,7 +84,7 @@ export class TreeCopy {
     else if (path === this.#root || parent !== undefined) this.#put(path, read, { parent, cause })
   }
 
-  #put(path: string, read: ReadNode, { parent, cause }: { parent: Entry | undefined; cause: Cause }): void {
+  #put(path: string, read: ReadNode, { parent, cause }: { parent: CopiedNode | undefined; cause: Cause }): void {
     const known = this.#entries.get(path)
     const moreBytes = read.data.length - (known?.node.data.length ?? 0)
     this.#demandRoom(path, known === undefined ? 1 : 0, moreBytes, cause)
@@ -99,12 +99,12 @@ export class TreeCopy {
     this.#compareNames(path, entry, new Set(read.names), cause)
   }
 
-  #compareNames(path: string, entry: Entry, names: ReadonlySet<string>, cause: Cause): void {
+  #compareNames(path: string, entry: CopiedNode, names: ReadonlySet<string>, cause: Cause): void {
     for (const name of entry.names) if (!names.has(name)) this.#remove(childOf(path, name), entry)
     for (const name of names) if (!entry.names.has(name)) this.mark(childOf(path, name), cause)
   }
 
-  #remove(path: string, parent: Entry | undefined): void {
+  #remove(path: string, parent: CopiedNode | undefined): void {
     const entry = this.#entries.get(path)
     if (entry === undefined) return
     for (const name of entry.names) this.#remove(childOf(path, name), undefined)

@@ -8,11 +8,11 @@ import type { CloseReason, Stats } from './stats.ts'
 
 export interface ConnectionHandler {
   /** The first four bytes of a connection are a word and no length: its answer. */
-  word(word: string, connection: Connection): string | undefined
-  frame(connection: Connection, bytes: Buffer): void
+  word(word: string, connection: ClientConnection): string | undefined
+  frame(connection: ClientConnection, bytes: Buffer): void
   /** False while the server cannot take more; it calls `readOn` later. */
   mayRead(): boolean
-  closed(connection: Connection): void
+  closed(connection: ClientConnection): void
 }
 
 /** A socket of node:net, or what stands in for one. */
@@ -23,7 +23,7 @@ export type ServerSocket = Duplex & {
   destroySoon(): void
 }
 
-export class Connection {
+export class ClientConnection {
   readonly address: string
   readonly port: number
   /** Whom the peer has shown to be. */

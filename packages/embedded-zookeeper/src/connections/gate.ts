@@ -2,11 +2,11 @@
 // the log holds all transactions that were applied when the packet was made, reads and notifications too, so that no
 // client ever sees a write that a crash could undo.
 
-import type { Connection } from './connection.ts'
+import type { ClientConnection } from './connection.ts'
 
 interface Held {
   readonly position: number
-  readonly connection: Connection
+  readonly connection: ClientConnection
   readonly bytes: Buffer
   readonly sent: (() => void) | undefined
 }
@@ -31,7 +31,7 @@ export class OutputGate {
     return this.#heldBytes
   }
 
-  send(connection: Connection, bytes: Buffer, sent?: () => void): void {
+  send(connection: ClientConnection, bytes: Buffer, sent?: () => void): void {
     if (this.#log === undefined || this.#log.durable === this.#log.appended) {
       connection.send(bytes)
       sent?.()

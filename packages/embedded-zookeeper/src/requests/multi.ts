@@ -13,7 +13,7 @@ import {
 } from '@catchment/zookeeper-wire'
 import { type ErrorCode } from '../tree/errors.ts'
 import type { WriteOperation } from '../tree/operations.ts'
-import type { Outcome } from '../tree/state-machine.ts'
+import type { OperationOutcome } from '../tree/state-machine.ts'
 import { readWrite, writeOutcome } from './wire.ts'
 
 /** Opcodes that a multi may hold. */
@@ -56,7 +56,11 @@ const containerMode = createFlags.container
 const ttlModes: readonly number[] = [createFlags['persistent-with-ttl'], createFlags['persistent-sequential-with-ttl']]
 
 /** The outcomes of a multi whose operations are answered with the given opcodes. */
-export function writeOutcomes(types: readonly number[], outcomes: readonly Outcome[], writer: JuteWriter): void {
+export function writeOutcomes(
+  types: readonly number[],
+  outcomes: readonly OperationOutcome[],
+  writer: JuteWriter,
+): void {
   for (const [at, outcome] of outcomes.entries()) {
     if (outcome.ok) {
       const type = types[at] ?? opcode.error

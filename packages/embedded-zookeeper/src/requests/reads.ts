@@ -12,20 +12,20 @@ import {
   writePartHeader,
 } from '@catchment/zookeeper-wire'
 import { allows, demand, withoutDigests } from '../tree/acl.ts'
-import type { Connection } from '../connections/connection.ts'
+import type { ClientConnection } from '../connections/connection.ts'
 import { RequestError } from '../tree/errors.ts'
 import { writeFailure } from './multi.ts'
 import { statOf, type Node } from '../tree/node.ts'
-import type { Tree } from '../tree/tree.ts'
-import type { Watches } from '../watches/watches.ts'
+import type { DataTree } from '../tree/tree.ts'
+import type { WatchManager } from '../watches/watches.ts'
 import { writeAclAndStat, writeChildren, writeStat } from './wire.ts'
 
 export type Body = (writer: JuteWriter) => unknown
 
 export interface ReadContext {
-  readonly tree: Tree
-  readonly watches: Watches<Connection>
-  readonly connection: Connection
+  readonly tree: DataTree
+  readonly watches: WatchManager<ClientConnection>
+  readonly connection: ClientConnection
 }
 
 /** Answers a read; undefined when `type` is none. */
@@ -160,7 +160,7 @@ function readable(path: string, { tree, connection }: ReadContext): Node {
   return node
 }
 
-function existing(tree: Tree, path: string): Node {
+function existing(tree: DataTree, path: string): Node {
   const node = tree.get(path)
   if (node === undefined) throw new RequestError(errorCode.noNode, path)
   return node

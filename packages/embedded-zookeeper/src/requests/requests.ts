@@ -11,7 +11,7 @@ import type { CloseReason } from '../connections/stats.ts'
 import { handleWatches, type Missed } from './watch-requests.ts'
 import { readAuth, readWrite, writeOutcome } from './wire.ts'
 
-export interface Answer {
+export interface RequestAnswer {
   readonly error?: ErrorCode
   readonly body?: Body | undefined
   /** Events that are sent first. */
@@ -31,7 +31,7 @@ export interface RequestContext extends ReadContext {
 }
 
 /** Throws RequestError, or JuteError when the body is not what `type` says. */
-export function answer(type: number, reader: JuteReader, context: RequestContext): Answer {
+export function answer(type: number, reader: JuteReader, context: RequestContext): RequestAnswer {
   switch (type) {
     case opcode.ping:
       return {}
@@ -54,15 +54,15 @@ export function answer(type: number, reader: JuteReader, context: RequestContext
 }
 
 /** ZooKeeper hangs up on who speaks of what it does not know. */
-const unknown: Answer = { error: errorCode.unimplemented, zxid: -1n, close: 'malformed' }
+const unknown: RequestAnswer = { error: errorCode.unimplemented, zxid: -1n, close: 'malformed' }
 
 /** A refused write takes a zxid too. */
-function refused(error: ErrorCode, context: RequestContext): Answer {
+function refused(error: ErrorCode, context: RequestContext): RequestAnswer {
   context.write([])
   return { error }
 }
 
-function auth(reader: JuteReader, { connection }: ReadContext): Answer {
+function auth(reader: JuteReader, { connection }: ReadContext): RequestAnswer {
   const { scheme, proof } = readAuth(reader)
   const identity = authenticate(scheme, proof, connection.address)
   if (identity === undefined) return { error: errorCode.authFailed, zxid: 0n, close: 'authFailed' }
@@ -71,12 +71,12 @@ function auth(reader: JuteReader, { connection }: ReadContext): Answer {
   return { zxid: 0n }
 }
 
-function readOrWatch(type: number, reader: JuteReader, context: ReadContext): Answer | undefined {
+function readOrWatch(type: number, reader: JuteReader, context: ReadContext): RequestAnswer | undefined {
   const body = read(type, reader, context)
   return body === undefined ? handleWatches(type, reader, context) : { body }
 }
 
-function write(type: number, reader: JuteReader, context: RequestContext): Answer | undefined {
+function write(type: number, reader: JuteReader, context: RequestContext): RequestAnswer | undefined {
   const operation = readOrRefuse(context, () => readWrite(type, reader))
   if (operation === undefined) return undefined
   const [outcome] = context.write([operation]).outcomes
@@ -100,7 +100,7 @@ function readOrRefuse<T>(context: RequestContext, readBody: () => T): T {
 }
 
 /** The answer's header says ok even when an operation failed: the outcomes report which and why. */
-function multi(reader: JuteReader, context: RequestContext): Answer {
+function multi(reader: JuteReader, context: RequestContext): RequestAnswer {
   const { types, operations } = readOrRefuse(context, () => readMulti(reader))
   const { outcomes } = context.write(operations)
   return {

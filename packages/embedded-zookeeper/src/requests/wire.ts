@@ -6,7 +6,7 @@ import { type AclEntry, errorCode, notificationXid, opcode, packet, readAcl, wri
 import { copyOf } from '../tree/changes.ts'
 import type { NodeStat } from '../tree/node.ts'
 import type { WriteOperation } from '../tree/operations.ts'
-import type { Outcome } from '../tree/state-machine.ts'
+import type { OperationOutcome } from '../tree/state-machine.ts'
 import type { TreeEvent } from '../tree/tree.ts'
 
 const syncConnected = 3
@@ -104,7 +104,7 @@ function readCreate(type: number, reader: JuteReader): WriteOperation {
 const createsWithStat: ReadonlySet<number> = new Set([opcode.create2, opcode.createContainer, opcode.createTtl])
 
 /** What follows the header of a write that succeeded. */
-export function writeOutcome(type: number, outcome: Outcome & { ok: true }, writer: JuteWriter): void {
+export function writeOutcome(type: number, outcome: OperationOutcome & { ok: true }, writer: JuteWriter): void {
   if (type === opcode.create || createsWithStat.has(type)) writer.string(outcome.path)
   if (type !== opcode.create && outcome.stat !== undefined) writeStat(writer, outcome.stat)
 }

@@ -6,18 +6,18 @@ import type { Clock, Random } from '@catchment/runtime'
 import { errorCode, JuteError, JuteReader, permission } from '@catchment/zookeeper-wire'
 import { allows } from '../tree/acl.ts'
 import type { Transaction } from '../tree/changes.ts'
-import type { Connection } from '../connections/connection.ts'
+import type { ClientConnection } from '../connections/connection.ts'
 import { RequestError } from '../tree/errors.ts'
 import { OutputGate, type LogPosition } from '../connections/gate.ts'
 import type { Limits } from '../connections/limits.ts'
 import { Reaper } from './reaper.ts'
-import { answer, type Answer } from '../requests/requests.ts'
+import { answer, type RequestAnswer } from '../requests/requests.ts'
 import { SessionTracker } from './sessions.ts'
 import type { WriteOperation } from '../tree/operations.ts'
 import type { Commit, StateMachine } from '../tree/state-machine.ts'
 import type { Stats } from '../connections/stats.ts'
 import type { TreeEvent } from '../tree/tree.ts'
-import { Watches } from '../watches/watches.ts'
+import { WatchManager } from '../watches/watches.ts'
 import {
   connectResponse,
   expired,
@@ -35,14 +35,14 @@ const PASSWORD_BYTES = 16
 const lengthBytes = 4
 
 /** Where transactions are kept. */
-interface Log extends LogPosition {
+interface TransactionLog extends LogPosition {
   append(transaction: Transaction): void
 }
 
 export interface EngineOptions {
   readonly machine: StateMachine
   /** Undefined: in memory. */
-  readonly log: Log | undefined
+  readonly log: TransactionLog | undefined
   readonly clock: Clock
   readonly random: Random
   readonly stats: Stats
@@ -53,11 +53,11 @@ export interface EngineOptions {
 
 export class Engine {
   readonly gate: OutputGate
-  readonly watches = new Watches<Connection>()
+  readonly watches = new WatchManager<ClientConnection>()
   readonly #options: EngineOptions
   readonly #tracker: SessionTracker
   readonly #reaper: Reaper
-  readonly #connections = new Map<bigint, Connection>()
+  readonly #connections = new Map<bigint, ClientConnection>()
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -73,7 +73,7 @@ export class Engine {
     for (const { id, timeoutMs } of options.machine.sessions.values()) this.#tracker.touch(id, timeoutMs)
   }
 
-  connectionOf(sessionId: bigint): Connection | undefined {
+  connectionOf(sessionId: bigint): ClientConnection | undefined {
     return this.#connections.get(sessionId)
   }
 
@@ -89,13 +89,13 @@ export class Engine {
     this.#connections.get(id)?.close('sessionExpired')
   }
 
-  closed(connection: Connection): void {
+  closed(connection: ClientConnection): void {
     this.watches.remove(connection)
     if (this.#connections.get(connection.sessionId) === connection) this.#connections.delete(connection.sessionId)
   }
 
   /** A packet. Bytes that are no handshake or have no header end the connection. */
-  frame(connection: Connection, bytes: Buffer): void {
+  frame(connection: ClientConnection, bytes: Buffer): void {
     const reader = new JuteReader(bytes, lengthBytes)
     try {
       if (connection.sessionId === 0n) this.#handshake(connection, readConnectRequest(reader))
@@ -106,7 +106,7 @@ export class Engine {
     }
   }
 
-  #handshake(connection: Connection, request: ConnectRequest): void {
+  #handshake(connection: ClientConnection, request: ConnectRequest): void {
     const { machine, limits, sessionTimeoutMs } = this.#options
     if (request.lastZxidSeen > machine.zxid) {
       connection.close('zxidAhead')
@@ -135,7 +135,7 @@ export class Engine {
   }
 
   #attach(
-    connection: Connection,
+    connection: ClientConnection,
     session: { id: bigint; password: Buffer; timeoutMs: number },
     knowsReadOnly: boolean,
   ): void {
@@ -146,7 +146,7 @@ export class Engine {
     this.gate.send(connection, connectResponse({ timeoutMs, sessionId: id, password }, knowsReadOnly))
   }
 
-  #request(connection: Connection, header: Header, reader: JuteReader): void {
+  #request(connection: ClientConnection, header: Header, reader: JuteReader): void {
     this.#tracker.touch(connection.sessionId, connection.timeoutMs)
     const { stats, clock, limits } = this.#options
     const startedMs = clock.monotonicMs()
@@ -161,7 +161,7 @@ export class Engine {
     if (this.watches.countOf(connection) > limits.watchesPerConnectionMax) connection.close('tooManyWatches')
   }
 
-  #answer(connection: Connection, header: Header, reader: JuteReader): Answer {
+  #answer(connection: ClientConnection, header: Header, reader: JuteReader): RequestAnswer {
     try {
       return answer(header.type, reader, {
         tree: this.#options.machine.tree,
@@ -179,12 +179,12 @@ export class Engine {
     }
   }
 
-  #reply(header: Header, { error, body, zxid = this.#options.machine.zxid, silent = false }: Answer): Buffer {
+  #reply(header: Header, { error, body, zxid = this.#options.machine.zxid, silent = false }: RequestAnswer): Buffer {
     if (silent) return Buffer.alloc(0)
     return error === undefined ? reply(header, zxid, body) : failure(header, zxid, error)
   }
 
-  #write(operations: readonly WriteOperation[], connection: Connection): Commit {
+  #write(operations: readonly WriteOperation[], connection: ClientConnection): Commit {
     const { machine, limits, clock } = this.#options
     const grows = operations.some(({ type }) => type === 'create' || type === 'setData')
     if (grows && machine.tree.bytes > limits.treeBytesMax)

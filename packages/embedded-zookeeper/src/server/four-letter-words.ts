@@ -1,21 +1,21 @@
 // The four-letter words: what one asks a ZooKeeper server with `nc`. Four bytes in, text out, connection closed.
 
 import { arch, hostname, platform, release } from 'node:os'
-import type { Connection } from '../connections/connection.ts'
+import type { ClientConnection } from '../connections/connection.ts'
 import type { StateMachine } from '../tree/state-machine.ts'
 import type { Stats } from '../connections/stats.ts'
 import type { WatchTable } from '../watches/watch-table.ts'
-import type { Watches } from '../watches/watches.ts'
+import type { WatchManager } from '../watches/watches.ts'
 
 /** Clients read the number at its head; ZooKeeper has the time of its build after it. */
 const version = '3.8.0-catchment, built on 2026-01-01 00:00 UTC'
 
-type Peer = Pick<Connection, 'address' | 'port' | 'received' | 'sent' | 'sessionId' | 'timeoutMs'>
+type Peer = Pick<ClientConnection, 'address' | 'port' | 'received' | 'sent' | 'sessionId' | 'timeoutMs'>
 
 export interface Report {
   readonly machine: StateMachine
   readonly stats: Stats
-  readonly watches: Pick<Watches<unknown>, 'size' | 'data'>
+  readonly watches: Pick<WatchManager<unknown>, 'size' | 'data'>
   readonly heldBytes: number
   readonly uptimeMs: number
   readonly peers: readonly Peer[]

@@ -1,6 +1,6 @@
 import { createServer, type Server } from 'node:net'
 import { CatchmentError, codeOf, type Clock, type Random } from '@catchment/runtime'
-import { Connection, type ConnectionHandler, type ServerSocket } from '../connections/connection.ts'
+import { ClientConnection, type ConnectionHandler, type ServerSocket } from '../connections/connection.ts'
 import { Engine } from './engine.ts'
 import { answerTo, type Report } from './four-letter-words.ts'
 import { defaultLimits, type Limits } from '../connections/limits.ts'
@@ -80,10 +80,10 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
   readonly #journal: Journal | undefined
   readonly #engine: Engine
   readonly #listener: Server
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<ClientConnection>()
   readonly #startedMs: number
   /** While paused: the connections that are cut off, also those that have ended without their peers knowing. */
-  #held: Set<Connection> | undefined
+  #held: Set<ClientConnection> | undefined
   #closing: Promise<void> | undefined
   #end: (error: Error | undefined) => void = () => undefined
 
@@ -171,7 +171,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
     return answerTo(word, () => this.#report())
   }
 
-  frame(connection: Connection, bytes: Buffer): void {
+  frame(connection: ClientConnection, bytes: Buffer): void {
     this.#engine.frame(connection, bytes)
   }
 
@@ -179,7 +179,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
     return this.#engine.gate.heldBytes <= this.#limits.heldBytesMax
   }
 
-  closed(connection: Connection): void {
+  closed(connection: ClientConnection): void {
     this.#engine.closed(connection)
     this.#connections.delete(connection)
   }
@@ -220,7 +220,7 @@ class RunningServer implements ZookeeperServer, ConnectionHandler {
       socket.destroy()
       return
     }
-    const connection = new Connection(socket, this, {
+    const connection = new ClientConnection(socket, this, {
       clock: this.#options.clock,
       limits: this.#limits,
       stats: this.stats,

@@ -8,7 +8,7 @@ import { RequestError } from './errors.ts'
 import type { Node } from './node.ts'
 import { containerOwner, lifetimeOf, ttlOwner, type Lifetime } from './owner.ts'
 import { parentOf, validatePath } from './paths.ts'
-import { permanentPaths, type Tree } from './tree.ts'
+import { permanentPaths, type DataTree } from './tree.ts'
 
 export type WriteOperation =
   | {
@@ -32,7 +32,7 @@ export interface Caller {
   readonly identities: readonly Identity[]
 }
 
-type Creation = WriteOperation & { type: 'create' }
+type NodeCreation = WriteOperation & { type: 'create' }
 type Deletion = WriteOperation & { type: 'delete' }
 
 /** ZooKeeper's create modes as they travel (org.apache.zookeeper.CreateMode). */
@@ -47,7 +47,7 @@ const createModes: ReadonlyMap<number, { readonly lifetime: Lifetime; readonly s
 ])
 
 /** The change that an operation comes to, or undefined for a check that holds. Throws RequestError. */
-export function decide(operation: WriteOperation, tree: Tree, caller: Caller): NodeChange | undefined {
+export function decide(operation: WriteOperation, tree: DataTree, caller: Caller): NodeChange | undefined {
   switch (operation.type) {
     case 'create':
       return decideCreate(operation, tree, caller)
@@ -71,7 +71,7 @@ export function decide(operation: WriteOperation, tree: Tree, caller: Caller): N
   }
 }
 
-function decideCreate(operation: Creation, tree: Tree, caller: Caller): NodeChange {
+function decideCreate(operation: NodeCreation, tree: DataTree, caller: Caller): NodeChange {
   const mode = createModes.get(operation.mode)
   if (mode === undefined) throw new RequestError(errorCode.badArguments, `unknown create mode ${operation.mode}`)
   const ephemeralOwner = ownerOf(operation, mode.lifetime, caller)
@@ -87,7 +87,7 @@ function decideCreate(operation: Creation, tree: Tree, caller: Caller): NodeChan
   return { type: 'create', path, data: operation.data, acl, ephemeralOwner }
 }
 
-function decideDelete({ path, version }: Deletion, tree: Tree, caller: Caller): NodeChange {
+function decideDelete({ path, version }: Deletion, tree: DataTree, caller: Caller): NodeChange {
   const parentPath = parentOf(path)
   if (permanentPaths.includes(path)) throw new RequestError(errorCode.badArguments, `${path} is permanent`)
   demand(existing(parentPath, tree).acl, permission.delete, caller.identities)
@@ -98,21 +98,21 @@ function decideDelete({ path, version }: Deletion, tree: Tree, caller: Caller): 
 }
 
 /** The node, if the caller has one of `permissions` there. */
-function permitted(path: string, permissions: number, { tree, caller }: { tree: Tree; caller: Caller }): Node {
+function permitted(path: string, permissions: number, { tree, caller }: { tree: DataTree; caller: Caller }): Node {
   validatePath(path)
   const node = existing(path, tree)
   demand(node.acl, permissions, caller.identities)
   return node
 }
 
-function existing(path: string, tree: Tree): Node {
+function existing(path: string, tree: DataTree): Node {
   const node = tree.get(path)
   if (node === undefined) throw new RequestError(errorCode.noNode, path)
   return node
 }
 
 /** Throws badArguments when a TTL and a mode do not go together. */
-function ownerOf(operation: Creation, lifetime: Lifetime, caller: Caller): bigint {
+function ownerOf(operation: NodeCreation, lifetime: Lifetime, caller: Caller): bigint {
   const { as, ttlMs } = operation
   if (as === 'ttl' || lifetime === 'ttl') {
     if (as !== lifetime)

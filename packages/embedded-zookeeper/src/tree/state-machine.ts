@@ -7,10 +7,10 @@ import type { Change, NodeChange, Transaction } from './changes.ts'
 import { RequestError, type ErrorCode } from './errors.ts'
 import { statOf, type NodeStat } from './node.ts'
 import { decide, type Caller, type WriteOperation } from './operations.ts'
-import { Tree, type Applied, type FrozenTree, type Stamp, type TreeEvent } from './tree.ts'
+import { DataTree, type Applied, type FrozenTree, type Stamp, type TreeEvent } from './tree.ts'
 
 /** What one operation came to. `stat` is that of the node right after it; delete and check have none. */
-export type Outcome =
+export type OperationOutcome =
   | { readonly ok: true; readonly path: string; readonly stat: NodeStat | undefined }
   | { readonly ok: false; readonly code: ErrorCode }
 
@@ -18,7 +18,7 @@ export type Outcome =
 export interface Commit {
   readonly transaction: Transaction
   readonly events: readonly TreeEvent[]
-  readonly outcomes: readonly Outcome[]
+  readonly outcomes: readonly OperationOutcome[]
 }
 
 export interface SessionRecord {
@@ -35,7 +35,7 @@ export interface FrozenState {
 }
 
 export class StateMachine {
-  readonly tree = new Tree()
+  readonly tree = new DataTree()
   readonly #sessions = new Map<bigint, SessionRecord>()
   #zxid = 0n
   #lastSessionId = 0n
@@ -97,7 +97,7 @@ export class StateMachine {
     const stamp = { zxid: this.#zxid + 1n, timeMs }
     const changes: Change[] = []
     const applied: Applied[] = []
-    const outcomes: Outcome[] = []
+    const outcomes: OperationOutcome[] = []
     try {
       for (const operation of operations) {
         const change = decide(operation, this.tree, caller)
@@ -116,7 +116,7 @@ export class StateMachine {
     return { transaction: { ...stamp, changes }, events: applied.flatMap(({ events }) => events), outcomes }
   }
 
-  #outcome(change: NodeChange | undefined): Outcome {
+  #outcome(change: NodeChange | undefined): OperationOutcome {
     const node = change === undefined ? undefined : this.tree.get(change.path)
     return { ok: true, path: change?.path ?? '', stat: node === undefined ? undefined : statOf(node) }
   }
@@ -148,7 +148,7 @@ export class StateMachine {
   }
 }
 
-function refused(operations: number, failedAt: number, failure: ErrorCode): Outcome[] {
+function refused(operations: number, failedAt: number, failure: ErrorCode): OperationOutcome[] {
   return Array.from({ length: operations }, (_, at) => ({
     ok: false,
     code: at < failedAt ? errorCode.ok : at === failedAt ? failure : errorCode.runtimeInconsistency,

@@ -37,7 +37,7 @@ const NODE_BYTES = 256
 /** Nodes that can never be deleted. */
 export const permanentPaths: readonly string[] = ['/', '/zookeeper', '/zookeeper/quota', '/zookeeper/config']
 
-export class Tree {
+export class DataTree {
   readonly #nodes = new Map<string, Node>()
   /** Paths by owning session, in the order of creation. */
   readonly #ephemerals = new Map<bigint, Set<string>>()

@@ -8,10 +8,10 @@ import { eventType } from '@catchment/zookeeper-wire'
 import { ancestorsOf } from '../tree/paths.ts'
 import { type TreeEvent } from '../tree/tree.ts'
 
-export type WatchMode = 'once' | 'persistent' | 'recursive'
+export type WatcherMode = 'once' | 'persistent' | 'recursive'
 
 export class WatchTable<Watcher> {
-  readonly #watchers = new Map<string, Map<Watcher, WatchMode>>()
+  readonly #watchers = new Map<string, Map<Watcher, WatcherMode>>()
   readonly #paths = new Map<Watcher, Set<string>>()
   #size = 0
   #recursive = 0
@@ -38,9 +38,9 @@ export class WatchTable<Watcher> {
     return this.#watchers.has(path)
   }
 
-  set(path: string, watcher: Watcher, mode: WatchMode): void {
+  set(path: string, watcher: Watcher, mode: WatcherMode): void {
     this.delete(path, watcher)
-    const watchers = this.#watchers.get(path) ?? new Map<Watcher, WatchMode>()
+    const watchers = this.#watchers.get(path) ?? new Map<Watcher, WatcherMode>()
     this.#watchers.set(path, watchers.set(watcher, mode))
     const paths = this.#paths.get(watcher) ?? new Set()
     this.#paths.set(watcher, paths.add(path))

@@ -4,9 +4,9 @@
 
 import { eventType, type WatcherType } from '@catchment/zookeeper-wire'
 import { type TreeEvent } from '../tree/tree.ts'
-import { WatchTable, type WatchMode } from './watch-table.ts'
+import { WatchTable, type WatcherMode } from './watch-table.ts'
 
-export class Watches<Watcher> {
+export class WatchManager<Watcher> {
   readonly #data = new WatchTable<Watcher>()
   readonly #children = new WatchTable<Watcher>()
 
@@ -32,7 +32,7 @@ export class Watches<Watcher> {
     this.#children.set(path, watcher, 'once')
   }
 
-  watch(path: string, watcher: Watcher, mode: Exclude<WatchMode, 'once'>): void {
+  watch(path: string, watcher: Watcher, mode: Exclude<WatcherMode, 'once'>): void {
     this.#data.set(path, watcher, mode)
     this.#children.set(path, watcher, mode)
   }

@@ -54,15 +54,15 @@ export interface Membership {
  */
 export async function joinMembership(session: ZooKeeperSession, options: MembershipOptions): Promise<Membership> {
   assertGiven('join membership', { session, options }, { options: optionRules })
-  const keeper = new Keeper(session, options)
+  const keeper = new MembershipKeeper(session, options)
   await keeper.joined()
   return keeper
 }
 
 /** By the node: two of one session would each take it for its own, and write over what the other wrote. */
-const keepers = new WeakMap<ZooKeeperSession, Map<string, Keeper>>()
+const keepers = new WeakMap<ZooKeeperSession, Map<string, MembershipKeeper>>()
 
-class Keeper implements Membership {
+class MembershipKeeper implements Membership {
   readonly #session: ZooKeeperSession
   readonly #options: MembershipOptions
   readonly #node: string
@@ -116,7 +116,7 @@ class Keeper implements Membership {
   }
 
   #register(): void {
-    const all = keepers.get(this.#session) ?? new Map<string, Keeper>()
+    const all = keepers.get(this.#session) ?? new Map<string, MembershipKeeper>()
     if (all.has(this.#node))
       throw new ZooKeeperError(
         'bad-arguments',

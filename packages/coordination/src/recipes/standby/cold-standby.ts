@@ -68,10 +68,10 @@ export interface ColdStandby {
  */
 export function joinColdStandby(session: ZooKeeperSession, options: ColdStandbyOptions): ColdStandby {
   assertGiven('join cold standby', { session, options }, { options: optionRules })
-  return new Member(session, options)
+  return new ColdStandbyMember(session, options)
 }
 
-class Member implements ColdStandby {
+class ColdStandbyMember implements ColdStandby {
   readonly #session: ZooKeeperSession
   readonly #options: ColdStandbyOptions
   readonly #following: Following<void>

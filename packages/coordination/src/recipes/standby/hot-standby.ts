@@ -87,13 +87,13 @@ export interface HotStandby {
  */
 export function joinHotStandby(session: ZooKeeperSession, options: HotStandbyOptions): HotStandby {
   assertGiven('join hot standby', { session, options }, { options: optionRules })
-  return new Member(session, options)
+  return new HotStandbyMember(session, options)
 }
 
 /** Why a member's turn is over. */
 type Ending = 'done' | 'failed' | 'lost'
 
-class Member implements HotStandby {
+class HotStandbyMember implements HotStandby {
   readonly #session: ZooKeeperSession
   readonly #options: HotStandbyOptions
   readonly #leaving = new AbortController()

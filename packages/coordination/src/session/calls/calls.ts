@@ -25,7 +25,7 @@ export interface CallHooks<T> {
   readonly onAnswer?: (answer: Answer<T>, late: boolean) => void
 }
 
-type Limits = CallOptions & { readonly timeoutMs: number }
+type CallLimits = CallOptions & { readonly timeoutMs: number }
 
 /**
  * The calls of a session. Each ends exactly once: answered, failed with its connection, by its deadline, by its signal or
@@ -48,7 +48,7 @@ export class Calls {
     return this.#connection !== undefined
   }
 
-  call<T>(request: Request<T>, limits: Limits, hooks: CallHooks<T> = {}): Promise<T> {
+  call<T>(request: Request<T>, limits: CallLimits, hooks: CallHooks<T> = {}): Promise<T> {
     return new Promise((resolve, reject) => {
       const refusal = this.#refusal(request, limits)
       if (refusal !== undefined) {
@@ -81,7 +81,7 @@ export class Calls {
     for (let left = this.#waiting.size; left > 0; left -= 1) this.#next()?.fail(code, why)
   }
 
-  #refusal(request: Request<unknown>, { signal, timeoutMs }: Limits): ZooKeeperError | undefined {
+  #refusal(request: Request<unknown>, { signal, timeoutMs }: CallLimits): ZooKeeperError | undefined {
     if (signal?.aborted === true) return abortError(request.attempt, signal.reason)
     if (!(timeoutMs > 0))
       return new ZooKeeperError('timeout', `${request.attempt}: its time is over: ${Math.round(timeoutMs)} ms`)
@@ -132,7 +132,7 @@ class Call<T> {
   }
 
   /** Ends it by deadline or signal. */
-  limit(clock: Clock, limits: Limits): void {
+  limit(clock: Clock, limits: CallLimits): void {
     const awaited = (): Awaited => ({ name: this.#request.attempt, outcome: this.#outcome() })
     this.#unlimit = limited(clock, limits, awaited, (error) => {
       this.#end({ error })

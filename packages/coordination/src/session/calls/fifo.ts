@@ -1,4 +1,4 @@
-interface Entry<T> {
+interface FifoEntry<T> {
   readonly value: T
   state: 'waiting' | 'gone'
 }
@@ -8,7 +8,7 @@ interface Entry<T> {
  * deleted entries are walked over, and an array, which is moved, do not.)
  */
 export class Fifo<T> {
-  #entries: Entry<T>[] = []
+  #entries: FifoEntry<T>[] = []
   #head = 0
   #size = 0
 
@@ -18,7 +18,7 @@ export class Fifo<T> {
 
   /** Returns what takes the value out again, and whether it was still there. */
   push(value: T): () => boolean {
-    const entry: Entry<T> = { value, state: 'waiting' }
+    const entry: FifoEntry<T> = { value, state: 'waiting' }
     this.#entries.push(entry)
     this.#size += 1
     return () => {

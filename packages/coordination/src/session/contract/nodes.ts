@@ -37,7 +37,7 @@ export interface Acl {
   readonly permissions: readonly Permission[]
 }
 
-interface Creation {
+export interface Creation {
   readonly op: 'create'
   readonly path: string
   readonly data: Uint8Array

@@ -15,15 +15,22 @@ import {
 import { aclRule, everything, openAcl } from '../contract/acls.ts'
 import { ZooKeeperError } from '../contract/errors.ts'
 import { assertGiven, is } from '../contract/given.ts'
-import type { Acl, CreateMode, Operation, OperationResult, ReadOperation, Version, Stat } from '../contract/nodes.ts'
+import type {
+  Acl,
+  CreateMode,
+  Operation,
+  OperationResult,
+  ReadOperation,
+  Version,
+  Stat,
+  Creation,
+} from '../contract/nodes.ts'
 import type { ReadResult } from '../contract/session.ts'
 
 /** org.apache.zookeeper.server.EphemeralType: what a TTL is packed into. */
 const ttlMsMax = 2 ** 40 - 1
 /** The owner of an ephemeral is a session; a container and a TTL stand there too, marked so. */
 const noSession = /^(0{16}|80{15}|ff)/
-
-type Creation = Extract<Operation, { op: 'create' }>
 
 export function readStat(reader: JuteReader): Stat {
   const [czxid, mzxid, ctime, mtime] = [reader.hex(), reader.hex(), reader.long(), reader.long()]

@@ -29,6 +29,7 @@ import type {
   ReadOperation,
   Stat,
   Version,
+  Creation,
 } from '../contract/nodes.ts'
 import * as records from './records.ts'
 import type { CreateOptions, Credentials, ReadResult } from '../contract/session.ts'
@@ -54,8 +55,6 @@ export type Answer<T> = { readonly value: T } | { readonly error: ZooKeeperError
 /** Paths of watches, as they are restored on a new connection. */
 export type WatchedPaths = Readonly<Record<'data' | 'exist' | 'child' | 'persistent' | 'recursive', readonly string[]>>
 export type WatchMode = keyof typeof addWatchMode
-
-type Creation = Extract<Operation, { op: 'create' }>
 
 const { readStat } = records
 

@@ -5,13 +5,13 @@ import type { WatchEvent, WatchListener } from '../contract/session.ts'
 /** What a listener waits for: once data, the appearance (`exist`) or children of a node; always a node, or all below it. */
 export type WatchKind = 'data' | 'exist' | 'child' | WatchMode
 /** The one-shot watches that a server keeps of a path: `exist` stands with those on data. */
-export type WatchTable = 'data' | 'child'
+export type OneShotTable = 'data' | 'child'
 
 /** How many bytes of paths go into one request that restores watches, as the Java client does: 60,000 watches are many. */
 const restoreBytesMax = 128 << 10
 
 const kinds: readonly WatchKind[] = ['data', 'exist', 'child', 'persistent', 'recursive']
-const kindsOf: Readonly<Record<WatchTable, readonly WatchKind[]>> = { data: ['data', 'exist'], child: ['child'] }
+const kindsOf: Readonly<Record<OneShotTable, readonly WatchKind[]>> = { data: ['data', 'exist'], child: ['child'] }
 const onceKinds: Readonly<Record<WatchEvent['type'], readonly WatchKind[]>> = {
   created: ['exist', 'data'],
   changed: ['data', 'exist'],
@@ -40,7 +40,7 @@ export class Watches {
     ...{ data: new Map(), exist: new Map(), child: new Map() },
     ...{ persistent: new Map(), recursive: new Map() },
   }
-  readonly #asking: Readonly<Record<WatchTable, Map<string, number>>> = { data: new Map(), child: new Map() }
+  readonly #asking: Readonly<Record<OneShotTable, Map<string, number>>> = { data: new Map(), child: new Map() }
   /** The watches that stay, as the server holds or was asked to hold them. */
   readonly #held = new Map<string, WatchMode>()
   /** Where each listener stands. */
@@ -53,7 +53,7 @@ export class Watches {
   }
 
   /** Called when a read that watches is sent: whether it has to ask the server for the watch. */
-  ask(table: WatchTable, path: string): boolean {
+  ask(table: OneShotTable, path: string): boolean {
     this.#count(table, path, 1)
     return !this.#held.has(path)
   }
@@ -68,7 +68,7 @@ export class Watches {
   }
 
   /** Called once for each `ask`, when the answer has come or never will, after `add`. */
-  answered(table: WatchTable, path: string): void {
+  answered(table: OneShotTable, path: string): void {
     this.#count(table, path, -1)
   }
 
@@ -109,7 +109,7 @@ export class Watches {
   }
 
   /** What the server can be asked to drop, because no one listens to it; undefined when someone does. */
-  releasable(table: WatchTable, path: string): WatcherType | undefined {
+  releasable(table: OneShotTable, path: string): WatcherType | undefined {
     const type = this.#held.has(path) ? 'any' : table
     return this.#idle(path, type) ? type : undefined
   }
@@ -203,13 +203,13 @@ export class Watches {
 
   #idle(path: string, type: WatcherType): boolean {
     if (this.#listeners.persistent.has(path) || this.#listeners.recursive.has(path)) return false
-    const tables: readonly WatchTable[] = type === 'any' ? ['data', 'child'] : [type]
+    const tables: readonly OneShotTable[] = type === 'any' ? ['data', 'child'] : [type]
     return tables.every(
       (table) => !this.#asking[table].has(path) && kindsOf[table].every((kind) => !this.#listeners[kind].has(path)),
     )
   }
 
-  #count(table: WatchTable, path: string, by: number): void {
+  #count(table: OneShotTable, path: string, by: number): void {
     const count = (this.#asking[table].get(path) ?? 0) + by
     if (count === 0) this.#asking[table].delete(path)
     else this.#asking[table].set(path, count)

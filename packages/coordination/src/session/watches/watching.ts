@@ -22,7 +22,7 @@ import type {
   WatchOptions,
 } from '../contract/session.ts'
 import { notify } from '../contract/notify.ts'
-import { Watches, type Notice, type WatchTable } from './watches.ts'
+import { Watches, type Notice, type OneShotTable } from './watches.ts'
 import type { Connection } from '../connection/zookeeper.ts'
 
 export interface WatchingOptions {
@@ -137,7 +137,7 @@ export class Watching {
   }
 
   /** Asks the server to drop the watch, unless someone still listens. A connection that is over holds none. */
-  async #release(table: WatchTable, path: string, options: CallOptions = {}): Promise<void> {
+  async #release(table: OneShotTable, path: string, options: CallOptions = {}): Promise<void> {
     const type = this.#watches.releasable(table, path)
     if (type === undefined || !this.#options.calls.attached) return
     const request = this.#options.requests.removeWatches(path, type)
@@ -155,7 +155,7 @@ export class Watching {
     await ignoring(removal, 'no-watcher', 'connection-lost', 'session-lost', 'closed')
   }
 
-  #releaseQuietly(table: WatchTable, path: string): void {
+  #releaseQuietly(table: OneShotTable, path: string): void {
     this.#release(table, path).catch((thrown: unknown) => {
       this.#options.log('a watch could not be taken back', { path, error: asError(thrown) })
     })
