@@ -22,6 +22,9 @@ const project = (displayName, testMatch, more = {}) => ({
 // `*.world.test.ts` are suites for every kind of ZooKeeper server: our own, the real one, a real ensemble of three. Those of
 // the client run on our own as units.
 const clientSuites = '<rootDir>/packages/coordination/test/**/*.world.test.ts'
+/** Recipes that no program of ours uses: those of the entry @catchment/coordination/recipes. */
+const libraryRecipes = '<rootDir>/packages/coordination/test/library/**/*.test.ts'
+const seeded = { setupFiles: ['<rootDir>/test/seeds.js'] }
 const conformance = (kind, suites) =>
   project(`conformance-${kind}`, suites, {
     globals: { catchmentZooKeeper: kind },
@@ -39,12 +42,13 @@ export default {
   maxConcurrency: 20, // of tests that say so: stories that mostly wait
   reporters: ['default', '<rootDir>/test/lane-results.js'],
   projects: [
-    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts'], { setupFiles: ['<rootDir>/test/seeds.js'] }),
+    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts', `!${libraryRecipes}`], seeded),
     project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),
     project('simulation', ['<rootDir>/test/simulation/**/*.test.ts']),
     // Those below take their time, or start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does
     // not.
     project('schedules', ['<rootDir>/test/schedules/**/*.test.ts']),
+    project('recipes', [libraryRecipes], seeded),
     project('process', [`${rooms}/**/*.process.test.ts`]),
     project('cluster', ['<rootDir>/test/cluster/**/*.test.ts']),
     conformance('embedded', [onServers]),

@@ -3,7 +3,7 @@
 
 /** Jest projects by lane, by the beginning of their names. `nice` is the scheduling priority of its processes. */
 export const lanes = [
-  { name: 'computes', workers: 2, nice: 5, projects: ['unit', 'architecture', 'simulation', 'schedules'] },
+  { name: 'computes', workers: 2, nice: 5, projects: ['unit', 'architecture', 'simulation', 'schedules', 'recipes'] },
   { name: 'waits', workers: 6, nice: 0, projects: ['process', 'cluster', 'conformance-'] },
 ]
 

@@ -1,7 +1,7 @@
 // One assigner put together, from the bottom up: tree, control, operations, HTTP. All observe and answer; one leads. What
 // flows back is an event of the lower part, to which `connectParts` subscribes.
 
-import type { openSession, ZooKeeperSession } from '@catchment/coordination'
+import { untilAnswered, type openSession, type ZooKeeperSession } from '@catchment/coordination'
 import { treePaths, type Policy, type TreeAnswer, type TreePaths } from '@catchment/protocol'
 import {
   createHttpClient,
@@ -151,7 +151,8 @@ function treePartsOf(options: AssignerOptions, session: ZooKeeperSession) {
 
 async function ensureTree(session: ZooKeeperSession, paths: TreePaths): Promise<void> {
   const { collectors, candidates, journal, config, outcomes } = paths
-  for (const path of [collectors, candidates, journal, config, outcomes]) await session.ensurePath(path)
+  for (const path of [collectors, candidates, journal, config, outcomes])
+    await untilAnswered(session, (call) => session.ensurePath(path, call))
 }
 
 /** What each part does when another has something new. */

@@ -6,7 +6,12 @@ import { missingRealZooKeeper } from '../../packages/testing/src/missing-zookeep
 
 const words = process.argv.slice(2)
 const real = missingRealZooKeeper() === undefined || process.env.CI === 'true'
-const projects = ['unit', 'conformance-embedded', ...(real ? ['conformance-single', 'conformance-ensemble'] : [])]
+const projects = [
+  'unit',
+  'recipes',
+  'conformance-embedded',
+  ...(real ? ['conformance-single', 'conformance-ensemble'] : []),
+]
 const paths = words.some((word) => word.startsWith('--testPathPatterns'))
   ? []
   : ['--testPathPatterns', 'packages/coordination/test/', 'test/conformance/']

@@ -45,7 +45,8 @@ export function tableOf(results, missing) {
 const none = { passed: 0, failed: 0, notRun: 0 }
 const add = (a, b) => ({ passed: a.passed + b.passed, failed: a.failed + b.failed, notRun: a.notRun + b.notRun })
 const kindOf = ({ project }) => kinds.find((kind) => project === `conformance-${kind}`)
-const isUnitOfClient = ({ project, path }) => project === 'unit' && path.endsWith('.world.test.ts')
+const isUnitOfClient = ({ project, path }) =>
+  (project === 'unit' || project === 'recipes') && path.endsWith('.world.test.ts')
 const suiteOf = ({ path }) => path.split('/').at(-1).replace('.world.test.ts', '')
 
 function countsOf({ tests, crashed }) {

@@ -22,6 +22,7 @@ import {
   type Membership,
   type SessionState,
   type ZooKeeperSession,
+  untilAnswered,
 } from '@catchment/coordination'
 import { CatchmentError, type Log } from '@catchment/runtime'
 import type { CollectorDirectory } from '../segments/data-directory.ts'
@@ -128,10 +129,13 @@ export class ClusterMember {
     const { openSession, paths, id } = this.#options
     this.#session ??= await openSession()
     const session = this.#session
-    await session.ensurePath(paths.collectors)
-    await session.create(paths.collector(id), encodeZnode(emptyCollectorList)).catch((thrown: unknown) => {
-      if (!isCode(thrown, 'node-exists')) throw thrown
-    })
+    await untilAnswered(session, (call) => session.ensurePath(paths.collectors, call))
+    const list = encodeZnode(emptyCollectorList)
+    await untilAnswered(session, (call) => session.create(paths.collector(id), list, 'persistent', call)).catch(
+      (thrown: unknown) => {
+        if (!isCode(thrown, 'node-exists')) throw thrown
+      },
+    )
     this.#list = followValue(session, paths.collector(id), {
       onValue: (data) => {
         this.#apply(data)

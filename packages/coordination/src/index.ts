@@ -32,6 +32,7 @@ export type {
   Version,
 } from './session/contract/nodes.ts'
 export { isCode, ZooKeeperError, type Outcome, type ZooKeeperErrorCode } from './session/contract/errors.ts'
+export { untilAnswered } from './attempts/until-answered.ts'
 export { followValue, type FollowedValue, type FollowValueOptions, type Value } from './following/follow-value.ts'
 export { followChildren, type FollowedChildren, type FollowChildrenOptions } from './following/follow-children.ts'
 export {
