@@ -1,6 +1,6 @@
 // What a znode is: its data's stat, who may touch it, how it is created, and the operations of transactions.
 
-import type { createFlags, Identity, permission } from '@catchment/zookeeper-wire'
+import type { createFlags, permission } from '@catchment/zookeeper-wire'
 
 /**
  * persistent: until deleted. ephemeral: until its session ends. container: deleted by the server some time after its last
