@@ -141,7 +141,7 @@ describe('reads', () => {
       const clientInfo = await ask(client, body.whoAmI(), (reader) =>
         reader.vector(() => `${reader.string()} ${reader.string()}`),
       )
-      expect(clientInfo.value?.toSorted()).toEqual(['digest ann', 'ip 127.0.0.1'])
+      expect(clientInfo.value.toSorted()).toEqual(['digest ann', 'ip 127.0.0.1'])
       expect((await client.request(op.ping)).error).toBe(0)
     }),
   )

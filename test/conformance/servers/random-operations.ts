@@ -214,8 +214,7 @@ const read = (name: string, request: Body, reader: Operation['read']): Operation
   writes: false,
 })
 
-const pairs = (reader: JuteReader): string[] =>
-  (reader.vector(() => `${reader.string()}:${reader.string()}`) ?? []).toSorted()
+const pairs = (reader: JuteReader): string[] => reader.vector(() => `${reader.string()}:${reader.string()}`).toSorted()
 
 export const requestsPerPlay = 250
 const clientsPerPlay = 3

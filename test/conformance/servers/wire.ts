@@ -230,7 +230,7 @@ function failed({ error, zxid }: Reply): Answer<never> {
 
 export const text = (reader: JuteReader): string => reader.string()
 export const nothing = (): undefined => undefined
-export const texts = (reader: JuteReader): string[] => (reader.vector(() => reader.string()) ?? []).toSorted()
+export const texts = (reader: JuteReader): string[] => reader.vector(() => reader.string()).toSorted()
 export const int = (reader: JuteReader): number => reader.int()
 export const textAndStat = (reader: JuteReader): { path: string; stat: Stat } => ({
   path: reader.string(),
@@ -245,7 +245,7 @@ export const textsAndStat = (reader: JuteReader): { names: string[]; stat: Stat 
   stat: stat(reader),
 })
 export const aclAndStat = (reader: JuteReader): { acl: Acl[]; stat: Stat } => ({
-  acl: reader.vector(() => ({ permissions: reader.int(), scheme: reader.string(), id: reader.string() })) ?? [],
+  acl: reader.vector(() => ({ permissions: reader.int(), scheme: reader.string(), id: reader.string() })),
   stat: stat(reader),
 })
 
