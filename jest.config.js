@@ -42,7 +42,7 @@ export default {
   maxConcurrency: 20, // of tests that say so: stories that mostly wait
   reporters: ['default', '<rootDir>/test/lane-results.js'],
   projects: [
-    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts', `!${libraryRecipes}`], seeded),
+    project('unit', [`${rooms}/**/*.test.ts`, '!**/*.process.test.ts', '!**/test/library/**'], seeded),
     project('architecture', ['<rootDir>/test/architecture/**/*.test.ts']),
     project('simulation', ['<rootDir>/test/simulation/**/*.test.ts']),
     // Those below take their time, or start processes of ours, or the real ZooKeeper: `npm test` runs them, `npm run ok` does

@@ -12,4 +12,4 @@ test.each(found)('%s, seed %i: %s', async (recipe, seed) => {
   const story = stories.find((one) => one.recipe === recipe)
   expect(story).toBeDefined()
   if (story !== undefined) await playSchedule(story, seed)
-})
+}, 300_000) // computes, on a busy machine for long
