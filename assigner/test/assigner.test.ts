@@ -35,7 +35,7 @@ describe('an assigner', () => {
     expect(Object.keys((await cluster.list('c1')).owned)).toHaveLength(500)
   })
 
-  test('resolve waits while nobody is there, and is answered by the publish that assigns', async () => {
+  test('resolve waits while no one is there, and is answered by the publish that assigns', async () => {
     const assigner = await cluster.assigner('a1')
     const waiting = cluster.resolve(assigner, { groups: names(1), waitMs: 20_000 })
     await eventually('the resolve waits', async () =>
@@ -45,7 +45,7 @@ describe('an assigner', () => {
     expect((await waiting).assigned).toMatchObject([{ group: 'g0', collector: 'c1', epoch: 1 }])
   })
 
-  test('a death lends at once, a return ends the loans, and explain tells why', async () => {
+  test('a death lends at once, a return ends the loans, and explain reports why', async () => {
     const assigner = await cluster.assigner('a1')
     const first = await cluster.collector('c1')
     await cluster.collector('c2')
@@ -101,7 +101,7 @@ describe('an assigner', () => {
     })
   })
 
-  test('an agent that asks again for groups which nobody can create yet is not taken for one that asks for more', async () => {
+  test('an agent that asks again for groups which no one can create yet is not taken for one that asks for more', async () => {
     const assigner = await cluster.assigner('a1')
     await eventually('a1 leads', () => assigner.term === 1)
     const agent = { id: 'host-1', starts: 1, incarnation: 'one' }
@@ -177,7 +177,7 @@ describe('two assigners', () => {
 })
 
 describe('a fence that is gone', () => {
-  test('the leader takes the lead anew instead of trying the same again and again', async () => {
+  test('the leader takes the lead again instead of trying the same again and again', async () => {
     const answers = losingAnswers()
     const assigner = await cluster.assigner('a1', { openSession: answers.openSession })
     await cluster.collector('c1')
@@ -204,7 +204,7 @@ describe('a fence that is gone', () => {
   })
 })
 
-describe('standing anew', () => {
+describe('standing again', () => {
   test('a resignation that fails is repeated: a candidate that gave up must not stay first in the queue', async () => {
     const syncs = failingSyncs()
     const assigner = await cluster.assigner('a1', { openSession: syncs.openSession })
@@ -237,13 +237,16 @@ describe('a publish whose answer is lost', () => {
 })
 
 describe('a node of the tree that cannot be read', () => {
-  test('is told in the tree, with what to do about it; repaired, planning goes on', async () => {
+  test('is reported in the tree, with what to do about it; repaired, planning goes on', async () => {
     const assigner = await cluster.assigner('a1')
     await cluster.collector('c1')
     await cluster.sees(assigner, 1)
     const { data } = await cluster.session.get(paths.collector('c1'))
     await cluster.session.set(paths.collector('c1'), Buffer.from('{'), 'any')
-    await eventually('it is told', () => assigner.tree().problems?.[0]?.what.includes(paths.collector('c1')) === true)
+    await eventually(
+      'it is reported',
+      () => assigner.tree().problems?.[0]?.what.includes(paths.collector('c1')) === true,
+    )
     await cluster.session.set(paths.collector('c1'), data, 'any')
     expect((await cluster.resolve(assigner, { groups: names(1), waitMs: 10_000 })).assigned).toHaveLength(1)
     expect(assigner.tree().problems).toBeUndefined()
@@ -251,15 +254,15 @@ describe('a node of the tree that cannot be read', () => {
 })
 
 describe('operators', () => {
-  test('drain moves everything away for good, and the events tell of it', async () => {
+  test('drain moves everything away for good, and the events report of it', async () => {
     const assigner = await cluster.assigner('a1')
     await cluster.collector('c1')
     await cluster.collector('c2')
     await cluster.sees(assigner, 2)
     await cluster.resolve(assigner, { groups: names(10), waitMs: 10_000 })
-    const told = cluster.firstEvent(assigner, ({ epoch }) => epoch === 2)
+    const heard = cluster.firstEvent(assigner, ({ epoch }) => epoch === 2)
     await cluster.session.create(paths.admin('c1'), Buffer.from(JSON.stringify({ want: 'drain', at: 1 })))
-    const drained = (await told).collectors.find(({ id }) => id === 'c1')
+    const drained = (await heard).collectors.find(({ id }) => id === 'c1')
     expect(drained).toMatchObject({ admin: 'drain', groups: [] })
     expect((await cluster.list('c1')).moved['g0'] ?? (await cluster.list('c1')).moved['g1']).toMatchObject({ to: 'c2' })
   })

@@ -268,7 +268,7 @@ function intercepted(
   })
 }
 
-/** Sessions whose next transaction is carried out and never answered, when told to; and whose transactions are counted. */
+/** Sessions whose next transaction is carried out and never answered, on request; and whose transactions are counted. */
 export function losingAnswers(): {
   openSession: (options: SessionOptions) => Promise<ZooKeeperSession>
   loseNext: () => void
@@ -303,7 +303,7 @@ export function losingAnswers(): {
   }
 }
 
-/** Sessions whose next sync times out, when told to. */
+/** Sessions whose next sync times out, on request. */
 export function failingSyncs(): { openSession: typeof openSession; failNext: () => void; readonly failed: number } {
   let failing = false
   let failed = 0

@@ -92,7 +92,7 @@ export class SimulatedTree {
     return carriedOut
   }
 
-  /** Who is told to serve the group. */
+  /** Which collector the tree shows as serving the group. */
   servers(group: string): string[] {
     return [...this.lists]
       .filter(([, { owned, borrowed }]) => Object.hasOwn(owned, group) || Object.hasOwn(borrowed, group))

@@ -44,7 +44,7 @@ afterEach(async () => {
 })
 
 describe('Member', () => {
-  test('one that could not be opened follows nothing: whoever tries again would hear everything twice', async () => {
+  test('one that could not be opened follows nothing: a caller that tries again would hear everything twice', async () => {
     await session.ensurePath(paths.collectors)
     await session.create(paths.collector('c1'), Buffer.from('{'))
     const directory = await openDataDirectory(join(folder.path, 'data'), 'a test', realRandom)
@@ -78,7 +78,7 @@ describe('startCollector', () => {
     for (const path of ['/healthz', '/readyz', '/metrics', '/v1/status']) expect((await to.get(path)).status).toBe(200)
   })
 
-  test('follows its list, and reads it anew when an agent knows a newer one', async () => {
+  test('follows its list, and reads it again when an agent knows a newer one', async () => {
     const to = await start()
     expect((await to.send([frame({ from: 0, to: 10 })])).results).toMatchObject([{ outcome: 'misdirected' }])
     await assign({ borrowed: { web: { from: 'c9', since: 5, at: 1 } }, epoch: 5 })
@@ -113,7 +113,7 @@ describe('startCollector', () => {
     expect((await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).stale).toBe(false)
   })
 
-  test('a tree that was made anew does not take away what is served: it goes on as stale until a newer list comes', async () => {
+  test('a tree that was made again does not take away what is served: it goes on as stale until a newer list comes', async () => {
     await assign({ owned: { web: { since: 3, load: 0 } }, epoch: 3 })
     const to = await start()
     expect(await to.send([frame({ from: 0, to: 10 })], { epoch: 3 })).toMatchObject({ stale: false, epoch: 3 })

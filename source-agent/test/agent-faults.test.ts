@@ -44,7 +44,7 @@ describe('an agent loses nothing', () => {
     await scene.arrives('a.log', [linesOf(100) + linesOf(50, 100)])
   })
 
-  test('when its collector stays behind what it knows: it tells the assigners which epoch that is', async () => {
+  test('when its collector stays behind what it knows: it reports the assigners which epoch that is', async () => {
     scene.assigner.routes.set('g', { collector: scene.collectors[0], epoch: 7 })
     await writeFile(scene.path('a.log'), linesOf(100))
     await scene.start()
@@ -54,7 +54,7 @@ describe('an agent loses nothing', () => {
     await appendFile(scene.path('a.log'), linesOf(50, 100))
     await scene.until(
       () => scene.assigner.asked > asked && scene.assigner.epochs.get('g') === 7,
-      'the epoch to be told',
+      'the epoch to be reported',
     )
     scene.assigner.move(() => {
       scene.assigner.routes.set('g', { collector: scene.collectors[1], epoch: 8 })
@@ -76,7 +76,7 @@ describe('an agent loses nothing', () => {
     expect(held?.unconfirmed).toEqual([{ from: 0, to: linesOf(100).length, at: 'c1' }])
   })
 
-  test('when its collector lives on at another port, in the same epoch: it is told so at once', async () => {
+  test('when its collector lives on at another port, in the same epoch: it is notified so at once', async () => {
     await writeFile(scene.path('a.log'), 'one\n')
     await scene.start()
     await scene.arrives('a.log', ['one\n'])
@@ -113,7 +113,7 @@ describe('an agent loses nothing', () => {
 })
 
 describe('an agent', () => {
-  test('ends within its grace, whoever is silent', async () => {
+  test('ends within its grace, who is silent', async () => {
     scene.collectors[0].fault = () => 'silence'
     await writeFile(scene.path('a.log'), 'one\n')
     await scene.start()
@@ -124,7 +124,7 @@ describe('an agent', () => {
     expect(scene.messages('ending without waiting for something')).toEqual([])
   })
 
-  test('starts all streams anew on another machine', async () => {
+  test('starts all streams again on another machine', async () => {
     await writeFile(scene.path('a.log'), 'one\n')
     await scene.start()
     await scene.arrives('a.log', ['one\n'])
@@ -133,7 +133,7 @@ describe('an agent', () => {
     await scene.arrives('a.log', ['one\n', 'one\n'])
   })
 
-  test('begins at the end when told to', async () => {
+  test('begins at the end on request', async () => {
     await writeFile(scene.path('a.log'), 'old\n')
     await scene.start({ from: 'end' })
     await appendFile(scene.path('a.log'), 'new\n')

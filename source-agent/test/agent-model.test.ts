@@ -10,7 +10,7 @@ const named: Record<string, string[]> = {
     ...['delete', 'append much', 'truncate'],
   ],
   'a truncation between two reads of one block': ['crash', 'truncate', 'append', 'append half a line'],
-  'stored bytes, a checkpoint that does not tell yet, and a truncation': ['append', 'move', 'truncate', 'crash'],
+  'stored bytes, a checkpoint that does not report yet, and a truncation': ['append', 'move', 'truncate', 'crash'],
   'a collector that holds more than the size that was known': ['append much', 'copytruncate', 'move', 'crash'],
   'a copy made over an older copy, then a deletion': ['delete', 'copytruncate', 'copytruncate', 'truncate', 'delete'],
   'truncated and rotated, and an end before the next look': ['truncate', 'rotate', 'write late', 'restart', 'append'],

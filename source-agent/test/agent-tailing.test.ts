@@ -58,7 +58,7 @@ describe('a tailer', () => {
     await scene.arrives('a.log', ['old\nlate\n', 'new\n'])
   })
 
-  test('follows a directory that is renamed away and made anew, and one that appears late', async () => {
+  test('follows a directory that is renamed away and made again, and one that appears late', async () => {
     const deep = scene.path('deep')
     mkdirSync(deep)
     writeFileSync(join(deep, 'a.log'), 'one\n')

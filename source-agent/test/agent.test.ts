@@ -81,7 +81,7 @@ describe('an agent ships', () => {
     await scene.arrives('a.log', ['a\nb\n'])
   })
 
-  test('a last line without newline after the flush time, marked, and the rest behind it', async () => {
+  test('a last line without newline after the flush time, marked, and the rest after it', async () => {
     await writeFile(scene.path('a.log'), 'whole\nhalf')
     await scene.start()
     await scene.arrives('a.log', ['whole\nhalf'])

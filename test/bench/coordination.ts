@@ -1,4 +1,4 @@
-// What coordination costs, on our ZooKeeper server and on the real one: operations, a lock that nobody else wants, hand-over
+// What coordination costs, on our ZooKeeper server and on the real one: operations, a lock that no one else wants, hand-over
 // of an election, ten thousand watches and children, memory. One client; kazoo (python3-kazoo) beside it where it is
 // installed.
 //
@@ -134,11 +134,11 @@ async function children(server: MeasuredServer, session: ZooKeeperSession): Prom
 async function watches(server: MeasuredServer, session: ZooKeeperSession): Promise<void> {
   const watcher = await open(server)
   const before = process.memoryUsage().rss
-  let told = 0
+  let heard = 0
   let allTold: () => void = () => undefined
   const watch = (): void => {
-    told += 1
-    if (told === many) allTold()
+    heard += 1
+    if (heard === many) allTold()
   }
   const set = await timed(() => inWindow(many, window, (number) => watcher.get(`/bench/many/${number}`, { watch })))
   show(server, { case: '10,000 watches', metric: 'set', value: set * 1_000, unit: 'ms' })
@@ -153,11 +153,11 @@ async function watches(server: MeasuredServer, session: ZooKeeperSession): Promi
     await inWindow(many, window, (number) => session.set(`/bench/many/${number}`, data, 'any'))
     await all
   })
-  show(server, { case: '10,000 watches', metric: 'changed and told', value: fired * 1_000, unit: 'ms' })
+  show(server, { case: '10,000 watches', metric: 'changed and reported', value: fired * 1_000, unit: 'ms' })
   await watcher.close()
 }
 
-/** From the moment at which the leader begins to resign until the next one is told that it leads. */
+/** From the moment at which the leader begins to resign until the next one is notified that it leads. */
 async function elections(server: MeasuredServer): Promise<void> {
   const took: number[] = []
   const sessions = [await open(server), await open(server)]
@@ -188,9 +188,9 @@ async function elections(server: MeasuredServer): Promise<void> {
   show(server, { case: 'election hand-over', metric: '95th percentile', value: quantile(took, 0.95), unit: 'ms' })
 
   async function standing(begin: () => ReturnType<typeof joinElection>): Promise<ReturnType<typeof joinElection>> {
-    const told = new Promise<void>((resolve) => (elected = resolve))
+    const heard = new Promise<void>((resolve) => (elected = resolve))
     const election = begin()
-    await told
+    await heard
     return election
   }
 

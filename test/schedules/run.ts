@@ -16,7 +16,7 @@ const usage = `node test/schedules/run.ts [RECIPE] [--seeds FROM-TO] [--stop] [-
   --seeds    which schedules of each; 1-1000 unless given
   --stop     end at the first that fails
   --without  take this guard of test/schedules/guards/ out; all: each in turn`
-/** Whoever waits hears of it this often. */
+/** Who waits hears of it this often. */
 const progressMs = 10_000
 
 const { values, recipe, from, to } = given()

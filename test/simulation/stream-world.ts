@@ -41,7 +41,7 @@ interface Request {
   /** The agent's life in which it was sent. */
   readonly life: number
   readonly frames: readonly Frame[]
-  /** Nobody waits for the answer any more. */
+  /** No one waits for the answer any more. */
   abandoned: boolean
 }
 
@@ -56,7 +56,7 @@ class SimulatedCollector {
   readonly log: Frame[] = []
   synced = 0
   table = new RangeTable()
-  /** Of the frames behind `synced`, in their order. */
+  /** Of the frames after `synced`, in their order. */
   pending: number[] = []
   judged: Judged[] = []
   newestLife = 0
@@ -312,7 +312,7 @@ export class StreamWorld {
   }
 }
 
-/** Checksums of the bytes at the seams, standing in for them: one content, so the offset tells it. */
+/** Checksums of the bytes at the seams, standing in for them: one content, so the offset reports it. */
 function seams(from: number, to: number): { beforeCrc: number; afterCrc: number } {
   return { beforeCrc: from, afterCrc: to }
 }

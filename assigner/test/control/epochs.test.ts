@@ -33,16 +33,16 @@ describe('outlivedLists', () => {
       ['c3', collector(0, 0)],
     ])
     expect(outlivedLists(whole, 0)).toEqual([])
-    const anew = new Map([
+    const again = new Map([
       ['c1', collector(0, 50)],
       ['c2', collector(51, 49)],
       ['c3', collector(0, 9, false)],
     ])
-    expect(outlivedLists(anew, 0)).toEqual(['c1'])
-    expect(outlivedLists(anew, 60)).toEqual(['c1', 'c2'])
+    expect(outlivedLists(again, 0)).toEqual(['c1'])
+    expect(outlivedLists(again, 60)).toEqual(['c1', 'c2'])
   })
 
-  test('a list that was written anew is not outlived any more', () => {
+  test('a list that was written again is not outlived any more', () => {
     const lists = new Map([['c1', emptyCollectorList]])
     const known = newestKnown(0, [collector(0, Number.MAX_SAFE_INTEGER)], 0)
     const epoch = firstRestamped(lists, ['c1'], known + 1).lists.get('c1')?.epoch ?? 0

@@ -10,7 +10,7 @@ describe('reconcile', () => {
     expect(tree.settle()).toEqual([])
   })
 
-  test('a death lends the dead one’s groups at once, and moves nobody else’s', () => {
+  test('a death lends the dead one’s groups at once, and moves no one else’s', () => {
     const tree = clusterOf(3, 30)
     const before = tree.owned('c0')
     tree.die('c0')
@@ -85,7 +85,7 @@ describe('reconcile', () => {
     expect(tree.settle()).toEqual([])
   })
 
-  test('policy global plans all anew at a join and after the grace, and then rests', () => {
+  test('policy global plans all again at a join and after the grace, and then rests', () => {
     const tree = clusterOf(3, 30)
     tree.redistribution = 'global'
     tree.join('c3')

@@ -30,30 +30,30 @@ describe('judge', () => {
   const gone = { ...serving, id: 'c1', status: undefined, living: false }
   const owning = { ...gone, list: { ...emptyCollectorList, owned } }
   const living = { ...serving, id: 'c2', status: statusOf('c2') }
-  const told = (verb: CommandVerb, views: readonly (typeof gone | typeof living)[], obstacle?: string): unknown =>
+  const heard = (verb: CommandVerb, views: readonly (typeof gone | typeof living)[], obstacle?: string): unknown =>
     judge({ verb, target: 'c1' }, new Map(views.map((view) => [view.id, view])), obstacle)
 
   test('an unknown id is refused, naming the known ones', () => {
-    expect(told('drain', [living])).toEqual({ kind: 'refuse', text: unknownText('c1', ['c2']) })
+    expect(heard('drain', [living])).toEqual({ kind: 'refuse', text: unknownText('c1', ['c2']) })
     expect(unknownText('c1', ['c3', 'c2'])).toBe('there is no collector c1: the known ones are c2, c3')
     expect(unknownText('c1', [])).toBe('there is no collector c1: no collector is known yet')
   })
 
   test('forget: not while its status stands; what it owns is taken over first, where somebody can', () => {
-    expect(told('forget', [{ ...living, id: 'c1' }])).toMatchObject({ kind: 'refuse' })
-    expect(told('forget', [gone, living])).toMatchObject({ kind: 'forget' })
-    expect(told('forget', [owning, living])).toEqual({ kind: 'take-over' })
-    expect(told('forget', [owning])).toMatchObject({ kind: 'refuse' })
-    expect(told('forget', [owning, living], 'it is frozen')).toEqual({
+    expect(heard('forget', [{ ...living, id: 'c1' }])).toMatchObject({ kind: 'refuse' })
+    expect(heard('forget', [gone, living])).toMatchObject({ kind: 'forget' })
+    expect(heard('forget', [owning, living])).toEqual({ kind: 'take-over' })
+    expect(heard('forget', [owning])).toMatchObject({ kind: 'refuse' })
+    expect(heard('forget', [owning, living], 'it is frozen')).toEqual({
       kind: 'refuse',
       text: 'c1 owns 1 groups, and it is frozen',
     })
   })
 
   test('drain, cordon and serve are for the living and for the dead', () => {
-    expect(told('drain', [gone])).toMatchObject({ kind: 'want', want: 'drain' })
-    expect(told('cordon', [{ ...living, id: 'c1' }])).toMatchObject({ kind: 'want', want: 'cordon' })
-    expect(told('serve', [gone])).toMatchObject({ kind: 'want', want: 'serve' })
+    expect(heard('drain', [gone])).toMatchObject({ kind: 'want', want: 'drain' })
+    expect(heard('cordon', [{ ...living, id: 'c1' }])).toMatchObject({ kind: 'want', want: 'cordon' })
+    expect(heard('serve', [gone])).toMatchObject({ kind: 'want', want: 'serve' })
   })
 })
 
@@ -149,7 +149,7 @@ describe('commands of operators', () => {
     expect(assigner.tree().collectors[0]?.admin).toBe('serve')
   })
 
-  test('an answer that is lost: the command is done once, and told once', async () => {
+  test('an answer that is lost: the command is done once, and reported once', async () => {
     const network = losingAnswers()
     const assigner = await cluster.assigner('a1', { openSession: network.openSession })
     await cluster.collector('c1')

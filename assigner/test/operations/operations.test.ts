@@ -97,7 +97,7 @@ describe('the configuration', () => {
     await eventually('a1 leads', () => assigner.term === 1)
     await eventually('the policy is followed', () => assigner.tree().redistribution === 'global')
     await cluster.session.set(paths.configOf('policy'), Buffer.from('{"redistribution":"sideways"}'), 'any')
-    await eventually('the problem is told', () =>
+    await eventually('the problem is reported', () =>
       assigner.tree().problems?.[0]?.what.includes('version 1 of the policy'),
     )
     expect(assigner.tree().redistribution).toBe('global')
@@ -119,9 +119,9 @@ describe('the configuration', () => {
   })
 })
 
-test('entry points: every assigner tells where all of them answer', async () => {
+test('entry points: every assigner reports where all of them answer', async () => {
   const [one, two] = [await cluster.assigner('a1'), await cluster.assigner('a2')]
-  const told = async (assigner: RunningAssigner): Promise<unknown> =>
+  const heard = async (assigner: RunningAssigner): Promise<unknown> =>
     parseJson(entryPointsAnswerSchema, (await cluster.get(assigner, '/v1/entry-points')).body, 'an answer')
   const both = {
     stale: false,
@@ -131,10 +131,10 @@ test('entry points: every assigner tells where all of them answer', async () => 
     ],
   }
   for (const each of [one, two])
-    await eventually('both are known', async () => JSON.stringify(await told(each)) === JSON.stringify(both))
+    await eventually('both are known', async () => JSON.stringify(await heard(each)) === JSON.stringify(both))
   await one.close()
   const rest = { stale: false, entryPoints: [{ id: 'a2', url: two.url }] }
-  await eventually('one is left', async () => JSON.stringify(await told(two)) === JSON.stringify(rest))
+  await eventually('one is left', async () => JSON.stringify(await heard(two)) === JSON.stringify(rest))
 })
 
 describe('housekeeping', () => {

@@ -47,7 +47,7 @@ describe('Membership', () => {
     expect(watch.living).toEqual([])
   })
 
-  test('nobody is late because the leader was away from ZooKeeper', () => {
+  test('no one is late because the leader was away from ZooKeeper', () => {
     const watch = new Watch('c1')
     watch.look()
     watch.stuck.add('c1')

@@ -81,7 +81,7 @@ describe('TreeCache', () => {
     await eventually('no watch is left', async () => (await watchCount()) === 0)
   })
 
-  test('a node that cannot be understood keeps what it held before, and is told, until it can be', async () => {
+  test('a node that cannot be understood keeps what it held before, and is reported, until it can be', async () => {
     await addCollector('c1')
     await session.multi([putList('c1', 7), putManifest(7)])
     const cache = follow()
@@ -105,19 +105,19 @@ describe('TreeCache', () => {
     await session.create(`${paths.collector('c1')}/other`, Buffer.alloc(10_000))
     const cache = follow({ bytesMax: 5_000 })
     expect((await cache.refresh({ sync: true })).collectors.size).toBe(1)
-    const told = snapshots.length
+    const heard = snapshots.length
     await session.create(`${paths.journal}/e2`, Buffer.alloc(10_000))
     await cache.refresh({ sync: false })
-    expect(snapshots.length).toBe(told)
+    expect(snapshots.length).toBe(heard)
   })
 
-  test('a tree that has outgrown its limits is told with what to do; what was read before stands until it fits', async () => {
+  test('a tree that has outgrown its limits is reported with what to do; what was read before stands until it fits', async () => {
     await addCollector('c1')
     const cache = follow({ nodesMax: 10 })
     expect(treeProblems(await cache.refresh({ sync: true }))).toEqual([])
     await addCollector('c2')
     await addCollector('c3')
-    await eventually('it is told', () => snapshots.at(-1)?.outgrown !== undefined)
+    await eventually('it is reported', () => snapshots.at(-1)?.outgrown !== undefined)
     await expect(cache.refresh({ sync: true })).rejects.toMatchObject({ code: 'too-large' })
     const outgrown = snapshots.at(-1)
     expect(outgrown?.collectors.has('c1')).toBe(true)

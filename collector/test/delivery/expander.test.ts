@@ -36,7 +36,7 @@ describe('Expander', () => {
     }
   })
 
-  test('poison on the thread or beside it is told of its own frame; no more than the header says is expanded', async () => {
+  test('poison on the thread or beside it is notified of its own frame; no more than the header says is expanded', async () => {
     const large = packed(0, 100 * kib)
     const bomb = { ...large, header: { ...large.header, rawBytes: 50 * kib } }
     const foreign = { ...large, payload: Buffer.from('no zstd') }

@@ -186,7 +186,7 @@ describe('PUT /v1/frames', () => {
     await until(() => ingest.inFlightBytes === 0, 'the memory')
   })
 
-  test('another agent under the same id is told that it is superseded', async () => {
+  test('another agent under the same id is notified that it is superseded', async () => {
     const body = (starts: number, incarnation: string): Buffer => requestBody([], { agent: { starts, incarnation } })
     expect((await sender.put(body(2, 'x'))).status).toBe(200)
     expect((await sender.put(body(2, 'x'))).status).toBe(200)

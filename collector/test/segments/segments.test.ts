@@ -87,7 +87,7 @@ describe('SegmentLog', () => {
     expect(opened.fatal).toEqual([])
   })
 
-  test('a failed fdatasync is the end: told once, never tried again, nothing is acknowledged', async () => {
+  test('a failed fdatasync is the end: reported once, never tried again, nothing is acknowledged', async () => {
     const disk = new FakeDisk()
     const opened = openLog(disk)
     append(opened, 'a', 100)
@@ -159,7 +159,7 @@ describe('recoverSegments', () => {
     }
   })
 
-  test('one flipped byte anywhere costs its frame alone, and is counted and told', async () => {
+  test('one flipped byte anywhere costs its frame alone, and is counted and reported', async () => {
     for (let at = 0; at < whole.length; at += 1) {
       const bytes = Buffer.from(whole)
       bytes[at] = (bytes[at] ?? 0) ^ 0x40

@@ -56,7 +56,7 @@ async function cliPrintsTheSame(): Promise<void> {
     commandLine(real.address, directory),
   ])
   expect(ours.length).toBeGreaterThan(100)
-  expect(ours.toSorted()).toEqual(theirs.toSorted()) // watches are told by another thread than commands
+  expect(ours.toSorted()).toEqual(theirs.toSorted()) // watches are reported by another thread than commands
 }
 
 async function everyRecipeWorks(): Promise<void> {

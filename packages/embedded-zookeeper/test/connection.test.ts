@@ -48,7 +48,7 @@ describe('a connection', () => {
     expect(server.stats.closed.get('tooManyWatches')).toBe(1)
   })
 
-  test('to which more is told than unsentBytesMax while it reads nothing is closed as slow', async () => {
+  test('to which more is reported than unsentBytesMax while it reads nothing is closed as slow', async () => {
     await server.close()
     server = await started({ unsentBytesMax: 2_000 })
     const stuck = new StuckSocket()

@@ -56,7 +56,7 @@ function create(client: RawClient, path: string, lifetime: Lifetime): Promise<Re
   }
 }
 
-/** Writes through a window of requests in flight until the server dies; tells of every acknowledged create. */
+/** Writes through a window of requests in flight until the server dies; reports every acknowledged create. */
 async function writeUntilDeath(
   client: RawClient,
   life: string,
@@ -124,7 +124,7 @@ async function killAgainAndAgain(data: string, kills: number, random: Random): P
   await expectOnDisk(data, acknowledged)
 }
 
-/** One session that stays and one that ends: both were told so. */
+/** One session that stays and one that ends: both were notified so. */
 async function openAndEnd(port: number, acknowledged: Acknowledged): Promise<void> {
   const [stays, ends] = [await RawClient.open(port, { timeoutMs: 60_000 }), await RawClient.open(port)]
   acknowledged.opened.add(stays.session.sessionId)

@@ -105,7 +105,7 @@ describe('a server with a data directory', () => {
     await (await started(new FakeClock())).close()
   })
 
-  test('a failed fsync ends it: nobody is told of the write, the reason is given, what was told is there afterwards', async () => {
+  test('a failed fsync ends it: no one is notified of the write, the reason is given, what was reported is there afterwards', async () => {
     const server = await started(new FakeClock())
     const client = await RawClient.open(server.port)
     await client.create('/a')

@@ -1,4 +1,4 @@
-// Nodes that the server removes by itself: containers that had children and have none, TTL nodes that nobody writes.
+// Nodes that the server removes by itself: containers that had children and have none, TTL nodes that no one writes.
 
 import { readdir, readFile, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'

@@ -62,7 +62,7 @@ describe('the handshake', () => {
     expect(readStat((await second.exists('/e')).body).ephemeralOwner).toBe(first.session.sessionId)
   })
 
-  test('another password, or an unknown session, is told that it has expired', async () => {
+  test('another password, or an unknown session, is notified that it has expired', async () => {
     const { client } = await world()
     const owner = await client()
     const thief = await client({ ...owner.session, password: Buffer.alloc(16, 1) })
@@ -254,7 +254,7 @@ describe('requests', () => {
     expect(server.stats.closed.get('tooLong')).toBe(1)
   })
 
-  test('hostile bytes close their connection, for a reason, and harm nobody else', async () => {
+  test('hostile bytes close their connection, for a reason, and harm no one else', async () => {
     const { server, client } = await world()
     const good = await client({ timeoutMs: 60_000 })
     const handshake = new JuteWriter()

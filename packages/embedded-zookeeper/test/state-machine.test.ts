@@ -9,7 +9,7 @@ import { StateMachine, type Commit } from '../src/tree/state-machine.ts'
 import { mode, openAcl } from './raw-client.ts'
 
 const now = Date.UTC(2026, 0, 1)
-const nobody = { sessionId: 7n, identities: [] }
+const anonymous = { sessionId: 7n, identities: [] }
 const create = (path: string, how: number = mode.persistent): WriteOperation & { type: 'create' } => ({
   type: 'create',
   path,
@@ -28,7 +28,8 @@ const setData = (path: string, version = -1): WriteOperation => ({
 })
 const check = (path: string, version: number): WriteOperation => ({ type: 'check', path, version })
 
-const write = (machine: StateMachine, ...operations: WriteOperation[]): Commit => machine.write(operations, nobody, now)
+const write = (machine: StateMachine, ...operations: WriteOperation[]): Commit =>
+  machine.write(operations, anonymous, now)
 const errors = (commit: Commit): number[] => commit.outcomes.map((one) => (one.ok ? 0 : one.code))
 const stat = (machine: StateMachine, path: string): NodeStat | undefined => {
   const node = machine.tree.get(path)
@@ -127,13 +128,13 @@ describe('StateMachine.write', () => {
     write(machine, create('/c', mode.container), create('/never', mode.container), create('/t', mode.ttl))
     expect(machine.tree.get('/c')?.ephemeralOwner).toBe(-(2n ** 63n))
     expect(machine.tree.get('/t')?.ephemeralOwner).toBe(BigInt.asIntN(64, (0xffn << 56n) + 1_000n))
-    expect([stat(machine, '/c')?.ephemeralOwner, stat(machine, '/t')?.ephemeralOwner]).toEqual([0n, 0n]) // told to nobody
+    expect([stat(machine, '/c')?.ephemeralOwner, stat(machine, '/t')?.ephemeralOwner]).toEqual([0n, 0n]) // reported to no one
     write(machine, create('/c/x'), create('/t/x'))
     expect(machine.tree.due(now + 5_000)).toEqual([])
     write(machine, remove('/c/x'), remove('/t/x'))
     expect(machine.tree.due(now + 1_000)).toEqual(['/c'])
     expect(machine.tree.due(now + 1_001)).toEqual(['/c', '/t'])
-    machine.write([setData('/t')], nobody, now + 500)
+    machine.write([setData('/t')], anonymous, now + 500)
     expect(machine.tree.due(now + 1_500)).toEqual(['/c'])
     expect(machine.reap('/c', now).events.map(({ type, path }) => [type, path])).toEqual([
       [eventType.deleted, '/c'],

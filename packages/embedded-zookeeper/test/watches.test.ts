@@ -209,7 +209,7 @@ describe('addWatch', () => {
 })
 
 describe('setWatches2', () => {
-  test('sets persistent and recursive watches anew, without telling what they missed', async () => {
+  test('sets persistent and recursive watches again, without reporting what they missed', async () => {
     const { client } = await world()
     const one = await client()
     await one.create('/p')

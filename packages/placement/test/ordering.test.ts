@@ -22,7 +22,7 @@ test('largestFirst orders by name what has one size and one hash', () => {
   expect(ordered(twins)).toEqual(ordered(twins.toReversed()))
 })
 
-test('largestFirst tells sizes apart that are one as 32-bit floats', () => {
+test('largestFirst distinguishes sizes that are one as 32-bit floats', () => {
   const near = Array.from({ length: 20 }, (_, at) => ({ name: `near${at}`, amount: 1e9 + at }))
   expect(ordered(near)).toEqual(near.map(({ name }) => name).toReversed())
 })

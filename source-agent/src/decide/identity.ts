@@ -1,4 +1,4 @@
-// Is the file that lies here the one that was read, or another? Inodes are reused, files are truncated and grow again,
+// Is the file that lies here still the file that was read? Inodes are reused, files are truncated and grow again,
 // copied and moved to other devices; so three things are compared: the inode with its time of birth, the head (checksum
 // of the first bytes, as many as were known) and the tail marker (the bytes just before the offset).
 

@@ -68,7 +68,7 @@ describe('the checkpoint log', () => {
     }
   })
 
-  test('goes on behind a torn and zeroed tail', async () => {
+  test('goes on after a torn and zeroed tail', async () => {
     const first = await open()
     await first.put(record(1))
     await first.close()

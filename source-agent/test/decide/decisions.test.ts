@@ -19,7 +19,7 @@ describe('judge', () => {
     ['the device is another and the content the same', { device: '8' }, 'moved'],
     ['the inode was reused', { bornNs: '6', headMatches: false, tailMatches: false }, 'other'],
     ['another inode, another content', { inode: '3', tailMatches: false }, 'other'],
-    ['the file system does not tell births', { bornNs: '0' }, 'same'],
+    ['the file system does not report births', { bornNs: '0' }, 'same'],
   ]
   test.each(table)('says what it is when %s', (_, change, verdict) => {
     expect(judge(known, 300, { ...same, ...change })).toBe(verdict)
@@ -38,7 +38,7 @@ test.each([
   ['app.log.1.gz', false],
   ['apple.log', false],
   ['app.logx', false],
-])('looksRotated tells whether %s may have been app.log', (name, expected) => {
+])('looksRotated reports whether %s may have been app.log', (name, expected) => {
   expect(looksRotated(name, 'app.log')).toBe(expected)
 })
 

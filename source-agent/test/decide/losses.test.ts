@@ -24,7 +24,7 @@ test('storedAsGap counts what was stored as a gap, and nothing that was held alr
   expect(storedAsGap({ frames, results: held, loss, sender })).toEqual({ lostBytes: 0, perhapsBytes: 0 })
 })
 
-test('storedAsGap says perhaps where nobody can tell', () => {
+test('storedAsGap says perhaps where no one can report', () => {
   const held = [result('stored', 0), result('duplicate', 40)]
   const unanswered = { from: 40, unanswered: true }
   expect(storedAsGap({ frames, results: held, loss: unanswered, sender }).perhapsBytes).toBe(60)
@@ -38,11 +38,11 @@ test.each([
   ['app.log-20260101', true],
   ['app.log.copy', false],
   ['app.log.1.gz', false],
-])('looksNumbered tells whether rotation named %s', (name, expected) => {
+])('looksNumbered reports whether rotation named %s', (name, expected) => {
   expect(looksNumbered(name, 'app.log')).toBe(expected)
 })
 
-test('Unreadable tells once of many files, again when they double or after an hour', async () => {
+test('Unreadable reports once of many files, again when they double or after an hour', async () => {
   const clock = new FakeClock()
   const lines: string[] = []
   const destination = { write: (line: string) => lines.push(line) }

@@ -45,7 +45,7 @@ describe('sender', () => {
     expect(effects).toContainEqual({ type: 'diverged' })
   })
 
-  test('declares no more once a frame is durable, and again when it is told that its range is unknown', () => {
+  test('declares no more once a frame is durable, and again when it is notified that its range is unknown', () => {
     const first = answered(sent(ready(beginSender(stream)), turn(0, 10)), [stored(0, 0, 10)], given).sender
     expect(nextBatch(first, 2000)).toMatchObject({ declare: false })
     const unknown: FrameResult = { stream, start: 10, outcome: 'expected', status: 409 }
@@ -53,7 +53,7 @@ describe('sender', () => {
     expect(nextBatch(again, 1001)).toMatchObject({ type: 'send', declare: true, from: 10 })
   })
 
-  test('skips to the end of what is held, and cuts where more is held behind', () => {
+  test('skips to the end of what is held, and cuts where more is held after it', () => {
     const flying = sent(ready(beginSender(stream, 50)), turn(50, 150))
     const overlap = { stream, start: 50, outcome: 'overlap' as const, status: 409 as const, boundary: 100 }
     const skipped = answered(flying, [{ ...overlap, durable: { from: 0, to: 100 } }], given).sender
@@ -97,7 +97,7 @@ describe('sender', () => {
     expect(step.sender.unconfirmed).toEqual([])
   })
 
-  test('doubts everything behind the checkpoint at the recorded collector after a restart', () => {
+  test('counts everything after the checkpoint as unconfirmed at the recorded collector after a restart', () => {
     const resumed = resumeSender(recordOf(ready(beginSender(stream, 5))), 90)
     expect(unconfirmedIn(assign(resumed, 'B'), 0, 200)).toEqual([{ from: 5, to: 90, at: 'A' }])
   })

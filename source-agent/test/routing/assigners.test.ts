@@ -116,7 +116,7 @@ describe('Assigners', () => {
     await eventually('it is kept', async () => (await readFile(saved, 'utf8')).includes('http://127.0.0.1:9"'))
   })
 
-  test('failed goes round, and only from the one that is asked', async () => {
+  test('failed goes round, and only from the assigner that is asked', async () => {
     const assigners = await assignersOf(['http://a', 'http://b'])
     assigners.failed('http://b')
     expect(assigners.origin).toBe('http://a')

@@ -107,19 +107,19 @@ describe('what is unlucky is said and survived', () => {
   })
 })
 
-const nobody = 65_534
+const anonymous = 65_534
 
 /** A program as a user without privileges: root may read everything. */
 function asNobody(kind: ProgramKind, words: readonly string[]): [string, string[]] {
   const command = [process.execPath, ...nodeFlags, mainOf(kind), ...words]
   if (process.getuid?.() !== 0) return [command[0] ?? '', command.slice(1)]
-  return ['setpriv', [`--reuid=${nobody}`, `--regid=${nobody}`, '--clear-groups', ...command]]
+  return ['setpriv', [`--reuid=${anonymous}`, `--regid=${anonymous}`, '--clear-groups', ...command]]
 }
 
-/** These directories belong to nobody, and nobody may walk to them. */
+/** These directories belong to no one, and no one may walk to them. */
 function giveToNobody(cluster: Cluster, directories: readonly string[]): void {
   for (const closed of [cluster.options.directory, join(cluster.options.directory, 'data')]) chmodSync(closed, 0o755)
-  for (const directory of directories) chownSync(directory, nobody, nobody)
+  for (const directory of directories) chownSync(directory, anonymous, anonymous)
 }
 
 /** Flips a byte of `text` in the segment that holds it. */

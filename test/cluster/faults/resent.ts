@@ -1,4 +1,4 @@
-// How much an agent sent again, told by its own log (at level debug), kill by kill and stream by stream.
+// How much an agent sent again, reported by its own log (at level debug), kill by kill and stream by stream.
 
 import type { Cluster } from '../programs/cluster.ts'
 

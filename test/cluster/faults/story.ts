@@ -153,6 +153,6 @@ function expectResentBounded(cluster: Cluster, kills: readonly Kill[]): void {
     cluster,
     kills.map((kill) => kill.at),
   ).flat()
-  expect(resent.length).toBeGreaterThan(0) // the log did tell
+  expect(resent.length).toBeGreaterThan(0) // the log did report
   for (const { bytes } of resent) expect(bytes).toBeLessThanOrEqual(windowBytes + checkpointBytes)
 }

@@ -38,7 +38,7 @@ test(
       return fresh.every((url) => learned.includes(url)) || undefined
     })
     for (const assigner of former) await assigner.kill()
-    add('db').append(100) // a group that nobody serves yet: only an assigner helps
+    add('db').append(100) // a group that no one serves yet: only an assigner helps
     await isMirrored()
     await cluster.agent.kill()
     await cluster.agent.start()

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url'
 import { describe, expect, test } from '@jest/globals'
 import { exclusiveLock, joinElection } from '@catchment/coordination'
 import { eventually, startProcess, type ChildProcess } from '@catchment/testing'
-import { inRealWorld, Told } from '../../../packages/coordination/test/world/world.ts'
+import { inRealWorld, Heard } from '../../../packages/coordination/test/world/world.ts'
 
 const program = fileURLToPath(new URL('member.ts', import.meta.url))
 const start = (...words: readonly string[]): ChildProcess =>
@@ -51,14 +51,14 @@ describe('a member that is stopped for longer than its session, and runs again',
       await using member = start(network.address, path, 'election')
       const token = tokenOf(await member.line((line) => line.startsWith('holds ')))
       const stopped = await stopAndAsk(member)
-      const told = new Told<bigint>()
-      const election = joinElection(session, { path, id: 'other', onElected: told.tell, onDeposed: () => undefined })
-      expect(await told.first(() => true)).toBeGreaterThan(token)
+      const heard = new Heard<bigint>()
+      const election = joinElection(session, { path, id: 'other', onElected: heard.hear, onDeposed: () => undefined })
+      expect(await heard.first(() => true)).toBeGreaterThan(token)
       expect(await stopped.goOn()).toBe('held false')
       expect(election.leading).toBe(true)
       await election.resign()
       const again = await member.line((line) => line.startsWith('holds ') && tokenOf(line) > token)
-      expect(tokenOf(again)).toBeGreaterThan(told.last ?? 0n)
+      expect(tokenOf(again)).toBeGreaterThan(heard.last ?? 0n)
     }),
   )
 })

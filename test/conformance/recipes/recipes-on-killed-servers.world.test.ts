@@ -58,11 +58,11 @@ describe.each([
 
   test.each(Object.keys(recipes))('%s', (name) => {
     const end = ends.get(name)
-    if (end?.status !== 'fulfilled') throw end?.reason ?? new Error('its story was not told')
+    if (end?.status !== 'fulfilled') throw end?.reason ?? new Error('its story was not reported')
   })
 })
 
-/** Whoever arrives waits until the others have arrived or ended before; then `act` is done, once, and all go on. */
+/** Who arrives waits until the others have arrived or ended before; then `act` is done, once, and all go on. */
 function meeting(
   count: number,
   act: () => Promise<void>,

@@ -131,10 +131,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   },
 
   'followValue: the latest, never an older one after a newer': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       followValue(session, path, {
         onValue: (data) => {
-          tell(Number(text(data) ?? 0))
+          hear(Number(text(data) ?? 0))
         },
       }),
     change: async (session, path, count) => {
@@ -144,10 +144,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'followChildren: all names, never fewer again': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       followChildren(session, path, {
         onChildren: ({ length }) => {
-          tell(length)
+          hear(length)
         },
       }),
     change: async (session, path, count) => {
@@ -157,10 +157,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'followMembers: all who are there': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       followMembers(session, path, {
         onMembers: (members) => {
-          tell([...members.values()].filter((data) => data !== undefined).length)
+          hear([...members.values()].filter((data) => data !== undefined).length)
         },
       }),
     change: async (session, path, count) => {
@@ -170,10 +170,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'followTree: the whole tree': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       followTree(session, path, {
         onTree: ({ tree }) => {
-          tell(tree.size - 1)
+          hear(tree.size - 1)
         },
       }),
     change: async (session, path, count) => {
@@ -183,12 +183,12 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'service discovery: all endpoints': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       followService(session, {
         path,
         name: 'service',
         onEndpoints: ({ length }) => {
-          tell(length)
+          hear(length)
         },
       }),
     change: async (session, path, count) => {
@@ -199,10 +199,10 @@ export const recipes: Readonly<Record<string, Recipe>> = {
   }),
 
   'configuration: the latest version': followsTo({
-    follow: (session, path, tell) =>
+    follow: (session, path, hear) =>
       counts(session, path).follow({
         onValue: (value) => {
-          tell(value ?? 0)
+          hear(value ?? 0)
         },
       }),
     change: async (session, path, count) => {

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import type { RawClient } from '../../../packages/embedded-zookeeper/test/raw-client.ts'
 import { onWire, statOf } from './on-wire.ts'
-import { addWatchModes, body, errors, modes, op, open, tell, watcherTypes, type Acl, type Body } from './wire.ts'
+import { addWatchModes, body, errors, modes, op, open, hear, watcherTypes, type Acl, type Body } from './wire.ts'
 
 type Case = readonly [what: string, error: keyof typeof errors, request: (at: string) => Body]
 
@@ -38,7 +38,7 @@ const cases: readonly Case[] = [
   ['delete of the root', 'badArguments', () => body.delete('/')],
   ['create below an ephemeral', 'noChildrenForEphemerals', (at) => body.create(`${leaf(at)}/x`)],
   ['create without an acl', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: [] })],
-  ['create with an unknown scheme', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: acl(31, 'nobody', 'x') })],
+  ['create with an unknown scheme', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: acl(31, 'no one', 'x') })],
   ['create with auth of whom is not known', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: acl(31, 'auth', '') })],
   ['create with a malformed digest', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: acl(31, 'digest', 'x') })],
   ['create with a malformed address', 'invalidAcl', (at) => body.create(`${at}/x`, { acl: acl(31, 'ip', 'x') })],
@@ -64,9 +64,9 @@ const cases: readonly Case[] = [
 ]
 
 async function prepare(client: RawClient, at: string): Promise<void> {
-  await tell(client, body.create(leaf(at), { mode: modes.ephemeral }))
-  await tell(client, body.create(kept(at)))
-  await tell(client, body.create(`${kept(at)}/child`))
+  await hear(client, body.create(leaf(at), { mode: modes.ephemeral }))
+  await hear(client, body.create(kept(at)))
+  await hear(client, body.create(`${kept(at)}/child`))
 }
 
 describe('error codes', () => {
@@ -74,7 +74,7 @@ describe('error codes', () => {
     onWire(async (client, at) => {
       await prepare(client, at)
       const before = await statOf(client, at)
-      const answer = await tell(client, request(at))
+      const answer = await hear(client, request(at))
       expect(answer.error).toBe(errors[error])
       if (error !== 'ok') expect(await statOf(client, at)).toEqual(before)
     })(),
@@ -84,7 +84,7 @@ describe('error codes', () => {
     'a body that is none: marshalling error or the end of the connection, and nothing has changed',
     onWire(async (client, at) => {
       const broken: Body = { type: op.create, write: (writer) => writer.int(77) }
-      const ended = await tell(client, broken).then(
+      const ended = await hear(client, broken).then(
         ({ error }) => error,
         () => 'closed',
       )
@@ -96,7 +96,7 @@ describe('error codes', () => {
   test.concurrent(
     'an opcode that is none: unimplemented, and the connection ends',
     onWire(async (client) => {
-      expect((await tell(client, { type: 555, write: () => undefined })).error).toBe(errors.unimplemented)
+      expect((await hear(client, { type: 555, write: () => undefined })).error).toBe(errors.unimplemented)
       await client.closed
     }),
   )
@@ -104,7 +104,7 @@ describe('error codes', () => {
   test.concurrent(
     'auth with an unknown scheme: auth failed, and the connection ends',
     onWire(async (client) => {
-      expect((await tell(client, body.auth('nobody', 'x'))).error).toBe(errors.authFailed)
+      expect((await hear(client, body.auth('no one', 'x'))).error).toBe(errors.authFailed)
       await client.closed
     }),
   )
@@ -116,7 +116,7 @@ describe('error codes', () => {
       expect((await raw({ ...session, password: Buffer.alloc(16, 7) })).session.sessionId).toBe(0n)
       const again = await raw(session)
       expect(again.session).toEqual(session)
-      await tell(again, body.closeSession())
+      await hear(again, body.closeSession())
       await again.closed
       expect((await raw(session)).session).toMatchObject({ sessionId: 0n, timeoutMs: 0 })
       expect((await raw({ sessionId: 99n })).session.sessionId).toBe(0n)
@@ -142,7 +142,7 @@ describe('failed writes', () => {
         body.delete(`${at}/b`),
         body.create(`${at}/c`),
       ])
-        zxids.push((await tell(client, request)).zxid)
+        zxids.push((await hear(client, request)).zxid)
       expect(zxids).toEqual([...zxids].sort((one, other) => Number(one - other)))
     }),
   )

@@ -3,7 +3,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals'
 import type { WatchEvent, ZooKeeperSession } from '@catchment/coordination'
 import { ownServers, type Servers } from '../../../packages/coordination/test/world/servers.ts'
-import { bytes, inWorldOn, Told, type World, stretchedMs } from '../../../packages/coordination/test/world/world.ts'
+import { bytes, inWorldOn, Heard, type World, stretchedMs } from '../../../packages/coordination/test/world/world.ts'
 
 const containerCheckMs = 100
 const lastingMs = 60_000
@@ -28,25 +28,25 @@ async function looked(session: ZooKeeperSession, { root, eventually }: World): P
 }
 
 test.concurrent(
-  'a container is deleted some time after its last child was, and never before it had one; it is told',
+  'a container is deleted some time after its last child was, and never before it had one; it is reported',
   below(async (session, world) => {
     const { root } = world
     const used = `${root}/used`
     for (const path of [used, `${root}/unused`]) await session.create(path, bytes(''), 'container')
     await session.create(`${used}/child`, bytes(''))
-    const told = new Told<WatchEvent>()
-    await session.exists(used, { watch: told.tell })
+    const heard = new Heard<WatchEvent>()
+    await session.exists(used, { watch: heard.hear })
     await looked(session, world)
-    expect(told.all).toEqual([])
+    expect(heard.all).toEqual([])
     await session.delete(`${used}/child`, 0)
-    await told.first(({ type, path }) => type === 'deleted' && path === used)
+    await heard.first(({ type, path }) => type === 'deleted' && path === used)
     await looked(session, world)
     expect((await session.children(root)).names).toEqual(['unused'])
   }),
 )
 
 test.concurrent(
-  'a node with a TTL is deleted when it was not written for so long and has no children; it is told',
+  'a node with a TTL is deleted when it was not written for so long and has no children; it is reported',
   below(async (session, world) => {
     const { root } = world
     const [lasting, parent] = [`${root}/lasting`, `${root}/parent`]
@@ -55,18 +55,18 @@ test.concurrent(
       { op: 'create', path: parent, data: bytes(''), mode: 'persistent-with-ttl', ttlMs: 1 },
       { op: 'create', path: `${parent}/child`, data: bytes('') },
     ])
-    const told = new Told<WatchEvent>()
-    await session.exists(parent, { watch: told.tell })
+    const heard = new Heard<WatchEvent>()
+    await session.exists(parent, { watch: heard.hear })
     await looked(session, world)
-    expect(told.all).toEqual([])
+    expect(heard.all).toEqual([])
     await session.delete(`${parent}/child`, 0)
-    await told.first(({ type, path }) => type === 'deleted' && path === parent)
+    await heard.first(({ type, path }) => type === 'deleted' && path === parent)
     expect((await session.children(root)).names).toEqual(['lasting'])
   }),
 )
 
 test.concurrent(
-  'writing begins its time anew',
+  'writing begins its time again',
   below(async (session, world) => {
     const { root, clock, eventually } = world
     const path = `${root}/written`

@@ -1,14 +1,14 @@
-// Stories that a client of bare packets tells, in a world (any kind of server).
+// Stories that a client of bare packets reports, in a world (any kind of server).
 
 import { inWorld, type World } from '../../../packages/coordination/test/world/world.ts'
 import type { RawClient } from '../../../packages/embedded-zookeeper/test/raw-client.ts'
-import { ask, body, stat, tell, type Stat } from './wire.ts'
+import { ask, body, stat, hear, type Stat } from './wire.ts'
 
 /** Runs `story` with a client of its own and a node of its own, which is there. */
 export function onWire(story: (client: RawClient, at: string, world: World) => Promise<void>): () => Promise<void> {
   return inWorld(async (world) => {
     const client = await world.raw()
-    await tell(client, body.create(world.root))
+    await hear(client, body.create(world.root))
     await story(client, world.root, world)
   })
 }

@@ -12,7 +12,7 @@ import {
   open,
   results,
   stat,
-  tell,
+  hear,
   text,
   textAndStat,
   texts,
@@ -47,11 +47,11 @@ describe('writes', () => {
   test.concurrent(
     'create, ephemeral: owned by the session; sequential: numbered by creates alone, ten digits',
     onWire(async (client, at) => {
-      await tell(client, body.create(`${at}/e`, { mode: modes.ephemeral }))
+      await hear(client, body.create(`${at}/e`, { mode: modes.ephemeral }))
       expect((await statOf(client, `${at}/e`)).ephemeralOwner).toBe(client.session.sessionId)
       const first = await ask(client, body.create(`${at}/s-`, { mode: modes.sequential }), text)
-      await tell(client, body.delete(`${at}/e`))
-      await tell(client, body.delete(first.value))
+      await hear(client, body.delete(`${at}/e`))
+      await hear(client, body.delete(first.value))
       const second = await ask(client, body.create(`${at}/s-`, { mode: modes.ephemeralSequential }), text)
       const third = await ask(client, body.create2(`${at}/`, { mode: modes.sequential }), textAndStat)
       expect([first.value, second.value, third.value.path]).toEqual([
@@ -65,7 +65,7 @@ describe('writes', () => {
   )
 
   test.concurrent(
-    'createContainer and createTTL: answered as create2, owned by nobody, and they may have children',
+    'createContainer and createTTL: answered as create2, owned by no one, and they may have children',
     onWire(async (client, at) => {
       const container = await ask(client, body.createContainer(`${at}/c`), textAndStat)
       const ttl = await ask(client, body.createTtl(`${at}/t`, 60_000n), textAndStat)
@@ -75,15 +75,15 @@ describe('writes', () => {
         expect(made.value.stat).toMatchObject({ ephemeralOwner: 0n, version: 0 })
       }
       expect(numbered.value.path).toBe(`${at}/t-0000000002`)
-      expect((await tell(client, body.create(`${at}/c/x`))).error).toBe(errors.ok)
-      expect((await tell(client, body.create(`${at}/t/x`))).error).toBe(errors.ok)
+      expect((await hear(client, body.create(`${at}/c/x`))).error).toBe(errors.ok)
+      expect((await hear(client, body.create(`${at}/t/x`))).error).toBe(errors.ok)
     }),
   )
 
   test.concurrent(
     'setData: version and mzxid grow, what stands for creation and children stays',
     onWire(async (client, at) => {
-      await tell(client, body.create(`${at}/a`, { data: 'one' }))
+      await hear(client, body.create(`${at}/a`, { data: 'one' }))
       const before = await statOf(client, `${at}/a`)
       const set = await ask(client, body.setData(`${at}/a`, 'three', 0), stat)
       expect(set.value).toEqual({ ...before, version: 1, dataLength: 5, mzxid: set.zxid, mtimeMs: set.value.mtimeMs })
@@ -99,10 +99,10 @@ describe('writes', () => {
   test.concurrent(
     'delete: the parent says so',
     onWire(async (client, at) => {
-      await tell(client, body.create(`${at}/a`))
-      const { zxid } = await tell(client, body.delete(`${at}/a`, 0))
+      await hear(client, body.create(`${at}/a`))
+      const { zxid } = await hear(client, body.delete(`${at}/a`, 0))
       expect(await statOf(client, at)).toMatchObject({ cversion: 2, numChildren: 0, pzxid: zxid, version: 0 })
-      expect((await tell(client, body.exists(`${at}/a`))).error).toBe(errors.noNode)
+      expect((await hear(client, body.exists(`${at}/a`))).error).toBe(errors.noNode)
     }),
   )
 
@@ -122,8 +122,8 @@ describe('reads', () => {
   test.concurrent(
     'getChildren, getChildren2, getAllChildrenNumber, getEphemerals',
     onWire(async (client, at) => {
-      for (const name of ['b', 'a', 'a/x']) await tell(client, body.create(`${at}/${name}`))
-      await tell(client, body.create(`${at}/a/e`, { mode: modes.ephemeral }))
+      for (const name of ['b', 'a', 'a/x']) await hear(client, body.create(`${at}/${name}`))
+      await hear(client, body.create(`${at}/a/e`, { mode: modes.ephemeral }))
       expect((await ask(client, body.getChildren(at), texts)).value).toEqual(['a', 'b'])
       const both = await ask(client, body.getChildren2(at), textsAndStat)
       expect(both.value).toEqual({ names: ['a', 'b'], stat: await statOf(client, at) })
@@ -137,7 +137,7 @@ describe('reads', () => {
     'sync gives its path back; whoAmI says who asks; ping is answered',
     onWire(async (client, at) => {
       expect((await ask(client, body.sync(at), text)).value).toBe(at)
-      await tell(client, body.auth('digest', 'ann:secret'))
+      await hear(client, body.auth('digest', 'ann:secret'))
       const clientInfo = await ask(client, body.whoAmI(), (reader) =>
         reader.vector(() => `${reader.string()} ${reader.string()}`),
       )
@@ -149,9 +149,9 @@ describe('reads', () => {
   test.concurrent(
     'a read is answered with a zxid not older than the last write of this client',
     onWire(async (client, at) => {
-      const { zxid } = await tell(client, body.create(`${at}/a`))
-      expect((await tell(client, body.getData(`${at}/a`))).zxid).toBeGreaterThanOrEqual(zxid)
-      expect((await tell(client, body.exists(`${at}/none`))).zxid).toBeGreaterThanOrEqual(zxid)
+      const { zxid } = await hear(client, body.create(`${at}/a`))
+      expect((await hear(client, body.getData(`${at}/a`))).zxid).toBeGreaterThanOrEqual(zxid)
+      expect((await hear(client, body.exists(`${at}/none`))).zxid).toBeGreaterThanOrEqual(zxid)
     }),
   )
 })
@@ -160,7 +160,7 @@ describe('multi', () => {
   test.concurrent(
     'all in one transaction, each with its result',
     onWire(async (client, at) => {
-      await tell(client, body.create(`${at}/old`))
+      await hear(client, body.create(`${at}/old`))
       const done = await ask(
         client,
         body.multi(
@@ -214,7 +214,7 @@ describe('multi', () => {
   test.concurrent(
     'multiRead: each is answered or refused for itself',
     onWire(async (client, at) => {
-      await tell(client, body.create(`${at}/a`, { data: 'one' }))
+      await hear(client, body.create(`${at}/a`, { data: 'one' }))
       const read = await ask(
         client,
         body.multiRead(body.getData(`${at}/a`), body.getData(`${at}/none`), body.getChildren(at)),
@@ -236,25 +236,25 @@ describe('access', () => {
     'auth: a digest opens what it closed, for each permission apart',
     onWire(async (client, at, { raw }) => {
       const other = await raw()
-      expect((await tell(client, body.auth('digest', 'ann:secret'))).error).toBe(errors.ok)
-      await tell(client, body.create(`${at}/a`, { acl: [ann, { permissions: 1, scheme: 'world', id: 'anyone' }] }))
-      await tell(client, body.create(`${at}/a/x`))
+      expect((await hear(client, body.auth('digest', 'ann:secret'))).error).toBe(errors.ok)
+      await hear(client, body.create(`${at}/a`, { acl: [ann, { permissions: 1, scheme: 'world', id: 'anyone' }] }))
+      await hear(client, body.create(`${at}/a/x`))
       const refusals = await Promise.all([
-        tell(other, body.setData(`${at}/a`, '')),
-        tell(other, body.create(`${at}/a/y`)),
-        tell(other, body.delete(`${at}/a/x`)),
-        tell(other, body.setAcl(`${at}/a`, open)),
+        hear(other, body.setData(`${at}/a`, '')),
+        hear(other, body.create(`${at}/a/y`)),
+        hear(other, body.delete(`${at}/a/x`)),
+        hear(other, body.setAcl(`${at}/a`, open)),
       ])
       expect(refusals.map(({ error }) => error)).toEqual(Array(4).fill(errors.noAuth))
-      await tell(other, body.sync(at))
-      expect((await tell(other, body.getData(`${at}/a`))).error).toBe(errors.ok)
-      expect((await tell(client, body.setAcl(`${at}/a`, [ann], 0))).error).toBe(errors.ok)
-      await tell(other, body.sync(at))
-      expect((await tell(other, body.getData(`${at}/a`))).error).toBe(errors.noAuth)
-      expect((await tell(other, body.getChildren(`${at}/a`))).error).toBe(errors.noAuth)
-      expect((await tell(other, body.exists(`${at}/a`))).error).toBe(errors.ok)
-      await tell(other, body.auth('digest', 'ann:secret'))
-      expect((await tell(other, body.getData(`${at}/a`))).error).toBe(errors.ok)
+      await hear(other, body.sync(at))
+      expect((await hear(other, body.getData(`${at}/a`))).error).toBe(errors.ok)
+      expect((await hear(client, body.setAcl(`${at}/a`, [ann], 0))).error).toBe(errors.ok)
+      await hear(other, body.sync(at))
+      expect((await hear(other, body.getData(`${at}/a`))).error).toBe(errors.noAuth)
+      expect((await hear(other, body.getChildren(`${at}/a`))).error).toBe(errors.noAuth)
+      expect((await hear(other, body.exists(`${at}/a`))).error).toBe(errors.ok)
+      await hear(other, body.auth('digest', 'ann:secret'))
+      expect((await hear(other, body.getData(`${at}/a`))).error).toBe(errors.ok)
       const digest = { permissions: 31, scheme: 'digest', id: 'ann:FA9nD0l8s8xDkG9fxoWg1bsaYIs=' }
       const { acl } = (await ask(client, body.getAcl(`${at}/a`), aclAndStat)).value
       expect(acl).toEqual([{ ...digest, id: expect.stringMatching(/^ann:.{28}$/) }])

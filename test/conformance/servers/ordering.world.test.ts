@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { bytes, ending, inWorld, text } from '../../../packages/coordination/test/world/world.ts'
 import { onWire } from './on-wire.ts'
-import { ask, body, dataAndStat, int, modes, tell, text as path, texts, type Stat } from './wire.ts'
+import { ask, body, dataAndStat, int, modes, hear, text as path, texts, type Stat } from './wire.ts'
 
 const ascending = (numbers: readonly bigint[]): boolean =>
   numbers.every((number, index) => index === 0 || number > (numbers[index - 1] ?? 0n))
@@ -15,7 +15,7 @@ describe('one client', () => {
       const answers = await Promise.all(
         rounds.map(async (index) => {
           const [created, counted] = await Promise.all([
-            tell(client, body.create(`${at}/${index}`)),
+            hear(client, body.create(`${at}/${index}`)),
             ask(client, body.allChildrenNumber(at), int),
           ])
           return { zxid: created.zxid, count: counted.value }
@@ -34,10 +34,10 @@ describe('one client', () => {
       let [zxid, carried] = [0n, client.session]
       for (const server of [1, 2, 0, 2, 1, 0]) {
         const seen = { ...carried, lastZxidSeen: zxid }
-        const next = await eventually('a server that is not behind', () => raw(seen, server)) // one that is refuses
-        const read = await tell(next, body.exists(at))
+        const next = await eventually('a server that is up to date', () => raw(seen, server)) // one that is refuses
+        const read = await hear(next, body.exists(at))
         expect(read.zxid).toBeGreaterThanOrEqual(zxid)
-        const written = await tell(next, body.setData(at, `by ${server}`))
+        const written = await hear(next, body.setData(at, `by ${server}`))
         expect(written.zxid).toBeGreaterThan(read.zxid)
         zxid = written.zxid
         carried = next.session
@@ -72,13 +72,13 @@ describe('one client', () => {
 
 describe('several clients', () => {
   test.concurrent(
-    'after sync a read sees every write that was answered before, whoever made it',
+    'after sync a read sees every write that was answered before, who made it',
     onWire(async (client, at, { raw }) => {
       const others = [await raw({}, 1), await raw({}, 2)]
       for (let round = 1; round <= 20; round += 1) {
-        const { zxid } = await tell(client, body.setData(at, String(round)))
+        const { zxid } = await hear(client, body.setData(at, String(round)))
         for (const other of others) {
-          const [, read] = await Promise.all([tell(other, body.sync(at)), ask(other, body.getData(at), dataAndStat)])
+          const [, read] = await Promise.all([hear(other, body.sync(at)), ask(other, body.getData(at), dataAndStat)])
           expect([read.value.data, read.value.stat.mzxid]).toEqual([String(round), zxid])
         }
       }
@@ -89,7 +89,7 @@ describe('several clients', () => {
     'sequence numbers and zxids: each once, in one order',
     onWire(async (client, at, { raw }) => {
       const clients = [client, await raw({}, 1), await raw({}, 2)]
-      await Promise.all(clients.map((one) => tell(one, body.sync(at))))
+      await Promise.all(clients.map((one) => hear(one, body.sync(at))))
       const created = await Promise.all(
         Array.from({ length: 90 }, (_, index) =>
           ask(clients[index % 3] ?? client, body.create(`${at}/`, { mode: modes.sequential }), path),
@@ -98,7 +98,7 @@ describe('several clients', () => {
       const inOrder = created.toSorted((one, other) => Number(one.zxid - other.zxid))
       expect(ascending(inOrder.map(({ zxid }) => zxid))).toBe(true)
       expect(inOrder.map(({ value }) => Number(value.slice(-10)))).toEqual(Array.from({ length: 90 }, (_, n) => n))
-      await tell(client, body.sync(at))
+      await hear(client, body.sync(at))
       expect((await ask(client, body.getChildren(at), texts)).value).toHaveLength(90)
     }),
   )
@@ -131,12 +131,12 @@ describe('several clients', () => {
     'a transaction is seen whole or not at all',
     onWire(async (client, at, { raw }) => {
       const [a, b] = [`${at}/a`, `${at}/b`]
-      for (const one of [a, b]) await tell(client, body.create(one, { data: '0' }))
+      for (const one of [a, b]) await hear(client, body.create(one, { data: '0' }))
       const reader = await raw({}, 1)
-      await tell(reader, body.sync(at))
+      await hear(reader, body.sync(at))
       const writes = (async () => {
         for (let round = 1; round <= 40; round += 1)
-          await tell(client, body.multi(body.setData(a, String(round)), body.setData(b, String(round))))
+          await hear(client, body.multi(body.setData(a, String(round)), body.setData(b, String(round))))
       })()
       const read = async (one: string): Promise<Stat> => (await ask(reader, body.getData(one), dataAndStat)).value.stat
       let [later, seen] = [await read(b), 0]

@@ -49,7 +49,7 @@ const acls: readonly (readonly Acl[])[] = [
   [acl(23, 'ip', '127.0.0.0/8')],
   [acl(15, 'ip', '10.0.0.0/8'), acl(17, 'world', 'anyone')],
   [],
-  [acl(31, 'world', 'nobody')],
+  [acl(31, 'world', 'no one')],
   [acl(31, 'digest', 'colonless')],
   [acl(31, 'digest', 'empty:')],
   [acl(31, 'ip', '127.0.0.0/33')],
@@ -229,8 +229,8 @@ class Play {
   readonly #clients: RawClient[] = []
   readonly #zxids: bigint[] = []
   readonly #sessions: bigint[] = []
-  /** How many packets of a client have been told. */
-  readonly #told = new Map<RawClient, number>()
+  /** How many packets of a client have been reported. */
+  readonly #reported = new Map<RawClient, number>()
 
   constructor(open: Open, operations: Operations) {
     this.#open = open
@@ -251,7 +251,7 @@ class Play {
 
   /**
    * Mostly one request; now and then some at once, whose answers and events have to come in their order. On the real
-   * server auth overtakes those before it, and writes behind a setACL may still be judged by the former ACL.
+   * server auth overtakes those before it, and writes after a setACL may still be judged by the former ACL.
    */
   #burst(): Operation[] {
     const length = this.#operations.pick([1, 1, 1, 1, 1, 1, 2, 4])
@@ -323,19 +323,19 @@ class Play {
 
   /** What came to the others; a ping makes sure that it has come. When a session ends, its nodes go in any order. */
   async #eventsOfOthers(at: number, inAnyOrder = false): Promise<string> {
-    const told: string[] = []
+    const heard: string[] = []
     for (const [other, client] of this.#clients.entries()) {
       if (other === at) continue
       await client.request(op.ping)
       const events = this.#eventsOf(client, inAnyOrder)
-      if (events !== '') told.push(`; c${other} ${events}`)
+      if (events !== '') heard.push(`; c${other} ${events}`)
     }
-    return told.join('')
+    return heard.join('')
   }
 
   #eventsOf(client: RawClient, inAnyOrder = false): string {
-    const from = this.#told.get(client) ?? 0
-    this.#told.set(client, client.packets.length)
+    const from = this.#reported.get(client) ?? 0
+    this.#reported.set(client, client.packets.length)
     const events = client.packets
       .slice(from)
       .flatMap((packet) => (packet.kind === 'notification' ? [eventText(packet)] : packet.xid === -2 ? [] : ['|']))
@@ -365,7 +365,7 @@ const hangsUp = /^(opcode 555|auth strange)$/
 const isStat = (value: unknown): value is Stat => typeof value === 'object' && value !== null && 'czxid' in value
 const eventText = ({ type, path }: Notification): string => `<${type} ${path}>`
 
-/** Tells a server the requests of a seed, below `root`; its answers. */
+/** Reports a server the requests of a seed, below `root`; its answers. */
 export function play(seed: number, root: string, open: Open): Promise<string[]> {
   return new Play(open, new Operations(seededRandom(seed), root)).run(root)
 }

@@ -1,4 +1,4 @@
-// Our own server and the real one are told the same, request by request, and must say the same: results, error codes,
+// Our own server and the real one are notified the same, request by request, and must say the same: results, error codes,
 // what is in a stat, which events come to whom, and before which answer. Absolute zxids, session ids and times differ;
 // compared is which request each zxid belongs to, and whose session it is.
 

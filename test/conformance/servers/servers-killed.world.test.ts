@@ -6,11 +6,11 @@ import {
   ending,
   inWorldOn,
   text,
-  Told,
+  Heard,
   type Client,
   type World,
 } from '../../../packages/coordination/test/world/world.ts'
-import { ask, body, stat, tell } from './wire.ts'
+import { ask, body, stat, hear } from './wire.ts'
 
 // One after the other: they kill servers that they share.
 
@@ -40,21 +40,21 @@ async function takeOver(): Promise<void> {
 
 describe('the server of a session is killed', () => {
   test(
-    'the same session goes on: ephemerals there, what was answered is there, missed changes are told',
+    'the same session goes on: ephemerals there, what was answered is there, missed changes are reported',
     onOwn(async ({ session: open, root }) => {
       const client = await open({ sessionTimeoutMs: 30_000 })
       const other = await open({ sessionTimeoutMs: 30_000 })
       const { session } = client
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
       await session.create(`${root}/v`, bytes('before'))
-      const told = new Told<WatchEvent>()
-      await session.get(`${root}/v`, { watch: told.tell })
+      const heard = new Heard<WatchEvent>()
+      await session.get(`${root}/v`, { watch: heard.hear })
       const { sessionId } = session
       client.network.weather = 'stalled' // so that it cannot hear before the server dies
       await other.session.sync(root)
       await other.session.set(`${root}/v`, bytes('after'), 0)
       await failServerOf(client)
-      await told.first(({ type }) => type === 'changed')
+      await heard.first(({ type }) => type === 'changed')
       await session.sync(root)
       expect(text((await session.get(`${root}/v`)).data)).toBe('after')
       expect((await session.exists(`${root}/e`))?.ephemeralOwner).toBe(sessionId)
@@ -91,15 +91,15 @@ describe('the leader is killed', () => {
     'what was answered is there, and zxids go on growing',
     onOwn(async ({ raw, root, session: open }) => {
       await open()
-      const before = await tell(await raw(), body.setData(root, 'before'))
+      const before = await hear(await raw(), body.setData(root, 'before'))
       const leader = await servers.leader()
       await servers.kill(leader)
       await takeOver()
       const survivor = servers.ports.findIndex((port) => port !== leader)
       const client = await raw({ lastZxidSeen: before.zxid }, Math.max(0, survivor))
-      await tell(client, body.sync(root))
+      await hear(client, body.sync(root))
       expect((await ask(client, body.exists(root), stat)).value.mzxid).toBe(before.zxid)
-      expect((await tell(client, body.setData(root, 'after'))).zxid).toBeGreaterThan(before.zxid)
+      expect((await hear(client, body.setData(root, 'after'))).zxid).toBeGreaterThan(before.zxid)
     }),
   )
 })

@@ -1,27 +1,27 @@
 import { describe, expect, test } from '@jest/globals'
 import type { RawClient } from '../../../packages/embedded-zookeeper/test/raw-client.ts'
 import { onWire } from './on-wire.ts'
-import { addWatchModes, ask, body, dataAndStat, errors, events, modes, tell, watcherTypes } from './wire.ts'
+import { addWatchModes, ask, body, dataAndStat, errors, events, modes, hear, watcherTypes } from './wire.ts'
 
-/** What a client was told, as `event path`, below its root. */
+/** The events that a client got, as `event path`, below its root. */
 function heard(client: RawClient, at: string): string[] {
   const names = new Map<number, string>(Object.entries(events).map(([name, type]) => [type, name]))
   return client.notifications.map(({ type, path }) => `${names.get(type) ?? type} ${path.slice(at.length)}`)
 }
 
-/** Everything that was told to this client because of writes that are answered has come when this resolves. */
+/** Every event for this client because of writes that are answered has come when this resolves. */
 async function caughtUp(client: RawClient, at: string): Promise<void> {
-  await tell(client, body.sync(at))
-  await tell(client, body.exists(at))
+  await hear(client, body.sync(at))
+  await hear(client, body.exists(at))
 }
 
 describe('one-shot watches', () => {
   test.concurrent(
     'the notification precedes the answer of the write that causes it, and it comes once',
     onWire(async (client, at) => {
-      await tell(client, body.getData(at, true))
-      await tell(client, body.setData(at, 'one'))
-      await tell(client, body.setData(at, 'two'))
+      await hear(client, body.getData(at, true))
+      await hear(client, body.setData(at, 'one'))
+      await hear(client, body.setData(at, 'two'))
       const order = client.packets.slice(-3).map(({ kind }) => kind)
       expect(order).toEqual(['notification', 'reply', 'reply'])
       expect(heard(client, at)).toEqual(['changed '])
@@ -32,12 +32,12 @@ describe('one-shot watches', () => {
     'a watcher hears before it can read the new state',
     onWire(async (writer, at, { raw }) => {
       const watcher = await raw({}, 1)
-      await tell(watcher, body.sync(at))
-      await tell(watcher, body.getData(at, true))
+      await hear(watcher, body.sync(at))
+      await hear(watcher, body.getData(at, true))
       const before = watcher.packets.length
-      await tell(writer, body.setData(at, 'new'))
+      await hear(writer, body.setData(at, 'new'))
       while ((await ask(watcher, body.getData(at), dataAndStat)).value.data !== 'new')
-        await tell(watcher, body.sync(at))
+        await hear(watcher, body.sync(at))
       const since = watcher.packets.slice(before)
       expect(since.findIndex(({ kind }) => kind === 'notification')).toBeLessThan(since.length - 1)
       expect(heard(watcher, at)).toEqual(['changed '])
@@ -54,8 +54,8 @@ describe('one-shot watches', () => {
   ] as const)('%s', async (_, which, expected) =>
     onWire(async (client, at) => {
       const [x, y] = [`${at}/x`, `${at}/y`]
-      await tell(client, body.create(y))
-      const stories: Record<typeof which, readonly Parameters<typeof tell>[1][]> = {
+      await hear(client, body.create(y))
+      const stories: Record<typeof which, readonly Parameters<typeof hear>[1][]> = {
         exists: [body.exists(x, true), body.create(x), body.setData(x, '1')],
         existsThere: [body.exists(y, true), body.setData(y, '1'), body.delete(y)],
         dataDeleted: [body.getData(y, true), body.create(`${y}/z`), body.delete(`${y}/z`), body.delete(y)],
@@ -63,7 +63,7 @@ describe('one-shot watches', () => {
         childrenDeleted: [body.getChildren(y, true), body.delete(y)],
         all: [body.exists(y, true), body.getData(y, true), body.getChildren(y, true), body.delete(y)],
       }
-      for (const request of stories[which]) await tell(client, request)
+      for (const request of stories[which]) await hear(client, request)
       await caughtUp(client, at)
       expect(heard(client, at)).toEqual(expected)
     })(),
@@ -73,11 +73,11 @@ describe('one-shot watches', () => {
     'of one transaction: in the order of its operations',
     onWire(async (client, at) => {
       for (const name of ['a', 'b', 'c']) {
-        await tell(client, body.create(`${at}/${name}`))
-        await tell(client, body.getData(`${at}/${name}`, true))
+        await hear(client, body.create(`${at}/${name}`))
+        await hear(client, body.getData(`${at}/${name}`, true))
       }
-      await tell(client, body.getChildren(at, true))
-      await tell(client, body.multi(body.setData(`${at}/c`, ''), body.delete(`${at}/a`), body.setData(`${at}/b`, '')))
+      await hear(client, body.getChildren(at, true))
+      await hear(client, body.multi(body.setData(`${at}/c`, ''), body.delete(`${at}/a`), body.setData(`${at}/b`, '')))
       await caughtUp(client, at)
       expect(heard(client, at)).toEqual(['changed /c', 'deleted /a', 'children ', 'changed /b'])
     }),
@@ -88,20 +88,20 @@ describe('one-shot watches', () => {
     onWire(async (client, at, { raw }) => {
       const names = Array.from({ length: 30 }, (_, index) => `${at}/${index}`)
       const watcher = await raw({}, 1)
-      for (const name of names) await tell(watcher, body.exists(name, true))
-      await Promise.all(names.map((name) => tell(client, body.create(name))))
+      for (const name of names) await hear(watcher, body.exists(name, true))
+      await Promise.all(names.map((name) => hear(client, body.create(name))))
       await caughtUp(watcher, at)
       expect(heard(watcher, at)).toEqual(names.map((name) => `created ${name.slice(at.length)}`))
     }),
   )
 
   test.concurrent(
-    'a node that its watcher may not read: told of its creation or not, alike everywhere',
+    'a node that its watcher may not read: notified of its creation or not, alike everywhere',
     onWire(async (client, at, { raw }) => {
       const other = await raw()
-      await tell(client, body.auth('digest', 'ann:secret'))
-      for (const one of [client, other]) await tell(one, body.exists(`${at}/secret`, true))
-      await tell(client, body.create(`${at}/secret`, { acl: [{ permissions: 31, scheme: 'auth', id: '' }] }))
+      await hear(client, body.auth('digest', 'ann:secret'))
+      for (const one of [client, other]) await hear(one, body.exists(`${at}/secret`, true))
+      await hear(client, body.create(`${at}/secret`, { acl: [{ permissions: 31, scheme: 'auth', id: '' }] }))
       await caughtUp(other, at)
       expect(heard(client, at)).toEqual(['created /secret'])
       expect(heard(other, at)).toEqual([])
@@ -113,15 +113,15 @@ describe('persistent watches', () => {
   test.concurrent(
     'persistent: every change of data and children of its node, for ever',
     onWire(async (client, at) => {
-      await tell(client, body.addWatch(`${at}/a`, addWatchModes.persistent))
-      await tell(client, body.create(`${at}/a`))
-      await tell(client, body.setData(`${at}/a`, '1'))
-      await tell(client, body.setData(`${at}/a`, '2'))
-      await tell(client, body.create(`${at}/a/x`))
-      await tell(client, body.setData(`${at}/a/x`, '1'))
-      await tell(client, body.delete(`${at}/a/x`))
-      await tell(client, body.delete(`${at}/a`))
-      await tell(client, body.create(`${at}/a`))
+      await hear(client, body.addWatch(`${at}/a`, addWatchModes.persistent))
+      await hear(client, body.create(`${at}/a`))
+      await hear(client, body.setData(`${at}/a`, '1'))
+      await hear(client, body.setData(`${at}/a`, '2'))
+      await hear(client, body.create(`${at}/a/x`))
+      await hear(client, body.setData(`${at}/a/x`, '1'))
+      await hear(client, body.delete(`${at}/a/x`))
+      await hear(client, body.delete(`${at}/a`))
+      await hear(client, body.create(`${at}/a`))
       expect(heard(client, at)).toEqual([
         ...['created /a', 'changed /a', 'changed /a', 'children /a', 'children /a', 'deleted /a', 'created /a'],
       ])
@@ -131,12 +131,12 @@ describe('persistent watches', () => {
   test.concurrent(
     'recursive: creation, change and deletion of every node below, no changes of children',
     onWire(async (client, at) => {
-      await tell(client, body.addWatch(at, addWatchModes.recursive))
-      await tell(client, body.create(`${at}/a`))
-      await tell(client, body.create(`${at}/a/b`))
-      await tell(client, body.setData(`${at}/a/b`, '1'))
-      await tell(client, body.delete(`${at}/a/b`))
-      await tell(client, body.setData(at, '1'))
+      await hear(client, body.addWatch(at, addWatchModes.recursive))
+      await hear(client, body.create(`${at}/a`))
+      await hear(client, body.create(`${at}/a/b`))
+      await hear(client, body.setData(`${at}/a/b`, '1'))
+      await hear(client, body.delete(`${at}/a/b`))
+      await hear(client, body.setData(at, '1'))
       expect(heard(client, at)).toEqual(['created /a', 'created /a/b', 'changed /a/b', 'deleted /a/b', 'changed '])
     }),
   )
@@ -144,10 +144,10 @@ describe('persistent watches', () => {
   test.concurrent(
     'a one-shot watch on the same node takes its place (ZooKeeper keeps one mode for a client and a node)',
     onWire(async (client, at) => {
-      await tell(client, body.addWatch(at, addWatchModes.persistent))
-      await tell(client, body.getData(at, true))
-      await tell(client, body.setData(at, '1'))
-      await tell(client, body.setData(at, '2'))
+      await hear(client, body.addWatch(at, addWatchModes.persistent))
+      await hear(client, body.getData(at, true))
+      await hear(client, body.setData(at, '1'))
+      await hear(client, body.setData(at, '2'))
       expect(heard(client, at)).toEqual(['changed '])
     }),
   )
@@ -155,11 +155,11 @@ describe('persistent watches', () => {
   test.concurrent(
     'removeWatches and checkWatches: what is removed fires no more; what never was is no watcher',
     onWire(async (client, at) => {
-      await tell(client, body.addWatch(at, addWatchModes.recursive))
-      await tell(client, body.getData(at, true))
-      const errorsOf = async (...asked: Parameters<typeof tell>[1][]): Promise<number[]> => {
+      await hear(client, body.addWatch(at, addWatchModes.recursive))
+      await hear(client, body.getData(at, true))
+      const errorsOf = async (...asked: Parameters<typeof hear>[1][]): Promise<number[]> => {
         const found = []
-        for (const request of asked) found.push((await tell(client, request)).error)
+        for (const request of asked) found.push((await hear(client, request)).error)
         return found
       }
       expect(
@@ -170,8 +170,8 @@ describe('persistent watches', () => {
           body.removeWatches(at, watcherTypes.any),
         ),
       ).toEqual([errors.ok, errors.ok, errors.noWatcher, errors.noWatcher])
-      await tell(client, body.setData(at, '1'))
-      await tell(client, body.create(`${at}/a`))
+      await hear(client, body.setData(at, '1'))
+      await hear(client, body.create(`${at}/a`))
       expect(heard(client, at)).toEqual([])
     }),
   )
@@ -179,29 +179,29 @@ describe('persistent watches', () => {
 
 describe('watches over a reconnect', () => {
   test.concurrent(
-    'setWatches: what was missed is told at once, the rest stays',
+    'setWatches: what was missed is reported at once, the rest stays',
     onWire(async (client, at, { raw }) => {
       const names = ['same', 'changed', 'deleted', 'parent', 'calm'].map((name) => `${at}/${name}`)
       const [same = '', changed = '', deleted = '', parent = '', calm = ''] = names
       const [absent, born] = [`${at}/absent`, `${at}/born`]
-      for (const name of names) await tell(client, body.create(name))
-      const { zxid } = await tell(client, body.exists(at))
+      for (const name of names) await hear(client, body.create(name))
+      const { zxid } = await hear(client, body.exists(at))
       const other = await raw()
       client.destroy()
-      await tell(other, body.setData(changed, '1'))
-      await tell(other, body.delete(deleted))
-      await tell(other, body.create(`${parent}/x`))
-      const last = await tell(other, body.create(born))
+      await hear(other, body.setData(changed, '1'))
+      await hear(other, body.delete(deleted))
+      await hear(other, body.create(`${parent}/x`))
+      const last = await hear(other, body.create(born))
       const again = await raw({ ...client.session, lastZxidSeen: zxid }, 1)
-      await tell(again, body.sync(at))
-      await tell(again, body.setWatches(zxid, [same, changed, deleted], [absent, born], [parent, calm, deleted]))
+      await hear(again, body.sync(at))
+      await hear(again, body.setWatches(zxid, [same, changed, deleted], [absent, born], [parent, calm, deleted]))
       const missed = heard(again, at)
       expect(missed.toSorted()).toEqual([
         ...['changed /changed', 'children /parent', 'created /born', 'deleted /deleted', 'deleted /deleted'],
       ])
-      await tell(other, body.setData(same, '1'))
-      await tell(other, body.create(`${calm}/x`))
-      expect((await tell(other, body.create(absent))).zxid).toBeGreaterThan(last.zxid)
+      await hear(other, body.setData(same, '1'))
+      await hear(other, body.create(`${calm}/x`))
+      expect((await hear(other, body.create(absent))).zxid).toBeGreaterThan(last.zxid)
       await caughtUp(again, at)
       expect(heard(again, at).slice(missed.length)).toEqual(['changed /same', 'children /calm', 'created /absent'])
     }),
@@ -210,12 +210,12 @@ describe('watches over a reconnect', () => {
   test.concurrent(
     'setWatches2: persistent watches stand again',
     onWire(async (client, at, { raw }) => {
-      const { zxid } = await tell(client, body.create(`${at}/a`))
+      const { zxid } = await hear(client, body.create(`${at}/a`))
       client.destroy()
       const again = await raw({ ...client.session, lastZxidSeen: zxid })
-      await tell(again, body.setWatches2(zxid, [], [], [], [`${at}/a`], [`${at}/a`, `${at}/b`]))
+      await hear(again, body.setWatches2(zxid, [], [], [], [`${at}/a`], [`${at}/a`, `${at}/b`]))
       for (const request of [body.setData(`${at}/a`, '1'), body.create(`${at}/b`), body.create(`${at}/b/c`)])
-        await tell(again, request)
+        await hear(again, request)
       expect(heard(again, at)).toEqual(['changed /a', 'created /b', 'created /b/c'])
     }),
   )
@@ -223,24 +223,24 @@ describe('watches over a reconnect', () => {
   test.concurrent(
     'watches end with their connection',
     onWire(async (client, at, { raw }) => {
-      await tell(client, body.getData(at, true))
+      await hear(client, body.getData(at, true))
       client.destroy()
       const again = await raw(client.session)
-      await tell(again, body.setData(at, '1'))
+      await hear(again, body.setData(at, '1'))
       await caughtUp(again, at)
       expect(heard(again, at)).toEqual([])
     }),
   )
 
   test.concurrent(
-    'an ephemeral that goes with its session is told as deleted, to its parent as a change of children',
+    'an ephemeral that goes with its session is reported as deleted, to its parent as a change of children',
     onWire(async (client, at, { raw }) => {
       const dying = await raw()
-      await tell(dying, body.create(`${at}/e`, { mode: modes.ephemeral }))
-      await tell(client, body.sync(at))
-      await tell(client, body.exists(`${at}/e`, true))
-      await tell(client, body.getChildren(at, true))
-      await tell(dying, body.closeSession())
+      await hear(dying, body.create(`${at}/e`, { mode: modes.ephemeral }))
+      await hear(client, body.sync(at))
+      await hear(client, body.exists(`${at}/e`, true))
+      await hear(client, body.getChildren(at, true))
+      await hear(dying, body.closeSession())
       await caughtUp(client, at)
       expect(heard(client, at)).toEqual(['deleted /e', 'children '])
     }),

@@ -213,7 +213,7 @@ export async function ask<T>(client: RawClient, request: Body, reader: (reader: 
 }
 
 /** The same where the answer's body does not matter. */
-export async function tell(client: RawClient, request: Body): Promise<Answer<undefined>> {
+export async function hear(client: RawClient, request: Body): Promise<Answer<undefined>> {
   const reply = await client.request(request.type, request.write)
   return reply.error === 0 ? { error: 0, zxid: reply.zxid, value: undefined } : failed(reply)
 }

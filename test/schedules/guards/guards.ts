@@ -43,7 +43,7 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'double barrier',
-    name: 'leaving tells that the session was lost',
+    name: 'leaving reports that the session was lost',
     file: 'packages/coordination/src/recipes/barrier/double-barrier.ts',
     text: "if (this.#session.generation !== generation || this.#session.state === 'lost')",
     without: "if (this.#session.state === 'closed')",
@@ -204,7 +204,7 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'counter',
-    name: 'tokens tell what a lost answer did',
+    name: 'tokens report what a lost answer did',
     file: 'packages/coordination/src/recipes/numbers/counter.ts',
     text: 'if (since.tokens.includes(token)) return true',
     without: '',
@@ -218,7 +218,7 @@ export const guards: readonly Guard[] = [
   },
   {
     recipe: 'configuration',
-    name: 'the token tells whose a version is',
+    name: 'the token reports whose a version is',
     file: 'packages/coordination/src/recipes/configuration/configuration-versions.ts',
     text: 'return found === token ? version + 1 : undefined',
     without: 'return undefined',

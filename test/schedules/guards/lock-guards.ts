@@ -4,7 +4,7 @@ import type { Guard } from './guard.ts'
 export const lockGuards: readonly Guard[] = [
   {
     recipe: 'exclusive lock, closed',
-    name: 'closed before a server is told',
+    name: 'closed before a server is notified',
     file: 'packages/coordination/src/session/connection/keeper.ts',
     text: `    this.states.become('closed', { reason })
     if (connection !== undefined)
@@ -95,7 +95,7 @@ export const lockGuards: readonly Guard[] = [
   },
   {
     recipe: 'exclusive lock, fenced',
-    name: 'who is not in line stands anew',
+    name: 'who is not in line stands again',
     file: 'packages/coordination/src/line/acquisition.ts',
     text: '      this.#place = undefined\n    }',
     without: '    }',

@@ -6,7 +6,7 @@ import type { Trap } from './network.ts'
 export interface Reach {
   readonly random: Random
   readonly sessionTimeoutMs: number
-  /** Those alive whom a fault may befall: nobody any more when everything heals. */
+  /** Those alive whom a fault may befall: no one any more when everything heals. */
   victims(): Victim[]
   after(delayMs: number, what: () => void): void
   note(text: string): void

@@ -16,7 +16,7 @@ export interface Member {
   readonly awake: boolean
   /**
    * Whether the servers have ended its session before its time, and it has not heard of it yet. At such an instant it
-   * believes in what may be another's: only what it writes to can tell.
+   * believes in what may be another's: only what it writes to can report.
    */
   readonly deposed: boolean
   /** Aborts when the schedule is over: begin nothing new, finish. */
@@ -31,7 +31,7 @@ export interface Member {
   attempt<T>(what: string, call: () => Promise<T>): Promise<T | undefined>
 }
 
-/** The clock of one member: it shows the common time, and while its member is stopped it calls nobody. */
+/** The clock of one member: it shows the common time, and while its member is stopped it calls no one. */
 export class MemberClock implements Clock {
   readonly #base: Clock
   readonly #skewMs: number

@@ -272,7 +272,7 @@ class Schedule implements Reach, StoryWorld {
     this.#played.check()
   }
 
-  /** Whoever is deposed hears of it before a session timeout is over: no ping of it is answered any more. */
+  /** Who is deposed hears of it before a session timeout is over: no ping of it is answered any more. */
   #checkDeposed(): void {
     for (const [id, atMs] of this.#endedAtMs) {
       if (this.nowMs() - atMs <= this.sessionTimeoutMs) continue

@@ -2,7 +2,7 @@
 // its session, and one whose process was killed keeps its status until the session expires. So a status also counts as
 // gone when it is not rewritten for three report intervals (monotonic time), when it says `stopping`, and when the
 // collector's port refuses connections, until a newer incarnation writes it or the port answers again. A killed process
-// never answers again as the same incarnation: one that does is alive behind a network that refuses now and then. So that
+// never answers again as the same incarnation: one that does is alive, on a network that refuses now and then. So that
 // its groups do not move at every poll, each further refusal must be answered for twice as long before it counts.
 
 import type { CollectorStatus } from '@catchment/protocol'

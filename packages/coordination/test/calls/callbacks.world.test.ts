@@ -8,15 +8,15 @@ import {
   openSession,
 } from '../../src/index.ts'
 import { joinHotStandby, joinPartitioner } from '../../src/recipes.ts'
-import { inWorld, Told } from '../world/world.ts'
+import { inWorld, Heard } from '../world/world.ts'
 
 test.concurrent(
   'async callbacks that reject are logged, each, and end neither the recipe nor the process',
   inWorld(async ({ session: open, root, place }) => {
     const { network } = await open()
-    const logged = new Told<string>()
+    const logged = new Heard<string>()
     const log = (message: string): void => {
-      if (message.endsWith(' threw')) logged.tell(message.split(' ')[0] ?? '')
+      if (message.endsWith(' threw')) logged.hear(message.split(' ')[0] ?? '')
     }
     const session = await openSession({ ...place, servers: network.address, sessionTimeoutMs: 5_000, log })
     try {
@@ -44,9 +44,9 @@ test.concurrent(
         'onMembers',
         'onAcquired',
       ]
-      for (const name of expected) await logged.first((told) => told === name)
+      for (const name of expected) await logged.first((heard) => heard === name)
       await election.resign()
-      await logged.first((told) => told === 'onDeposed')
+      await logged.first((heard) => heard === 'onDeposed')
     } finally {
       await session.close()
     }

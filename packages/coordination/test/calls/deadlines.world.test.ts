@@ -50,7 +50,7 @@ test.concurrent(
 )
 
 test.concurrent(
-  'a deadline is told in whole milliseconds; one that is over already asks no timer for a negative time',
+  'a deadline is reported in whole milliseconds; one that is over already asks no timer for a negative time',
   inWorld(async ({ session: open, root }) => {
     const delays: number[] = []
     const { session } = await open()

@@ -63,14 +63,14 @@ test('States: exactly the transitions of the table, and a listener that throws s
     for (const to of all) {
       const states = new States(() => undefined)
       for (const step of ways[from]) states.become(step)
-      const told: SessionState[] = []
+      const heard: SessionState[] = []
       states.listen(() => {
         throw new Error('a bug of a listener')
       })
-      states.listen((state) => told.push(state))
+      states.listen((state) => heard.push(state))
       if (transitions[from].includes(to)) {
         states.become(to)
-        expect([states.current, ...told]).toEqual([to, to])
+        expect([states.current, ...heard]).toEqual([to, to])
       } else
         expect(() => {
           states.become(to)
@@ -78,11 +78,11 @@ test('States: exactly the transitions of the table, and a listener that throws s
     }
 })
 
-test('tell: what a callback throws, at once or in a promise, is logged and goes no further', async () => {
+test('report: what a callback throws, at once or in a promise, is logged and goes no further', async () => {
   const logged: string[] = []
   const log: SessionLog = (message, { error }) => logged.push(`${message}: ${String(error)}`)
-  const told: string[] = []
-  notify(log, 'a good one', (one: string, other: string) => told.push(one, other), 'a', 'b')
+  const heard: string[] = []
+  notify(log, 'a good one', (one: string, other: string) => heard.push(one, other), 'a', 'b')
   notify(log, 'a bad one', () => {
     throw new Error('at once')
   })
@@ -92,7 +92,7 @@ test('tell: what a callback throws, at once or in a promise, is logged and goes 
   states.listen(listener)
   states.become('connected')
   await new Promise((resolve) => setImmediate(resolve))
-  expect(told).toEqual(['a', 'b'])
+  expect(heard).toEqual(['a', 'b'])
   expect(logged).toEqual([
     'a bad one threw: Error: at once',
     'zookeeper session connected: undefined',
@@ -130,7 +130,7 @@ describe('Watches', () => {
     expect(watches.size).toBe(0)
   })
 
-  test('one that stays serves the reads of its path: they ask for none, and it is kept until all are told', () => {
+  test('one that stays serves the reads of its path: they ask for none, and it is kept until all are reported', () => {
     const watches = new Watches()
     const [stays, once] = [named('stays'), named('once')]
     expect(watches.askToStay('/a', 'persistent')).toBe('persistent')
@@ -227,10 +227,10 @@ describe('Fifo', () => {
   })
 })
 
-test('Following: a reconnect that was told before anybody listened does not stop it', async () => {
+test('Following: a reconnect that was reported before anybody listened does not stop it', async () => {
   const clock = new FakeClock()
   const turns: string[] = []
-  let state: SessionState = 'suspended' // and nobody will be told of any other
+  let state: SessionState = 'suspended' // and no one will be notified of any other
   const following = new Following<string>(
     {
       ...{ clock, random: realRandom, log: () => undefined, generation: 1 },
@@ -279,7 +279,7 @@ test('untilAnswered: the deadline is of all calls of all attempts, and of the pa
 describe('untilWritten', () => {
   const beaten = () => Promise.resolve(undefined)
 
-  test('between two attempts it heeds the signal at once, and the deadline', async () => {
+  test('between two attempts it follows the signal at once, and the deadline', async () => {
     const clock = new FakeClock()
     const session = { clock, random: realRandom }
     const caller = new AbortController()

@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { followTree, type Tree, type TreeUpdate, type ZooKeeperSession } from '../../src/index.ts'
 import { withoutAddWatch } from '../world/without-add-watch.ts'
-import { bytes, ending, inWorld, text, Told } from '../world/world.ts'
+import { bytes, ending, inWorld, text, Heard } from '../world/world.ts'
 
 const shown = (tree: Tree): string =>
   [...tree]
@@ -16,22 +16,22 @@ describe('followTree', () => {
   ])('by %s: absence, creation, change and deletion at any depth', (_name, as) =>
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const told = new Told<string>()
-      const updates = new Told<TreeUpdate>()
+      const heard = new Heard<string>()
+      const updates = new Heard<TreeUpdate>()
       const followed = followTree(as(session), `${root}/t`, {
         onTree: (update) => {
-          told.tell(shown(update.tree))
-          updates.tell(update)
+          heard.hear(shown(update.tree))
+          updates.hear(update)
         },
       })
-      await told.first((tree) => tree === '')
+      await heard.first((tree) => tree === '')
       await session.create(`${root}/t`, bytes('1'))
       await session.create(`${root}/t/a`, bytes('2'))
       await session.create(`${root}/t/a/b`, bytes('3'))
-      await told.first((tree) => tree === 'a=2 b=3 t=1')
+      await heard.first((tree) => tree === 'a=2 b=3 t=1')
       const before = followed.tree.get(`${root}/t/a`)
       await session.set(`${root}/t/a/b`, bytes('4'), 'any')
-      await told.first((tree) => tree === 'a=2 b=4 t=1')
+      await heard.first((tree) => tree === 'a=2 b=4 t=1')
       expect(followed.tree.get(`${root}/t/a`)).toBe(before)
       expect([...(updates.last?.changes.keys() ?? [])]).toEqual([`${root}/t/a/b`])
       await session.deleteTree(`${root}/t/a`)
@@ -48,29 +48,29 @@ describe('followTree', () => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const other = await open()
       await session.create(`${root}/t`, bytes('1'))
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followTree(session, `${root}/t`, {
         onTree: ({ tree }) => {
-          told.tell(shown(tree))
+          heard.hear(shown(tree))
         },
         onStale: (stale) => {
-          told.tell(stale ? 'stale' : 'fresh')
+          heard.hear(stale ? 'stale' : 'fresh')
         },
       })
-      await told.first((what) => what === 'fresh')
+      await heard.first((what) => what === 'fresh')
       network.weather = 'refusing'
       network.cut()
-      await told.first((what) => what === 'stale')
+      await heard.first((what) => what === 'stale')
       await other.session.create(`${root}/t/a`, bytes('2'))
       network.weather = 'through'
-      await told.first((what) => what === 'a=2 t=1')
+      await heard.first((what) => what === 'a=2 t=1')
       network.weather = 'refusing'
       network.cut()
       await reaches('lost')
       expect(followed.stale).toBe(true)
       await other.session.set(`${root}/t/a`, bytes('3'), 'any')
       network.weather = 'through'
-      await told.first((what) => what === 'a=3 t=1')
+      await heard.first((what) => what === 'a=3 t=1')
       await followed.close()
     }),
   )
@@ -81,21 +81,21 @@ describe('followTree', () => {
       const { session } = await open()
       await session.create(`${root}/t`, bytes('1'))
       await session.create(`${root}/t/a`, bytes('2'))
-      const told = new Told<boolean>()
+      const heard = new Heard<boolean>()
       const followed = followTree(session, `${root}/t`, {
         nodesMax: 2,
         bytesMax: 100,
         onTree: () => undefined,
-        onStale: told.tell,
+        onStale: heard.hear,
       })
-      await told.first((stale) => !stale)
+      await heard.first((stale) => !stale)
       await session.create(`${root}/t/b`, bytes('3'))
-      await told.first((stale) => stale)
+      await heard.first((stale) => stale)
       expect(followed.tooLarge?.message).toContain('at most 2 nodes')
       expect(await ending(followed.refresh())).toBe('too-large not-done')
       expect(shown(followed.tree)).toBe('a=2 t=1')
       await session.delete(`${root}/t/a`, 'any')
-      await told.first(() => told.all.length === 3)
+      await heard.first(() => heard.all.length === 3)
       expect([shown(followed.tree), followed.stale, followed.tooLarge]).toEqual(['b=3 t=1', false, undefined])
       await followed.close()
     }),
@@ -106,11 +106,11 @@ describe('followTree', () => {
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       for (const name of ['', '/in', '/in/x', '/out', '/out/x']) await session.create(`${root}/t${name}`, bytes('1'))
-      const updates = new Told<TreeUpdate>()
+      const updates = new Heard<TreeUpdate>()
       const followed = followTree(session, `${root}/t`, {
         includes: (path) => path !== `${root}/t/out`,
         nodesMax: 3,
-        onTree: updates.tell,
+        onTree: updates.hear,
       })
       expect(shown(await followed.refresh())).toBe('in=1 t=1 x=1')
       await session.set(`${root}/t/out/x`, bytes('2'), 'any')
@@ -133,8 +133,8 @@ describe('followTree', () => {
         await session.multi(
           names.slice(from, from + 500).map((path) => ({ op: 'create', path, data: bytes('x') }) as const),
         )
-      const updates = new Told<TreeUpdate>()
-      const followed = followTree(session, `${root}/t`, { onTree: updates.tell })
+      const updates = new Heard<TreeUpdate>()
+      const followed = followTree(session, `${root}/t`, { onTree: updates.hear })
       expect((await updates.first(() => true)).tree.size).toBe(2_001)
       expect(updates.all.length).toBe(1)
       await followed.close()

@@ -9,34 +9,34 @@ import {
   type ZooKeeperSession,
 } from '../../src/index.ts'
 import { ownServers } from '../world/servers.ts'
-import { bytes, ending, inWorld, inWorldOn, text, Told } from '../world/world.ts'
+import { bytes, ending, inWorld, inWorldOn, text, Heard } from '../world/world.ts'
 
 describe('followValue', () => {
   test.concurrent(
-    'tells absence, creation, change, deletion; refresh is never behind another session',
+    'reports absence, creation, change, deletion; refresh sees at least what another session has seen',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const other = await open()
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followValue(session, `${root}/v`, {
         onValue: (data) => {
-          told.tell(text(data) ?? 'absent')
+          heard.hear(text(data) ?? 'absent')
         },
       })
-      await told.first((value) => value === 'absent')
+      await heard.first((value) => value === 'absent')
       await other.session.create(`${root}/v`, bytes('one'))
-      await told.first((value) => value === 'one')
+      await heard.first((value) => value === 'one')
       await other.session.set(`${root}/v`, bytes('two'), 'any')
       expect(text((await followed.refresh()).data)).toBe('two')
-      expect(told.last).toBe('two')
+      expect(heard.last).toBe('two')
       await other.session.delete(`${root}/v`, 'any')
       await other.session.create(`${root}/v`, bytes('three'))
-      await told.first((value) => value === 'three')
+      await heard.first((value) => value === 'three')
       expect(followed.stale).toBe(false)
       await followed.close()
       await other.session.set(`${root}/v`, bytes('four'), 'any')
       await session.sync(root)
-      expect(told.last).toBe('three')
+      expect(heard.last).toBe('three')
       expect(await ending(followed.refresh())).toBe('closed not-done')
     }),
   )
@@ -47,19 +47,19 @@ describe('followValue', () => {
       const { session, network } = await open()
       const other = await open()
       await session.create(`${root}/v`, bytes('0'))
-      const told = new Told<number>()
+      const heard = new Heard<number>()
       const followed = followValue(session, `${root}/v`, {
         onValue: (data) => {
-          told.tell(Number(text(data)))
+          heard.hear(Number(text(data)))
         },
       })
       for (let value = 1; value <= 400; value += 1) {
         await other.session.set(`${root}/v`, bytes(String(value)), 'any')
         if (value % 100 === 50) network.cut()
       }
-      await told.first((value) => value === 400)
-      expect(told.all).toEqual([...told.all].sort((one, another) => one - another))
-      expect(new Set(told.all).size).toBe(told.all.length)
+      await heard.first((value) => value === 400)
+      expect(heard.all).toEqual([...heard.all].sort((one, another) => one - another))
+      expect(new Set(heard.all).size).toBe(heard.all.length)
       await followed.close()
     }),
   )
@@ -70,18 +70,18 @@ describe('followValue', () => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const other = await open()
       await session.create(`${root}/v`, bytes('before'))
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followValue(session, `${root}/v`, {
         onValue: (data) => {
-          told.tell(text(data) ?? 'absent')
+          heard.hear(text(data) ?? 'absent')
         },
         onStale: (stale) => {
-          told.tell(stale ? 'stale' : 'fresh')
+          heard.hear(stale ? 'stale' : 'fresh')
         },
       })
-      await told.first((value) => value === 'fresh')
+      await heard.first((value) => value === 'fresh')
       network.cut()
-      await told.first(() => told.all.length === 4)
+      await heard.first(() => heard.all.length === 4)
       let syncs = 0
       const sync = session.sync.bind(session)
       session.sync = (...call) => {
@@ -93,9 +93,9 @@ describe('followValue', () => {
       expect(followed.stale).toBe(true)
       await other.session.set(`${root}/v`, bytes('after'), 'any')
       network.weather = 'through'
-      await told.first((value) => value === 'after')
-      await told.first(() => told.all.length === 7)
-      expect(told.all).toEqual(['before', 'fresh', 'stale', 'fresh', 'stale', 'after', 'fresh'])
+      await heard.first((value) => value === 'after')
+      await heard.first(() => heard.all.length === 7)
+      expect(heard.all).toEqual(['before', 'fresh', 'stale', 'fresh', 'stale', 'after', 'fresh'])
       expect(syncs).toBe(1)
       await followed.refresh()
       expect(syncs).toBe(2)
@@ -104,19 +104,19 @@ describe('followValue', () => {
   )
 
   test.concurrent(
-    'a follower that throws is logged and told the next change all the same',
+    'a follower that throws is logged and reported the next change all the same',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followValue(session, `${root}/v`, {
         onValue: (data) => {
-          told.tell(text(data) ?? 'absent')
+          heard.hear(text(data) ?? 'absent')
           throw new Error('a bug of the follower')
         },
       })
-      await told.first((value) => value === 'absent')
+      await heard.first((value) => value === 'absent')
       await session.create(`${root}/v`, bytes('one'))
-      await told.first((value) => value === 'one')
+      await heard.first((value) => value === 'one')
       await followed.close()
     }),
   )
@@ -124,19 +124,19 @@ describe('followValue', () => {
 
 describe('followChildren and followMembers', () => {
   test.concurrent(
-    'followChildren tells names in order, of a node that comes later too',
+    'followChildren reports names in order, of a node that comes later too',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followChildren(session, `${root}/c`, {
         onChildren: (names) => {
-          told.tell(names.join())
+          heard.hear(names.join())
         },
       })
-      await told.first((names) => names === '')
+      await heard.first((names) => names === '')
       await session.ensurePath(`${root}/c/b`)
       await session.ensurePath(`${root}/c/a`)
-      await told.first((names) => names === 'a,b')
+      await heard.first((names) => names === 'a,b')
       await session.delete(`${root}/c/b`, 'any')
       expect(await followed.refresh()).toEqual(['a'])
       await followed.close()
@@ -144,38 +144,38 @@ describe('followChildren and followMembers', () => {
   )
 
   test.concurrent(
-    'followMembers tells who is there, with its data, and who is gone',
+    'followMembers reports who is there, with its data, and who is gone',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const [one, two] = [await open(), await open()]
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const show = (members: Members): string =>
         [...members].map(([id, data]) => `${id}=${text(data) ?? 'gone'}`).join(' ')
       const followed = followMembers(session, `${root}/collector`, {
         onMembers: (members) => {
-          told.tell(show(members))
+          heard.hear(show(members))
         },
       })
-      await told.first((members) => members === '')
+      await heard.first((members) => members === '')
       const join = (member: typeof one, id: string): ReturnType<typeof joinMembership> =>
         joinMembership(member.session, { path: `${root}/collector/${id}`, name: 'status', data: bytes('1') })
       const c1 = await join(one, 'c1')
       await join(two, 'c2')
-      await told.first((members) => members === 'c1=1 c2=1')
+      await heard.first((members) => members === 'c1=1 c2=1')
       await c1.update(bytes('2'))
-      await told.first((members) => members === 'c1=2 c2=1')
-      const late = new Told<string>()
+      await heard.first((members) => members === 'c1=2 c2=1')
+      const late = new Heard<string>()
       const followedLate = followMembers(session, `${root}/collector`, {
         onMembers: (members) => {
-          late.tell(show(members))
+          late.hear(show(members))
         },
       })
       expect(await late.first(() => true)).toBe('c1=2 c2=1')
       await followedLate.close()
       await two.session.close()
-      await told.first((members) => members === 'c1=2 c2=gone')
+      await heard.first((members) => members === 'c1=2 c2=gone')
       await session.delete(`${root}/collector/c2`, 'any')
-      await told.first((members) => members === 'c1=2')
+      await heard.first((members) => members === 'c1=2')
       expect(show(await followed.refresh())).toBe('c1=2')
       await followed.close()
     }),

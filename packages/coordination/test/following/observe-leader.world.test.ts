@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { joinElection, observeLeader, type Election, type Leader } from '../../src/index.ts'
-import { bytes, ending, inWorld, Told, type Client, type World } from '../world/world.ts'
+import { bytes, ending, inWorld, Heard, type Client, type World } from '../world/world.ts'
 
 function stand({ root }: World, { session }: Client, id: string): Promise<Election> {
   return new Promise((resolve) => {
@@ -16,15 +16,15 @@ function stand({ root }: World, { session }: Client, id: string): Promise<Electi
 }
 
 test.concurrent(
-  'observeLeader: tells nobody, then who leads with its node and token, then the next one; candidates in order',
+  'observeLeader: reports no one, then who leads with its node and token, then the next one; candidates in order',
   inWorld(async (world) => {
     const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
     const path = `${world.root}/candidates`
-    const told = new Told<Leader | undefined>()
-    const observed = observeLeader(watcher.session, { path, onLeader: told.tell })
-    expect(await told.first(() => true)).toBeUndefined()
+    const heard = new Heard<Leader | undefined>()
+    const observed = observeLeader(watcher.session, { path, onLeader: heard.hear })
+    expect(await heard.first(() => true)).toBeUndefined()
     const first = await stand(world, a, 'a')
-    const leader = await told.first((seen) => seen?.id === 'a')
+    const leader = await heard.first((seen) => seen?.id === 'a')
     expect(leader?.token).toBe(first.token)
     const second = stand(world, b, 'b')
     while ((await watcher.session.exists(path))?.numChildren !== 2) await watcher.session.sync(path)
@@ -35,11 +35,11 @@ test.concurrent(
     ])
     expect(candidates[0]?.node).toBe(leader?.node)
     await first.resign()
-    await told.first((seen) => seen?.id === 'b')
+    await heard.first((seen) => seen?.id === 'b')
     expect((await observed.refresh())?.token).toBe((await second).token)
     await (await second).resign()
-    await told.first(() => told.all.length === 4)
-    expect(told.all.map((seen) => seen?.id)).toEqual([undefined, 'a', 'b', undefined])
+    await heard.first(() => heard.all.length === 4)
+    expect(heard.all.map((seen) => seen?.id)).toEqual([undefined, 'a', 'b', undefined])
     expect(observed.leader).toBeUndefined()
     await observed.close()
     expect(await ending(observed.refresh())).toBe('closed not-done')
@@ -47,22 +47,22 @@ test.concurrent(
 )
 
 test.concurrent(
-  'observeLeader: candidates that come and go behind the leader wake nobody; what is no candidate is none',
+  'observeLeader: candidates that come and go after the leader wake no one; what is no candidate is none',
   inWorld(async (world) => {
     const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
     const path = `${world.root}/candidates`
     await watcher.session.create(path, bytes(''))
     await watcher.session.create(`${path}/note`, bytes('of an operator'))
-    const told = new Told<string>()
+    const heard = new Heard<string>()
     const observed = observeLeader(watcher.session, {
       path,
       onLeader: (leader) => {
-        told.tell(leader?.id ?? 'nobody')
+        heard.hear(leader?.id ?? 'no one')
       },
     })
-    await told.first((seen) => seen === 'nobody')
+    await heard.first((seen) => seen === 'no one')
     await stand(world, a, 'a')
-    await told.first((seen) => seen === 'a')
+    await heard.first((seen) => seen === 'a')
     let reads = 0
     const children = watcher.session.children.bind(watcher.session)
     watcher.session.children = (...call) => {
@@ -87,27 +87,27 @@ test.concurrent(
   'observeLeader: stale while cut off, and the change is found when it is back',
   inWorld(async (world) => {
     const [a, b, watcher] = [await world.session(), await world.session(), await world.session()]
-    const told = new Told<string>()
+    const heard = new Heard<string>()
     const observed = observeLeader(watcher.session, {
       path: `${world.root}/candidates`,
       onLeader: (leader) => {
-        told.tell(leader?.id ?? 'nobody')
+        heard.hear(leader?.id ?? 'no one')
       },
       onStale: (stale) => {
-        told.tell(stale ? 'stale' : 'fresh')
+        heard.hear(stale ? 'stale' : 'fresh')
       },
     })
     const first = await stand(world, a, 'a')
-    await told.first((seen) => seen === 'a')
+    await heard.first((seen) => seen === 'a')
     watcher.network.weather = 'refusing'
-    await told.first((seen) => seen === 'stale')
+    await heard.first((seen) => seen === 'stale')
     expect(observed.stale).toBe(true)
     await first.resign()
     await stand(world, b, 'b')
     watcher.network.weather = 'through'
-    await told.first((seen) => seen === 'b')
-    await told.first(() => told.last === 'fresh')
-    expect(told.all).toEqual(['nobody', 'fresh', 'a', 'stale', 'b', 'fresh'])
+    await heard.first((seen) => seen === 'b')
+    await heard.first(() => heard.last === 'fresh')
+    expect(heard.all).toEqual(['no one', 'fresh', 'a', 'stale', 'b', 'fresh'])
     await observed.close()
   }),
 )

@@ -116,7 +116,7 @@ const later: readonly Row[] = [
   [
     'openSession',
     [{ servers: 'a/b,c:2181', sessionTimeoutMs: 1_000 }],
-    'open a session: the chroot stands once, behind the last server, as host:port,host:port/path, not "a/b,c:2181"',
+    'open a session: the chroot stands once, after the last server, as host:port,host:port/path, not "a/b,c:2181"',
   ],
   ['openSession', [], 'open a session: options is an object with servers, sessionTimeoutMs'],
   [

@@ -1,10 +1,10 @@
-// What servers are shown of who we are, and when, told by a server that follows a script.
+// What servers are shown of who we are, and when, reported by a server that follows a script.
 
 import { expect, test } from '@jest/globals'
 import type { Credentials, SessionState } from '../../src/session/contract/session.ts'
 import { opcode } from '@catchment/zookeeper-wire'
 import { scripted, type Asked } from '../world/scripted-server.ts'
-import { bytes, ending, Told } from '../world/world.ts'
+import { bytes, ending, Heard } from '../world/world.ts'
 
 test(
   'on a new connection credentials go first, then watches, then what waited: once each, however many connects failed',
@@ -22,10 +22,10 @@ test(
       else grant(5_000)
       refusals -= 1
     }
-    const told = new Told<SessionState>()
-    session.onState(told.tell)
+    const heard = new Heard<SessionState>()
+    session.onState(heard.hear)
     server.hangUp()
-    await told.first((state) => state === 'suspended')
+    await heard.first((state) => state === 'suspended')
     await session.sync('/waited')
     expect(refusals).toBe(-1)
     expect(server.connections.filter((asked) => asked.length > 0)).toEqual([
@@ -49,8 +49,8 @@ test(
       answer(0)
     }
     const session = await open({ auth })
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     server.onRequest = refuse
     server.hangUp()
     await states.first((state) => state === 'suspended')
@@ -97,8 +97,8 @@ test(
     await session.addAuth({ scheme: 'digest', proof: 'bob:y' })
     await session.addAuth(ann)
     expect(await ending(session.addAuth(ann, { timeoutMs: 0 }))).toBe('timeout not-done')
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     server.hangUp()
     await states.first((state) => state === 'suspended')
     await session.addAuth(ann)

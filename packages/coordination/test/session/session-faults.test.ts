@@ -1,4 +1,4 @@
-// What servers and networks do to a client, told by a server that follows a script. Nothing of it may end the process, leave
+// What servers and networks do to a client, reported by a server that follows a script. Nothing of it may end the process, leave
 // a call unanswered, or let anybody believe more than is true.
 
 import { expect, test } from '@jest/globals'
@@ -9,7 +9,7 @@ import { opcode } from '@catchment/zookeeper-wire'
 import { Connection, xidMax } from '../../src/session/connection/zookeeper.ts'
 import { scripted, type Asked } from '../world/scripted-server.ts'
 import { ownServers, type Servers } from '../world/servers.ts'
-import { bytes, ending, Told } from '../world/world.ts'
+import { bytes, ending, Heard } from '../world/world.ts'
 
 /** Time that can jump ahead of its timers: what a process sees that was stopped for a while. */
 class JumpingClock implements Clock {
@@ -92,8 +92,8 @@ test(
         grant(900)
       }
     const session = await open({ servers: `${server.address},${second.address}`, sessionTimeoutMs: 900 })
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     server.deaf = true
     await states.first((state) => state === 'connected')
     expect([server.connections.length, second.connections.length]).toEqual([1, 1])
@@ -106,14 +106,14 @@ test(
 )
 
 test(
-  'calls that wait are sent after a reconnect, also behind more restored watches than calls may be in flight',
+  'calls that wait are sent after a reconnect, also after more restored watches than calls may be in flight',
   scripted(async ({ server, open }) => {
     server.onRequest = ({ type, answer }) => {
       answer(type === opcode.exists ? -101 : 0)
     }
     const session = await open()
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     const name = 'n'.repeat(1_000_000)
     for (let index = 0; index < 18; index += 1) await session.exists(`/${name}${index}`, { watch: () => undefined })
     server.hangUp()
@@ -124,7 +124,7 @@ test(
 )
 
 test(
-  'calls that wait behind those in flight outlive their connection: only what was sent ends with it',
+  'calls that wait for those in flight outlive their connection: only what was sent ends with it',
   scripted(async ({ server, open }) => {
     const session = await open()
     server.deaf = true
@@ -142,8 +142,8 @@ test(
   'the last transaction that was seen is never one that an answer does not name',
   scripted(async ({ server, open }) => {
     const session = await open()
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     for (const zxid of [7n, 0n, -1n]) {
       server.zxid = zxid
       await session.sync('/')
@@ -155,7 +155,7 @@ test(
 )
 
 test(
-  'a process that was stopped: the state says so at once, `lost` is told, and the answers that waited are lost',
+  'a process that was stopped: the state says so at once, `lost` is reported, and the answers that waited are lost',
   scripted(async ({ server, open, clock: given }) => {
     const clock = new JumpingClock(given)
     const session = await open({ clock })
@@ -181,7 +181,7 @@ test(
 )
 
 test(
-  'a process that was stopped: an answer that waited makes no watch that nobody would ever tell',
+  'a process that was stopped: an answer that waited makes no watch that no one would ever report',
   scripted(async ({ server, open, clock: given }) => {
     const clock = new JumpingClock(given)
     const session = await open({ clock })
@@ -189,15 +189,15 @@ test(
       clock.jump(10_000)
       answer(0)
     }
-    const told: string[] = []
-    expect(await ending(session.addWatch('/x', ({ type }) => told.push(type)))).toBe('connection-lost not-done')
+    const heard: string[] = []
+    expect(await ending(session.addWatch('/x', ({ type }) => heard.push(type)))).toBe('connection-lost not-done')
     server.onRequest = ({ answer }) => {
       answer(0)
     }
     await session.sync('/')
-    expect([session.generation, session.state, ...told]).toEqual([2, 'connected'])
-    const states = new Told<SessionState>()
-    session.onState(states.tell)
+    expect([session.generation, session.state, ...heard]).toEqual([2, 'connected'])
+    const states = new Heard<SessionState>()
+    session.onState(states.hear)
     server.hangUp()
     await states.first((state) => state === 'suspended')
     await session.sync('/')
@@ -206,13 +206,13 @@ test(
 )
 
 test(
-  'a process that was stopped during the handshake is not told that it is connected',
+  'a process that was stopped during the handshake is not notified that it is connected',
   scripted(async ({ server, open, clock: given }) => {
     const clock = new JumpingClock(given)
     const session = await open({ clock })
-    const states = new Told<string>()
+    const states = new Heard<string>()
     session.onState((state) => {
-      states.tell(`${state} is ${session.state}`)
+      states.hear(`${state} is ${session.state}`)
     })
     let handshakes = 0
     server.onHandshake = (grant) => {
@@ -230,14 +230,14 @@ test(
 test.each([
   ['on the way', xidMax - 10],
   ['at the very end', 2 ** 31 - 20],
-])('request numbers start anew before they run out (#101), answers in order across it: %s', async (_, firstXid) => {
+])('request numbers start again before they run out (#101), answers in order across it: %s', async (_, firstXid) => {
   const servers = await ownServers()
   await servers.net.run(sendFrom(firstXid, servers))
   await servers.close()
 })
 
 async function sendFrom(firstXid: number, { net, ports }: Servers): Promise<void> {
-  const closed = new Told<string>()
+  const closed = new Heard<string>()
   const connection = await new Promise<Connection>((resolve) => {
     const options = {
       server: { host: '127.0.0.1', port: ports[0] ?? 0 },
@@ -254,7 +254,7 @@ async function sendFrom(firstXid: number, { net, ports }: Servers): Promise<void
       onExpired: () => undefined,
       onWatch: () => undefined,
       onAnswered: () => undefined,
-      onClosed: closed.tell,
+      onClosed: closed.hear,
     })
   })
   const send = <T>(request: Request<T>): Promise<boolean> =>

@@ -1,11 +1,11 @@
 import { describe, expect, test } from '@jest/globals'
 import { full } from '@catchment/testing'
 import type { CallOptions, WatchEvent, ZooKeeperSession } from '../../src/session/contract/session.ts'
-import { bytes, ending, inWorld, Told, stretchedMs } from '../world/world.ts'
+import { bytes, ending, inWorld, Heard, stretchedMs } from '../world/world.ts'
 
 // One after the other: they wait for the processor, not for time.
 
-const nobody = (): void => undefined
+const anonymous = (): void => undefined
 
 /** Every call that can wait. */
 function everyCall(session: ZooKeeperSession, path: string): ((options: CallOptions) => Promise<unknown>)[] {
@@ -13,7 +13,7 @@ function everyCall(session: ZooKeeperSession, path: string): ((options: CallOpti
     (options) => session.create(path, bytes(''), 'persistent', options),
     (options) => session.createWithStat(path, bytes(''), 'persistent', options),
     (options) => session.get(path, options),
-    (options) => session.get(path, { ...options, watch: nobody }),
+    (options) => session.get(path, { ...options, watch: anonymous }),
     (options) => session.set(path, bytes(''), 'any', options),
     (options) => session.delete(path, 'any', options),
     (options) => session.exists(path, options),
@@ -25,7 +25,7 @@ function everyCall(session: ZooKeeperSession, path: string): ((options: CallOpti
     (options) => session.multiRead([{ op: 'get', path }], options),
     (options) => session.ensurePath(path, options),
     (options) => session.deleteTree(path, options),
-    (options) => session.addWatch(path, nobody, options),
+    (options) => session.addWatch(path, anonymous, options),
     (options) => session.getAcl(path, options),
     (options) => session.setAcl(path, [], 'any', options),
     (options) => session.addAuth({ scheme: 'digest', proof: 'a:b' }, options),
@@ -90,7 +90,7 @@ describe('every call', () => {
       const before = network.cutBefore('create')
       const undone = ending(session.create(`${root}/s-`, bytes(''), 'persistent-sequential'))
       await before
-      expect(await undone).toBe('connection-lost unknown') // nobody can tell one from the other
+      expect(await undone).toBe('connection-lost unknown') // no one can distinguish them
       await reaches('connected')
       await session.sync(root)
       expect((await session.children(root)).names).toEqual(['s-0000000000'])
@@ -134,31 +134,31 @@ describe('limits', () => {
   )
 
   test(
-    'watchesMax watches, the next is overloaded; one that is told makes room',
+    'watchesMax watches, the next is overloaded; one that is reported makes room',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open({ watchesMax: 2 })
-      const told = new Told<WatchEvent>()
-      await session.get(root, { watch: told.tell })
-      const stays = await session.addWatch(`${root}/x`, nobody)
-      expect(await ending(session.exists(root, { watch: nobody }))).toBe('overloaded not-done')
-      expect(await ending(session.addWatch(root, nobody))).toBe('overloaded not-done')
+      const heard = new Heard<WatchEvent>()
+      await session.get(root, { watch: heard.hear })
+      const stays = await session.addWatch(`${root}/x`, anonymous)
+      expect(await ending(session.exists(root, { watch: anonymous }))).toBe('overloaded not-done')
+      expect(await ending(session.addWatch(root, anonymous))).toBe('overloaded not-done')
       expect(await session.exists(root)).toBeDefined()
       await session.set(root, bytes('x'), 'any')
-      await session.exists(root, { watch: nobody })
+      await session.exists(root, { watch: anonymous })
       await stays.remove()
-      await session.children(root, { watch: nobody })
+      await session.children(root, { watch: anonymous })
     }),
   )
 
   const many = full ? 60_000 : 6_000
   test(
-    `${many} watches are restored on a new connection, and tell what they missed`,
+    `${many} watches are restored on a new connection, and report what they missed`,
     inWorld(async ({ session: open, root }) => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 30_000 })
       const other = (await open()).session
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const watch = ({ path }: WatchEvent): void => {
-        told.tell(path)
+        heard.hear(path)
       }
       await Promise.all(
         Array.from({ length: many }, (_, index) => session.exists(`${root}/some-longer-name-${index}`, { watch })),
@@ -172,8 +172,8 @@ describe('limits', () => {
       const last = `${root}/some-longer-name-1`
       await session.sync(root)
       await other.create(last, bytes(''))
-      await told.first((path) => path === last)
-      expect([...told.all].sort()).toEqual([...missed, last].sort())
+      await heard.first((path) => path === last)
+      expect([...heard.all].sort()).toEqual([...missed, last].sort())
     }),
     120_000,
   )
@@ -181,7 +181,7 @@ describe('limits', () => {
 
 describe('close', () => {
   test(
-    'gives up telling the server as soon as its signal aborts, or by its deadline',
+    'gives up reporting the server as soon as its signal aborts, or by its deadline',
     inWorld(async ({ session: open, clock }) => {
       const [one, other] = [await open({ sessionTimeoutMs: 30_000 }), await open({ sessionTimeoutMs: 30_000 })]
       for (const { network } of [one, other]) network.weather = 'stalled'

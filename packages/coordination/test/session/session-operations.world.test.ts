@@ -3,7 +3,7 @@ import { creatorAcl, digestAcl, openAcl, readOnlyAcl } from '../../src/session/c
 import type { Operation, ReadOperation, Stat } from '../../src/session/contract/nodes.ts'
 import type { WatchEvent } from '../../src/session/contract/session.ts'
 import { ZooKeeperError } from '../../src/session/contract/errors.ts'
-import { bytes, ending, inWorld, text, Told } from '../world/world.ts'
+import { bytes, ending, inWorld, text, Heard } from '../world/world.ts'
 
 test.concurrent(
   'createWithStat: the stat of the creation, of every mode',
@@ -174,9 +174,9 @@ test.concurrent(
     expect(await session.exists('/')).toBeUndefined()
     expect(await ending(session.create('/a', bytes('')))).toBe('no-node not-done')
     await session.ensurePath('/a/b')
-    const told = new Told<WatchEvent>()
-    await session.addWatch('/', told.tell, { recursive: true })
-    await session.get('/a', { watch: told.tell })
+    const heard = new Heard<WatchEvent>()
+    await session.addWatch('/', heard.hear, { recursive: true })
+    await session.get('/a', { watch: heard.hear })
     expect(await session.create('/a/s-', bytes(''), 'ephemeral-sequential')).toBe('/a/s-0000000001')
     expect((await session.createWithStat('/c', bytes(''))).path).toBe('/c')
     expect(await session.multi([{ op: 'create', path: '/d', data: bytes('') }])).toEqual(['/d'])
@@ -184,7 +184,7 @@ test.concurrent(
     expect((await session.children('/')).names.sort()).toEqual(['a', 'c', 'd'])
     await session.set('/', bytes('x'), 'any')
     await session.sync('/')
-    expect(told.all).toEqual([
+    expect(heard.all).toEqual([
       { type: 'created', path: '/a/s-0000000001' },
       { type: 'created', path: '/c' },
       { type: 'created', path: '/d' },
@@ -195,7 +195,7 @@ test.concurrent(
     await reaches('suspended')
     await outside.set(`${root}/deep/chroot/a`, bytes('x'), 0)
     network.weather = 'through'
-    expect(await told.first(({ path, type }) => path === '/a' && type === 'changed')).toBeDefined()
+    expect(await heard.first(({ path, type }) => path === '/a' && type === 'changed')).toBeDefined()
     await session.deleteTree('/a')
     expect((await outside.children(`${root}/deep/chroot`)).names.sort()).toEqual(['c', 'd'])
   }),

@@ -2,24 +2,24 @@ import { describe, expect, test } from '@jest/globals'
 import type { WatchEvent } from '../../src/session/contract/session.ts'
 import { followChildren } from '../../src/following/follow-children.ts'
 import { followValue } from '../../src/following/follow-value.ts'
-import { bytes, ending, inWorld, text, Told } from '../world/world.ts'
+import { bytes, ending, inWorld, text, Heard } from '../world/world.ts'
 
-/** What was told, short: "created /a". Paths without the root. */
-function listening(root: string): { readonly told: Told<string>; readonly listen: (event: WatchEvent) => void } {
-  const told = new Told<string>()
+/** What was reported, short: "created /a". Paths without the root. */
+function listening(root: string): { readonly heard: Heard<string>; readonly listen: (event: WatchEvent) => void } {
+  const heard = new Heard<string>()
   const listen = ({ type, path }: WatchEvent): void => {
-    told.tell(`${type} ${path.replace(root, '') || '.'}`)
+    heard.hear(`${type} ${path.replace(root, '') || '.'}`)
   }
-  return { told, listen }
+  return { heard, listen }
 }
 
 describe('addWatch', () => {
   test.concurrent(
-    'recursive: tells everything at and below, as often as it happens; nothing after remove',
+    'recursive: reports everything at and below, as often as it happens; nothing after remove',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const other = (await open()).session
-      const { told, listen } = listening(root)
+      const { heard, listen } = listening(root)
       const watch = await session.addWatch(root, listen, { recursive: true })
       await other.create(`${root}/a`, bytes(''))
       await other.create(`${root}/a/b`, bytes(''))
@@ -27,8 +27,8 @@ describe('addWatch', () => {
       await other.set(`${root}/a/b`, bytes('2'), 'any')
       await other.deleteTree(`${root}/a`)
       await other.set(root, bytes('x'), 'any')
-      await told.first((one) => one === 'changed .')
-      expect(told.all).toEqual([
+      await heard.first((one) => one === 'changed .')
+      expect(heard.all).toEqual([
         ...['created /a', 'created /a/b', 'changed /a/b', 'changed /a/b'],
         ...['deleted /a/b', 'deleted /a', 'changed .'],
       ])
@@ -37,15 +37,15 @@ describe('addWatch', () => {
       await other.create(`${root}/late`, bytes(''))
       await session.sync(root)
       await session.exists(root)
-      expect(told.all).toHaveLength(7)
+      expect(heard.all).toHaveLength(7)
     }),
   )
 
   test.concurrent(
-    'persistent: tells the node and its children, also through its deletion and creation',
+    'persistent: reports the node and its children, also through its deletion and creation',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const { told, listen } = listening(root)
+      const { heard, listen } = listening(root)
       await using watch = await session.addWatch(`${root}/p`, listen)
       expect(watch.path).toBe(`${root}/p`)
       for (const round of [1, 2]) {
@@ -56,12 +56,12 @@ describe('addWatch', () => {
         await session.deleteTree(`${root}/p`)
       }
       const round = ['created /p', 'children-changed /p', 'changed /p', 'children-changed /p', 'deleted /p']
-      expect(told.all).toEqual([...round, ...round])
+      expect(heard.all).toEqual([...round, ...round])
     }),
   )
 
   test.concurrent(
-    'is restored after a reconnect, told what may have been missed, and lost with its session',
+    'is restored after a reconnect, notified what may have been missed, and lost with its session',
     inWorld(async ({ session: open, root, expire }) => {
       const client = await open()
       const other = (await open()).session
@@ -77,21 +77,21 @@ describe('addWatch', () => {
       await other.create(`${root}/n`, bytes('unheard'))
       network.weather = 'through'
       await reaches('connected')
-      await once.told.first((one) => one === 'created /n') // reads miss nothing
+      await once.heard.first((one) => one === 'created /n') // reads miss nothing
       await other.set(`${root}/n`, bytes('heard'), 0)
-      await tree.told.first((one) => one === 'changed /n')
-      await node.told.first((one) => one === 'changed /n')
-      expect(tree.told.all[0]).toBe('missed .')
-      expect(node.told.all[0]).toBe('missed /n')
+      await tree.heard.first((one) => one === 'changed /n')
+      await node.heard.first((one) => one === 'changed /n')
+      expect(tree.heard.all[0]).toBe('missed .')
+      expect(node.heard.all[0]).toBe('missed /n')
       await expire(client)
       await reaches('lost')
       await reaches('connected')
-      expect(tree.told.last).toBe('session-lost .')
-      expect(node.told.last).toBe('session-lost /n')
-      expect(once.told.all).toEqual(['created /n'])
+      expect(tree.heard.last).toBe('session-lost .')
+      expect(node.heard.last).toBe('session-lost /n')
+      expect(once.heard.all).toEqual(['created /n'])
       await other.set(`${root}/n`, bytes('x'), 1)
       await session.sync(root)
-      expect(tree.told.last).toBe('session-lost .')
+      expect(tree.heard.last).toBe('session-lost .')
     }),
   )
 
@@ -112,22 +112,22 @@ describe('addWatch', () => {
       await other.create(`${root}/n/c`, bytes(''))
       await other.create(`${root}/n/d`, bytes(''))
       await session.sync(root)
-      expect(stays.told.all).toEqual(['changed /n', 'changed /n', 'children-changed /n', 'children-changed /n'])
-      expect(data.told.all).toEqual(['changed /n'])
-      expect(children.told.all).toEqual(['children-changed /n'])
-      expect(before.told.all).toEqual(['children-changed /n'])
+      expect(stays.heard.all).toEqual(['changed /n', 'changed /n', 'children-changed /n', 'children-changed /n'])
+      expect(data.heard.all).toEqual(['changed /n'])
+      expect(children.heard.all).toEqual(['children-changed /n'])
+      expect(before.heard.all).toEqual(['children-changed /n'])
       await session.get(`${root}/n`, { watch: data.listen })
       await watch.remove() // the read still needs it
       await other.set(`${root}/n`, bytes('3'), 2)
-      await data.told.first((one) => one === 'changed /n')
+      await data.heard.first((one) => one === 'changed /n')
       await session.sync(root)
-      expect(data.told.all).toEqual(['changed /n', 'changed /n'])
-      expect(stays.told.all).toHaveLength(4)
+      expect(data.heard.all).toEqual(['changed /n', 'changed /n'])
+      expect(stays.heard.all).toHaveLength(4)
     }),
   )
 
   test.concurrent(
-    'recursive and persistent on one node: both are told, each in its way',
+    'recursive and persistent on one node: both are reported, each in its way',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const [tree, node] = [listening(root), listening(root)]
@@ -136,13 +136,13 @@ describe('addWatch', () => {
       await session.create(`${root}/a`, bytes(''))
       await session.create(`${root}/a/b`, bytes(''))
       await session.set(root, bytes('x'), 'any')
-      expect(tree.told.all).toEqual(['created /a', 'created /a/b', 'changed .'])
-      expect(node.told.all).toEqual(['children-changed .', 'changed .'])
+      expect(tree.heard.all).toEqual(['created /a', 'created /a/b', 'changed .'])
+      expect(node.heard.all).toEqual(['children-changed .', 'changed .'])
       await below.remove()
       await session.delete(`${root}/a/b`, 'any')
       await session.delete(`${root}/a`, 'any')
-      expect(tree.told.all).toHaveLength(3)
-      expect(node.told.last).toBe('children-changed .')
+      expect(tree.heard.all).toHaveLength(3)
+      expect(node.heard.last).toBe('children-changed .')
     }),
   )
 })
@@ -165,8 +165,8 @@ describe('unwatch', () => {
       await tree.remove()
       await session.create(`${root}/heard`, bytes(''))
       await session.set(`${root}/n`, bytes('x'), 0)
-      expect(one.told.all).toEqual([])
-      expect(two.told.all).toEqual(['created /heard', 'changed /n', 'changed /n'])
+      expect(one.heard.all).toEqual([])
+      expect(two.heard.all).toEqual(['created /heard', 'changed /n', 'changed /n'])
       await session.get(`${root}/n`, { watch: two.listen })
       await again.remove()
       await session.unwatch(`${root}/n`, two.listen)
@@ -188,8 +188,8 @@ describe('unwatch', () => {
       await session.unwatch(root, one.listen)
       await reading
       await session.set(root, bytes('x'), 'any')
-      expect(one.told.all).toEqual([])
-      expect(two.told.all).toEqual(['changed .'])
+      expect(one.heard.all).toEqual([])
+      expect(two.heard.all).toEqual(['changed .'])
       const abort = new AbortController()
       const given = ending(session.children(root, { watch: one.listen, signal: abort.signal }))
       abort.abort()
@@ -222,7 +222,7 @@ describe('unwatch', () => {
   )
 
   test.concurrent(
-    'a persistent watch that only served a read is taken back when the read was told',
+    'a persistent watch that only served a read is taken back when the read was reported',
     inWorld(async ({ session: open, root }) => {
       const { session, network } = await open()
       const [stays, once] = [listening(root), listening(root)]
@@ -232,8 +232,8 @@ describe('unwatch', () => {
       await session.set(root, bytes('1'), 'any')
       await session.sync(root)
       await session.set(root, bytes('2'), 'any')
-      expect(once.told.all).toEqual(['changed .'])
-      expect([stays.told.all, network.notifications]).toEqual([[], 1])
+      expect(once.heard.all).toEqual(['changed .'])
+      expect([stays.heard.all, network.notifications]).toEqual([[], 1])
     }),
   )
 
@@ -241,15 +241,15 @@ describe('unwatch', () => {
     'a follower that is closed leaves no watch behind, also when it is in the midst of a read',
     inWorld(async ({ session: open, root }) => {
       const { session, network } = await open()
-      const [values, names] = [new Told<string>(), new Told<number>()]
+      const [values, names] = [new Heard<string>(), new Heard<number>()]
       const value = followValue(session, root, {
         onValue: (data) => {
-          values.tell(text(data) ?? 'absent')
+          values.hear(text(data) ?? 'absent')
         },
       })
       const children = followChildren(session, root, {
         onChildren: ({ length }) => {
-          names.tell(length)
+          names.hear(length)
         },
       })
       await Promise.all([values.first(() => true), names.first(() => true)])

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals'
 import { realRandom, sleep } from '@catchment/runtime'
 import { openSession } from '../../src/session/live-session.ts'
 import type { WatchEvent } from '../../src/session/contract/session.ts'
-import { bytes, ending, inRealWorld, inWorld, text, Told, stretchedMs } from '../world/world.ts'
+import { bytes, ending, inRealWorld, inWorld, text, Heard, stretchedMs } from '../world/world.ts'
 
 describe('operations', () => {
   test.concurrent(
@@ -111,12 +111,12 @@ describe('states', () => {
     inWorld(async ({ session: open, root }) => {
       const { session, network, states, reaches } = await open()
       const other = await open()
-      const events = new Told<WatchEvent>()
+      const events = new Heard<WatchEvent>()
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
       await session.create(`${root}/p`, bytes(''))
-      await session.get(`${root}/p`, { watch: events.tell })
-      await session.exists(`${root}/absent`, { watch: events.tell })
-      await session.children(root, { watch: events.tell })
+      await session.get(`${root}/p`, { watch: events.hear })
+      await session.exists(`${root}/absent`, { watch: events.hear })
+      await session.children(root, { watch: events.hear })
       const { sessionId, generation } = session
       network.weather = 'refusing'
       await reaches('suspended')
@@ -140,9 +140,9 @@ describe('states', () => {
     'a silent partition: suspended, then lost within the session timeout; calls in flight end typed; then a new session',
     inWorld(async ({ session: open, root, clock }) => {
       const { session, network, states, reaches } = await open({ sessionTimeoutMs: 1_000 })
-      const watch = new Told<WatchEvent>()
+      const watch = new Heard<WatchEvent>()
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
-      await session.get(`${root}/e`, { watch: watch.tell })
+      await session.get(`${root}/e`, { watch: watch.hear })
       const startedMs = clock.monotonicMs()
       network.weather = 'stalled'
       const write = ending(session.set(root, bytes('x'), 'any'))
@@ -185,7 +185,7 @@ describe('states', () => {
   )
 
   test.concurrent(
-    'the server expires the session: lost, and a new session without being told twice',
+    'the server expires the session: lost, and a new session without being reported twice',
     inWorld(async ({ session: open, expire, root }) => {
       const client = await open()
       const { session, states, reaches } = client
@@ -227,12 +227,12 @@ describe('states', () => {
       const idle = await open({ sessionTimeoutMs: 1_000 })
       const { session, states } = await open({ sessionTimeoutMs: 1_000 })
       const other = await open()
-      const heard = new Told<number>()
+      const heard = new Heard<number>()
       const startedMs = clock.monotonicMs()
       const listen = async (): Promise<void> => {
         await session.get(root, {
           watch: () => {
-            heard.tell(clock.monotonicMs() - startedMs)
+            heard.hear(clock.monotonicMs() - startedMs)
             listen().catch(() => undefined)
           },
         })
@@ -312,11 +312,11 @@ describe('openSession and close', () => {
       session.onState(() => {
         calls.push(ending(session.get(root)), session.close())
       })
-      const gone = new Told<WatchEvent>()
+      const gone = new Heard<WatchEvent>()
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
       await session.exists(`${root}/e`, { watch: (event) => seen.push(event) })
-      await other.session.exists(`${root}/e`, { watch: gone.tell })
-      network.weather = 'mute' // the server is told, its answer does not come
+      await other.session.exists(`${root}/e`, { watch: gone.hear })
+      network.weather = 'mute' // the server is notified, its answer does not come
       const given = new AbortController()
       const closing = session.close({ signal: given.signal, timeoutMs: 5_000 })
       await gone.first(({ type }) => type === 'deleted')
@@ -329,14 +329,14 @@ describe('openSession and close', () => {
   )
 
   test.concurrent(
-    'close: what happens to its watches by the close itself is not told',
+    'close: what happens to its watches by the close itself is not reported',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const told: WatchEvent[] = []
+      const heard: WatchEvent[] = []
       await session.create(`${root}/e`, bytes(''), 'ephemeral')
-      await session.addWatch(`${root}/e`, (event) => told.push(event))
+      await session.addWatch(`${root}/e`, (event) => heard.push(event))
       await session.close()
-      expect(told).toEqual([])
+      expect(heard).toEqual([])
     }),
   )
 

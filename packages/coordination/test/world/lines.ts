@@ -9,7 +9,7 @@ export async function untilInLine(session: ZooKeeperSession, path: string, count
 }
 
 /**
- * From now on, which of these list the line again, by index: each call lets what is under way happen, and tells who has
+ * From now on, which of these list the line again, by index: each call lets what is under way happen, and reports who has
  * since the last.
  */
 export async function wokenOf(

@@ -29,7 +29,7 @@ const opcodes = {
 /** Of a request: what to wait for, before something happens to it. */
 export type RequestType = keyof typeof opcodes
 
-/** What ZooKeeper answered to a handshake: whoever knows it may attach to the session. */
+/** What ZooKeeper answered to a handshake: who knows it may attach to the session. */
 export interface Credentials {
   readonly sessionId: bigint
   readonly password: Buffer
@@ -89,12 +89,12 @@ export class Proxy {
     return this.#pairs.size
   }
 
-  /** The port of the server behind the latest connection. */
+  /** The port of the server that the latest connection reaches. */
   get serving(): number | undefined {
     return [...this.#pairs].at(-1)?.port
   }
 
-  /** How many events servers have told: as many as the watches that they held and that fired. */
+  /** How many events servers have reported: as many as the watches that they held and that fired. */
   get notifications(): number {
     return this.#notifications
   }

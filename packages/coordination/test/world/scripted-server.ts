@@ -14,7 +14,7 @@ export interface Asked {
   readonly hangUp: () => void
 }
 
-/** A server that says what a real one would not, or not on demand. Unless told otherwise it agrees to everything. */
+/** A server that says what a real one would not, or not on demand. Unless configured otherwise it agrees to everything. */
 export class ScriptedServer {
   #listener: Listener | undefined
   readonly #sockets = new Set<NetSocket>()
@@ -105,7 +105,7 @@ export interface Scripted {
 }
 
 /**
- * Runs `story` with two such servers, and sessions that know the first unless told otherwise, in virtual time. Closes whatever
+ * Runs `story` with two such servers, and sessions that know the first unless configured otherwise, in virtual time. Closes whatever
  * it opened.
  */
 export function scripted(story: (world: Scripted) => Promise<void>): () => Promise<void> {

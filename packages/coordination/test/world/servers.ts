@@ -34,7 +34,7 @@ export interface Servers {
   /** Where they listen, and their time. */
   readonly net: Net
   readonly ports: readonly number[]
-  /** The port of the one that leads, or of the only one. */
+  /** The port of the leader, or of the only one. */
   leader(): Promise<number>
   /** The answers of all of them to a four-letter word. */
   word(word: string): Promise<string[]>
@@ -132,7 +132,7 @@ function answerTo(net: Net, port: number, word: string): Promise<string> {
   })
 }
 
-/** What the project's global set-up started, for all files: nobody may kill it. */
+/** What the project's global set-up started, for all files: no one may kill it. */
 export function sharedPorts(): readonly number[] {
   const ports = process.env[`CATCHMENT_ZOOKEEPER_${serverKind.toUpperCase()}`]
   if (ports === undefined)

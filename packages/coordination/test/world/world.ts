@@ -162,8 +162,8 @@ async function openClient(
     servers: `${network.address}${chroot}`,
     random: realRandom,
   })
-  const states = new Told<SessionState>()
-  session.onState(states.tell)
+  const states = new Heard<SessionState>()
+  session.onState(states.hear)
   let seen = 0
   const mark = (): void => {
     seen = states.all.length
@@ -183,12 +183,12 @@ async function openClient(
   }
 }
 
-/** What callbacks have told so far, and a wait for what they will. */
-export class Told<T> {
+/** What callbacks have notified so far, and a wait for what they will. */
+export class Heard<T> {
   readonly all: T[] = []
   readonly #waiting = new Set<() => void>()
 
-  readonly tell = (value: T): void => {
+  readonly hear = (value: T): void => {
     this.all.push(value)
     for (const check of [...this.#waiting]) check()
   }
@@ -197,7 +197,7 @@ export class Told<T> {
     return this.all.at(-1)
   }
 
-  /** Resolves with the first told value, past or coming, that fits. */
+  /** Resolves with the first reported value, past or coming, that fits. */
   first(fits: (value: T, at: number) => boolean): Promise<T> {
     return new Promise((resolve) => {
       const check = (): void => {

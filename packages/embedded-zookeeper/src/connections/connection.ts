@@ -42,7 +42,7 @@ export class ClientConnection {
   readonly #handshakeTimer: Timer
   #state: 'open' | 'closed' = 'open'
   #flushScheduled = false
-  /** Held: as behind a network that delivers nothing. Nothing is read, nothing leaves, not even an end. */
+  /** Held: as if the network delivered nothing. Nothing is read, nothing leaves, not even an end. */
   #held = false
 
   constructor(

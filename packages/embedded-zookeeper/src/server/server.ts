@@ -46,7 +46,7 @@ export interface ZookeeperServer {
   expireSession(id: bigint): boolean
   /** Cuts the connection of a session, or all; sessions live on. Returns how many were cut. */
   dropConnections(sessionId?: bigint): number
-  /** From now on as behind a network that delivers nothing: accepts, reads nothing, answers nothing. Time goes on. */
+  /** From now on as if the network delivered nothing: accepts, reads nothing, answers nothing. Time goes on. */
   pause(): void
   resume(): void
   /** Stops listening, ends all connections, waits until the log is on disk. Sessions stay in the data directory. */

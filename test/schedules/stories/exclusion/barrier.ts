@@ -16,7 +16,7 @@ interface Waiter {
 }
 
 /**
- * Nobody passes who began to wait while the barrier was set for certain and has not been removed since; and a removal lets
+ * No one passes who began to wait while the barrier was set for certain and has not been removed since; and a removal lets
  * everyone go on who was waiting, be it set again at once.
  */
 export const barrierStory: Story = {

@@ -12,8 +12,8 @@ interface Part {
 }
 
 /**
- * Of a round, nobody has left before all who leave it well began to; at most `size` are in it; rounds do not
- * overlap; with all calm again rounds go on. In the end nobody hangs and no node is left.
+ * Of a round, no one has left before all who leave it well began to; at most `size` are in it; rounds do not
+ * overlap; with all calm again rounds go on. In the end no one hangs and no node is left.
  */
 export const doubleBarrierStory: Story = {
   recipe: 'double barrier',

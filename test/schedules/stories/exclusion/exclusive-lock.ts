@@ -7,7 +7,7 @@ const path = '/locks/exclusive'
 const roundsMax = 3
 /** Longer than the session timeout: who is deposed meanwhile has to hear of it. */
 const longMs = 5_000
-/** From then on nobody is deposed or holds for long, so that everyone gets its turn. */
+/** From then on no one is deposed or holds for long, so that everyone gets its turn. */
 const calmAtMs = 35_000
 
 /**
@@ -72,11 +72,11 @@ export const fencedLockStory: Story = {
       check: () => {
         holders.check()
         for (const { member, hold } of holders.all()) {
-          const told = deposed.get(hold.token)
-          if (told === undefined) continue
-          if (hold.signal.aborted || member.session.state !== 'connected') told.known = true
-          if (hold.held && member.awake && (told.known || world.nowMs() - told.atMs > world.sessionTimeoutMs))
-            throw new Error(`${member.name} holds, ${hold.token}, deposed at ${told.atMs}`)
+          const heard = deposed.get(hold.token)
+          if (heard === undefined) continue
+          if (hold.signal.aborted || member.session.state !== 'connected') heard.known = true
+          if (hold.held && member.awake && (heard.known || world.nowMs() - heard.atMs > world.sessionTimeoutMs))
+            throw new Error(`${member.name} holds, ${hold.token}, deposed at ${heard.atMs}`)
         }
       },
       end: async (outside) => {

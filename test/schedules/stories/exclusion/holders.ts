@@ -13,7 +13,7 @@ interface Holder {
 /** Longer than any wait for one's turn when all is calm: sessions of the dead end, everyone before us holds once. */
 const turnMsMax = 13_000
 
-/** Something that is written to by holders and refuses whoever comes with a lower token than it has seen. */
+/** Something that is written to by holders and refuses who comes with a lower token than it has seen. */
 export class FencedResource {
   #token = 0n
 
@@ -71,7 +71,7 @@ export class Holders {
       const { session } = member
       if (hold.held && (wasLost || hold.signal.aborted)) throw new Error(`${member.name} holds again what it has lost`)
       const lives = session.generation === generation && session.state !== 'lost' && session.state !== 'closed'
-      if (!lives && !hold.signal.aborted) throw new Error(`${member.name} was not told that its session is lost`)
+      if (!lives && !hold.signal.aborted) throw new Error(`${member.name} was not notified that its session is lost`)
     }
   }
 

@@ -106,7 +106,7 @@ async function contend(member: Member, holders: Holders): Promise<void> {
   }
 }
 
-/** Sees that leases are used: a lease nobody holds for long, while someone waits and all is well for longer, is lost. */
+/** Sees that leases are used: a lease no one holds for long, while someone waits and all is well for longer, is lost. */
 class Idle {
   readonly #world: StoryWorld
   readonly #holders: Holders

@@ -8,7 +8,7 @@ const path = '/locks/shared'
 const tasks = 2
 
 /**
- * While one writes nobody else holds; who writes is never refused by what it writes to; everyone gets its turn, also those
+ * While one writes no one else holds; who writes is never refused by what it writes to; everyone gets its turn, also those
  * who write while others read on; no node is left. Each member does two things at a time.
  */
 export const sharedLockStory: Story = {

@@ -6,9 +6,9 @@ import type { Story, StoryWorld } from '../story.ts'
 const path = '/groups/cold'
 const tasksMax = 2
 const names = ['t1', 't2', 't3', 't4', 't5']
-/** Faults are over and healed: nobody leaves any more. */
+/** Faults are over and healed: no one leaves any more. */
 const calmMs = 46_000
-/** A scan, the pause after a failure, and until somebody has made a removed task anew. */
+/** A scan, the pause after a failure, and until somebody has made a removed task again. */
 const idleMsMax = 12_000
 
 interface Task {
@@ -66,10 +66,10 @@ class Tasks {
   /** There is room for all: none is left alone for long when all is calm. */
   checkCalm(): void {
     for (const [name, { ranAtMs }] of this.#tasks)
-      if (this.#world.nowMs() - ranAtMs > idleMsMax) this.wrong ??= `nobody runs ${name} since ${ranAtMs}`
+      if (this.#world.nowMs() - ranAtMs > idleMsMax) this.wrong ??= `no one runs ${name} since ${ranAtMs}`
   }
 
-  /** A task is made anew only when the one of that name has ended: once another was seen, the one before never runs again. */
+  /** A task is made again only when the one of that name has ended: once another was seen, the one before never runs again. */
   #defined(task: Task, { name, definition }: RunningTask): void {
     const text = definition.toString()
     if (task.over.has(text)) this.wrong ??= `${name} ${text} runs, which has ended`

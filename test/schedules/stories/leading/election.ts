@@ -50,7 +50,7 @@ class Leaders {
 
 /**
  * Two members that can act never lead at the same instant, who leads is never refused by what it writes to, and somebody
- * leads in the end, as everyone who observes is told.
+ * leads in the end, as everyone who observes is reported.
  */
 export const election: Story = {
   recipe: 'election',
@@ -79,7 +79,7 @@ function elections(
 ): Pick<Played, 'play' | 'end'> {
   const observers = new Map<Member, ObservedLeader>()
   let over = false
-  /** All stand, all is calm: one leads, and everyone is told so. */
+  /** All stand, all is calm: one leads, and everyone is notified so. */
   const lookAtTheEnd = (): void => {
     if (over) return
     over = true
@@ -92,7 +92,7 @@ function elections(
       while (!member.over()) {
         const election = leaders.stand(member)
         const untilMs = world.nowMs() + 5_000 + member.random.float() * 30_000
-        // Whoever would resign when all is calm stays until the end.
+        // Who would resign when all is calm stays until the end.
         while ((world.nowMs() < untilMs || untilMs > calmMs) && !member.over()) {
           await member.sleep(member.random.float() * 1_000)
           act(member, election)
@@ -117,17 +117,19 @@ function wrongInCalm(leading: Candidate[], observers: ReadonlyMap<Member, Observ
   const misled = [...observers].find(
     ([member, { leader, stale }]) => member.awake && (stale || leader?.token !== token),
   )
-  return misled === undefined ? undefined : `${misled[0].name} is told that ${misled[1].leader?.id ?? 'nobody'} leads`
+  return misled === undefined
+    ? undefined
+    : `${misled[0].name} is notified that ${misled[1].leader?.id ?? 'no one'} leads`
 }
 
-/** Everyone who observes is told tokens that only grow. */
+/** Every observer sees tokens that only grow. */
 function observe(member: Member, leaders: Leaders): ObservedLeader {
   let last = 0n
   return observeLeader(member.session, {
     path,
     onLeader: (leader) => {
       if (leader === undefined) return
-      if (leader.token <= last) leaders.wrong ??= `${member.name} is told of ${leader.token} after ${last}`
+      if (leader.token <= last) leaders.wrong ??= `${member.name} is notified of ${leader.token} after ${last}`
       last = leader.token
     },
   })

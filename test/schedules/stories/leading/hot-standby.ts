@@ -4,7 +4,7 @@ import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 
 const path = '/services/hot'
-/** Faults are over and healed: nobody leaves or fails any more. */
+/** Faults are over and healed: no one leaves or fails any more. */
 const calmMs = 46_000
 
 /** The context of this service: how often it has acted. */
@@ -21,11 +21,12 @@ class Acts {
       .filter(([member, { held }]) => member.awake && !member.deposed && held)
   }
 
-  /** Whose session is over, it has been told to end. */
+  /** A member whose session is over has been notified of it. */
   check(): void {
     if (this.wrong !== undefined) throw new Error(this.wrong)
     for (const [{ name, session }, { active, generation }] of this.#running)
-      if (session.generation !== generation && !active.signal.aborted) throw new Error(`${name} was not told to end`)
+      if (session.generation !== generation && !active.signal.aborted)
+        throw new Error(`${name} was not notified of its end`)
   }
 
   /** What it goes on from: nothing that was saved is lost, nothing comes from nowhere. */
@@ -59,7 +60,7 @@ class Acts {
 }
 
 /**
- * Two that can act never run at the same instant; whoever runs goes on from what was saved last, and no save of a deposed
+ * Two that can act never run at the same instant; who runs goes on from what was saved last, and no save of a deposed
  * one is in the tree after it. In the end somebody runs, and leaving leaves nothing behind.
  */
 export const hotStandbyStory: Story = {

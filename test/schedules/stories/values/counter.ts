@@ -4,7 +4,7 @@ import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 
 /**
- * The counter is the sum of what was acknowledged, and at most of what nobody can know; each addition has a version of its
+ * The counter is the sum of what was acknowledged, and at most of what no one can know; each addition has a version of its
  * own. Ids are unique, and one asked for after another was given sorts after it.
  */
 export const counterStory: Story = {

@@ -8,7 +8,7 @@ import {
 import type { Member } from '../../world/member.ts'
 import type { Story } from '../story.ts'
 
-/** A follower that is cut off forgets nobody; when all is calm, everyone sees exactly those that live, as they are now. */
+/** A follower that is cut off forgets no one; when all is calm, everyone sees exactly those that live, as they are now. */
 export const discoveryStory: Story = {
   recipe: 'discovery',
   members: 3,

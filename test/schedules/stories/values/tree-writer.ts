@@ -129,7 +129,7 @@ function stateOf(count: number, leaves: ReadonlyMap<string, number>): State {
   }
 }
 
-/** Does the transaction, once: where its answer is lost, the root tells whether it was done. */
+/** Does the transaction, once: where its answer is lost, the root reports whether it was done. */
 async function done(session: ZooKeeperSession, operations: readonly Operation[], count: number): Promise<void> {
   for (;;) {
     try {

@@ -98,7 +98,7 @@ export const partitioner: Story = {
 function unowned(members: readonly Member[], joined: ReadonlyMap<Member, Partitioner>): string {
   const parts = members.flatMap((member) => joined.get(member)?.owned() ?? [])
   const without = items.filter((item) => !parts.some((owned) => owned.item === item))
-  if (without.length > 0) return `nobody holds ${without.length} items: ${without.slice(0, 5).join(', ')}`
+  if (without.length > 0) return `no one holds ${without.length} items: ${without.slice(0, 5).join(', ')}`
   const total = members.reduce((sum, { name }) => sum + weightOf(name), 0)
   for (const member of members) {
     const owned = joined.get(member)?.owned().length ?? 0

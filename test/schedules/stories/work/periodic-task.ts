@@ -34,7 +34,7 @@ export const periodicTask: Story = {
             schedule: every(intervalMs),
             catchUpMax,
             run: async (slot) => {
-              if (left) begunLate = `${member.name} runs ${slot.scheduledMs} after it was told to leave`
+              if (left) begunLate = `${member.name} runs ${slot.scheduledMs} after it was asked to leave`
               acting.set(slot, member)
               member.note(`runs ${slot.scheduledMs}`)
               first ??= slot.scheduledMs

@@ -9,7 +9,7 @@ const calmMs = 52_000
 /** When all is calm. */
 const idleMsMax = 2_500
 
-/** What became of an item, as far as anybody was told. */
+/** What became of an item, as far as any caller knows. */
 export interface Item {
   readonly name: string
   readonly priority: number
@@ -18,10 +18,10 @@ export interface Item {
   /** It was said that it is not in the queue. */
   refused: boolean
   completed: number
-  /** A completion ended without an answer, or whoever completed it died. */
+  /** A completion ended without an answer, or who completed it died. */
   inDoubt: boolean
   isLeft: boolean
-  /** Since when nobody has it in hand. */
+  /** Since when no one has it in hand. */
   freeSinceMs: number
   readonly tokens: Map<number, bigint>
   /** When it was back in the queue, by the number of the next taking. */
@@ -141,7 +141,7 @@ export class Items {
     if (this.#world.nowMs() > calmMs) this.#checkCalm()
   }
 
-  /** What was acknowledged has been completed, or is left. Who died while completing cannot tell. */
+  /** What was acknowledged has been completed, or is left. Who died while completing cannot report. */
   checkLost(): void {
     const inDeadHands = new Set([...this.#hands.values()].map(({ item }) => item))
     for (const item of this.#items.values()) {
@@ -158,7 +158,7 @@ export class Items {
       for (const other of this.#items.values()) {
         if (!isBefore(other, item)) continue
         for (const [taking, atMs] of other.backAtMs) {
-          // A listing that shows an item shows those before it that nobody ever had, however old it is.
+          // A listing that shows an item shows those before it that no one ever had, however old it is.
           const isSeen = (taking === 1 && other.priority === item.priority) || atMs < beganMs - listingMsMax
           if (isSeen && (other.tokens.get(taking) ?? 0n) > token)
             throw new Error(`${member.name} took ${item.name}, ${token}: ${other.name} was before it since ${atMs}`)
@@ -166,7 +166,7 @@ export class Items {
       }
   }
 
-  /** Nobody waits for long while there is an item for long: a wake-up would have been lost. */
+  /** No one waits for long while there is an item for long: a wake-up would have been lost. */
   #checkCalm(): void {
     const sinceMs = this.#world.nowMs() - idleMsMax
     const waiting = [...this.#waiting].find(({ member, beganMs }) => member.awake && beganMs < sinceMs)

@@ -32,7 +32,7 @@ export interface PartitionerOptions {
   readonly onLost: (items: readonly OwnedItem[]) => void
   /** 10 s unless given. */
   readonly releaseTimeoutMs?: number
-  /** Another with the same id has joined after us; everything is being released, as by leave(). */
+  /** Another with the same id has joined after us; everything is being released, as leave() does. */
   readonly onReplaced?: (error: ZooKeeperError) => void
 }
 

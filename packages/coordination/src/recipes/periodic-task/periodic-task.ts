@@ -73,7 +73,7 @@ export interface PeriodicTask {
   /** The slot that is being run here. */
   readonly running: Slot | undefined
   /**
-   * Begins no run any more, waits for the one that was begun, and ends; what was claimed and not begun is given back. Without
+   * Begins no more runs, waits for the current one, and ends; what was claimed and not begun is given back. Without
    * `timeoutMs` and `signal` as long as it takes. Past them it rejects with `timeout` or `aborted`, the run is given up, and
    * what goes on is giving its slot back, or committing what it had resolved with: a second call waits for the same.
    */

@@ -18,7 +18,7 @@ export function parseServers(text: string): { readonly servers: readonly Server[
   const servers = hosts.split(',').map((part) => parseServer(part.trim(), text))
   if (chroot.includes(','))
     throw refused(
-      `the chroot stands once, behind the last server, as host:port,host:port/path, not ${JSON.stringify(text)}`,
+      `the chroot stands once, after the last server, as host:port,host:port/path, not ${JSON.stringify(text)}`,
     )
   if (chroot !== '' && !isPath(chroot)) throw malformed(chroot, text)
   return { servers, chroot }

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { barrier } from '../../../src/recipes.ts'
-import { bytes, ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
+import { bytes, ending, inWorld, Heard, stretchedMs } from '../../world/world.ts'
 
 test.concurrent(
   'barrier: wait returns at once if it is not set, else when it is removed; all who wait go on, with the parents made',
@@ -10,17 +10,17 @@ test.concurrent(
     await barrier(one.session, { path }).wait()
     await barrier(one.session, { path }).set()
     await barrier(two.session, { path }).set()
-    const told = new Told<string>()
+    const heard = new Heard<string>()
     const waiting = [one, two, three].map(async ({ session }, index) => {
       await barrier(session, { path }).wait()
-      told.tell(`${index} goes`)
+      heard.hear(`${index} goes`)
     })
     await three.session.sync(root)
     await one.session.sync(root)
-    expect(told.all).toEqual([])
+    expect(heard.all).toEqual([])
     await barrier(two.session, { path }).remove()
     await Promise.all(waiting)
-    expect(told.all).toHaveLength(3)
+    expect(heard.all).toHaveLength(3)
     await barrier(two.session, { path }).remove()
   }),
 )

@@ -6,17 +6,17 @@ import {
   type RunningTask,
   type TaskEnd,
 } from '../../../src/recipes.ts'
-import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from '../../world/world.ts'
+import { bytes, type Client, ending, inWorld, text, Heard, type World, wrongLimits } from '../../world/world.ts'
 
 interface Runner {
   readonly client: Client
   readonly group: ColdStandby
-  readonly runs: Told<{ task: RunningTask; end: (end: TaskEnd) => void; fail: () => void }>
+  readonly runs: Heard<{ task: RunningTask; end: (end: TaskEnd) => void; fail: () => void }>
 }
 
 async function join(world: World, id: string, options: Partial<ColdStandbyOptions> = {}): Promise<Runner> {
   const client = await world.session({ sessionTimeoutMs: 1_500 })
-  const runs: Runner['runs'] = new Told()
+  const runs: Runner['runs'] = new Heard()
   const group = joinColdStandby(client.session, {
     path: `${world.root}/group`,
     id,
@@ -27,7 +27,7 @@ async function join(world: World, id: string, options: Partial<ColdStandbyOption
         task.signal.addEventListener('abort', () => {
           resolve('release')
         })
-        runs.tell({
+        runs.hear({
           task,
           end: resolve,
           fail: () => {
@@ -94,7 +94,7 @@ describe('joinColdStandby', () => {
   )
 
   test.concurrent(
-    'a member whose session is lost: its runs are told, another takes its task; what fails is left to others',
+    'a member whose session is lost: its runs are notified, another takes its task; what fails is left to others',
     inWorld(async (world) => {
       const operator = await addTasks(world, ['t'])
       const a = await join(world, 'a')
@@ -128,12 +128,12 @@ describe('joinColdStandby', () => {
         if (sent === 1) client.network.weather = 'mute'
         return multi(...call)
       }
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const group = joinColdStandby(client.session, {
         path: `${world.root}/group`,
         id: 'a',
         run: (task) => {
-          told.tell(task.name)
+          heard.hear(task.name)
           return new Promise((resolve) => {
             task.signal.addEventListener('abort', () => {
               resolve('release')
@@ -144,10 +144,10 @@ describe('joinColdStandby', () => {
       await client.reaches('suspended')
       client.network.weather = 'refusing'
       client.network.weather = 'through'
-      await told.first(() => true)
+      await heard.first(() => true)
       expect({ sent, generation: client.session.generation }).toEqual({ sent: 1, generation: 1 })
       await group.leave()
-      expect(told.all).toEqual(['t'])
+      expect(heard.all).toEqual(['t'])
       await operator.sync(world.root)
       expect((await operator.children(`${world.root}/group/claims`)).names).toEqual([])
     }),

@@ -7,7 +7,7 @@ import {
   ending,
   inWorld,
   text,
-  Told,
+  Heard,
   type World,
   wrongLimits,
   stretchedMs,
@@ -22,35 +22,35 @@ async function waiting(world: World, { session }: Client, count: number): Promis
 }
 
 test.concurrent(
-  'doubleBarrier: nobody is in before all are, nobody has left before all have; the next round is another',
+  'doubleBarrier: no one is in before all are, no one has left before all have; the next round is another',
   inWorld(async (world) => {
     const clients = [await world.session(), await world.session(), await world.session()] as const
     const [a, b, c] = clients
-    const told = new Told<string>()
+    const heard = new Heard<string>()
     const play = async (client: Client, id: string): Promise<Round> => {
       const round = await enter(world, client, id)
-      told.tell(`${id} in ${round.number}`)
+      heard.hear(`${id} in ${round.number}`)
       return round
     }
     const [first, second] = [play(a, 'a'), play(b, 'b')]
     await waiting(world, c, 2)
-    expect(told.all).toEqual([])
+    expect(heard.all).toEqual([])
     const rounds = await Promise.all([first, second, play(c, 'c')])
     expect(rounds.map(({ number }) => number)).toEqual([1, 1, 1])
     const [ofA, ofB, ofC] = rounds
     const leave = async (round: Round, id: string): Promise<void> => {
       await round.leave()
-      told.tell(`${id} left`)
+      heard.hear(`${id} left`)
     }
     const leaving = [leave(ofA, 'a'), leave(ofB, 'b')]
     await waiting(world, c, 1)
     const again = play(a, 'a') // while the others still leave
     await waiting(world, c, 2)
-    expect(told.all).toHaveLength(3)
+    expect(heard.all).toHaveLength(3)
     await Promise.all([...leaving, leave(ofC, 'c')])
     const next = await Promise.all([again, play(b, 'b'), play(c, 'c')])
     expect(next.map(({ number }) => number)).toEqual([2, 2, 2])
-    expect(told.all.slice(3, 6).sort()).toEqual(['a left', 'b left', 'c left'])
+    expect(heard.all.slice(3, 6).sort()).toEqual(['a left', 'b left', 'c left'])
   }),
 )
 
@@ -76,7 +76,7 @@ test.concurrent(
 )
 
 test.concurrent(
-  'doubleBarrier: who waits to leave gives up by its deadline, and has left; who loses its session is told so',
+  'doubleBarrier: who waits to leave gives up by its deadline, and has left; who loses its session is notified so',
   inWorld(async (world) => {
     const [a, b, c] = [await world.session({ sessionTimeoutMs: 1_500 }), await world.session(), await world.session()]
     const [ofA, ofB, ofC] = await Promise.all([enter(world, a, 'a'), enter(world, b, 'b'), enter(world, c, 'c')])
@@ -150,7 +150,7 @@ test.concurrent(
 )
 
 test.concurrent(
-  'doubleBarrier: who waits and has its node deleted by somebody else stands anew, and the round begins',
+  'doubleBarrier: who waits and has its node deleted by somebody else stands again, and the round begins',
   inWorld(async (world) => {
     const [a, b, c] = [await world.session(), await world.session(), await world.session()]
     const first = enter(world, a, 'a')

@@ -1,30 +1,30 @@
 import { describe, expect, test } from '@jest/globals'
 import { ZooKeeperError } from '../../../src/index.ts'
 import { joinHotStandby, type Active, type HotStandby, type HotStandbyState } from '../../../src/recipes.ts'
-import { bytes, type Client, ending, inWorld, text, Told, type World, wrongLimits } from '../../world/world.ts'
+import { bytes, type Client, ending, inWorld, text, Heard, type World, wrongLimits } from '../../world/world.ts'
 
 interface Service {
   readonly client: Client
   readonly standby: HotStandby
-  readonly states: Told<HotStandbyState>
+  readonly states: Heard<HotStandbyState>
   /** Each run, with the means to end it. */
-  readonly runs: Told<{ active: Active; end: () => void; fail: () => void }>
+  readonly runs: Heard<{ active: Active; end: () => void; fail: () => void }>
 }
 
 async function join({ root, session }: World, id: string): Promise<Service> {
   const client = await session({ sessionTimeoutMs: 1_500 })
-  const states = new Told<HotStandbyState>()
-  const runs: Service['runs'] = new Told()
+  const states = new Heard<HotStandbyState>()
+  const runs: Service['runs'] = new Heard()
   const standby = joinHotStandby(client.session, {
     path: `${root}/service`,
     id,
-    onState: states.tell,
+    onState: states.hear,
     run: (active) =>
       new Promise((resolve, reject) => {
         active.signal.addEventListener('abort', () => {
           resolve()
         })
-        runs.tell({
+        runs.hear({
           active,
           end: resolve,
           fail: () => {
@@ -94,7 +94,7 @@ describe('joinHotStandby', () => {
   )
 
   test.concurrent(
-    'its session lost: the run is told, the other takes over, its own saves are refused, and it stands by again',
+    'its session lost: the run is notified, the other takes over, its own saves are refused, and it stands by again',
     inWorld(async (world) => {
       const a = await join(world, 'a')
       const { active } = await run(a)

@@ -43,7 +43,7 @@ describe('semaphore', () => {
   )
 
   test.concurrent(
-    'no herd: a release wakes the first that waits and the one behind it',
+    'no herd: a release wakes the first that waits and the next',
     inWorld(async ({ session: open, root }) => {
       const path = `${root}/semaphore`
       const clients = await Promise.all(Array.from({ length: 6 }, () => open()))
@@ -93,7 +93,7 @@ describe('semaphore', () => {
   )
 
   test.concurrent(
-    'nobody begins to hold by a number that an operator has changed meanwhile',
+    'no one begins to hold by a number that an operator has changed meanwhile',
     inWorld(async ({ session: open, root }) => {
       const path = `${root}/semaphore`
       const [one, two] = [await open(), await open()]
@@ -113,7 +113,7 @@ describe('semaphore', () => {
   )
 
   test.concurrent(
-    'fewer leases than are held: who waits goes on when fewer than the number are before it, whoever leaves',
+    'fewer leases than are held: who waits goes on when fewer than the number are before it, who leaves',
     inWorld(async ({ session: open, root }) => {
       const path = `${root}/semaphore`
       const clients = [await open(), await open(), await open(), await open()]

@@ -22,7 +22,7 @@ describe('decideShared', () => {
     )
   })
 
-  test('everyone waits for one before it; a reader who leaves wakes one writer at most, a writer no one behind the next', () => {
+  test('everyone waits for one before it; a reader who leaves wakes one writer at most, a writer no one after the next', () => {
     fc.assert(
       fc.property(modes, (drawn) => {
         const line = lineOf(drawn)

@@ -2,15 +2,15 @@ import { describe, expect, test } from '@jest/globals'
 import type { Hold } from '../../../src/index.ts'
 import { sharedLock } from '../../../src/recipes.ts'
 import { untilInLine } from '../../world/lines.ts'
-import { ending, inWorld, Told, stretchedMs } from '../../world/world.ts'
+import { ending, inWorld, Heard, stretchedMs } from '../../world/world.ts'
 
 describe('sharedLock', () => {
   test.concurrent(
-    'readers hold together, a writer alone and before the readers that came later; tokens tell the order',
+    'readers hold together, a writer alone and before the readers that came later; tokens report the order',
     inWorld(async ({ session: open, root }) => {
       const path = `${root}/lock`
       const arrivals = ['read', 'read', 'write', 'read'] as const
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const given: Promise<Hold>[] = []
       const observer = sharedLock((await open()).session, { path, id: 'observer' })
       for (const [index, mode] of arrivals.entries()) {
@@ -18,7 +18,7 @@ describe('sharedLock', () => {
         const acquiring = sharedLock(session, { path, id: `c${index}` })[mode].acquire()
         given.push(
           acquiring.then((hold) => {
-            told.tell(`c${index} ${mode}s`)
+            heard.hear(`c${index} ${mode}s`)
             return hold
           }),
         )
@@ -35,7 +35,7 @@ describe('sharedLock', () => {
       await first?.release()
       await second?.release()
       const writer = await given[2]
-      expect(told.all.slice(2)).toEqual(['c2 writes'])
+      expect(heard.all.slice(2)).toEqual(['c2 writes'])
       expect((writer?.token ?? 0n) > (second?.token ?? 0n)).toBe(true)
       await writer?.release()
       await (await given[3])?.release()
@@ -44,7 +44,7 @@ describe('sharedLock', () => {
   )
 
   test.concurrent(
-    'tryAcquire: a reader beside readers, not behind a writer; a deadline leaves nothing behind and lets go who came later',
+    'tryAcquire: a reader beside readers, not after a writer; a deadline leaves nothing behind and lets go who came later',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
       const path = `${root}/lock`
@@ -66,7 +66,7 @@ describe('sharedLock', () => {
   )
 
   test.concurrent(
-    'the same owner holds one side again, counted, also behind a writer; on the other side it is refused at once',
+    'the same owner holds one side again, counted, also while a writer waits; on the other side it is refused at once',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
       const path = `${root}/lock`

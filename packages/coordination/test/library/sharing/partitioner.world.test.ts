@@ -1,29 +1,29 @@
 import { describe, expect, test } from '@jest/globals'
 import type { ZooKeeperSession } from '../../../src/index.ts'
 import { joinPartitioner, type OwnedItem, type Partitioner } from '../../../src/recipes.ts'
-import { ending, inWorld, Told } from '../../world/world.ts'
+import { ending, inWorld, Heard } from '../../world/world.ts'
 
 const items = Array.from({ length: 600 }, (_, at) => `item/${at}`)
 
 interface Joined {
   readonly partitioner: Partitioner
-  readonly acquired: Told<readonly OwnedItem[]>
+  readonly acquired: Heard<readonly OwnedItem[]>
   readonly released: string[]
-  readonly lost: Told<readonly OwnedItem[]>
+  readonly lost: Heard<readonly OwnedItem[]>
 }
 
 async function join(session: ZooKeeperSession, path: string, id: string): Promise<Joined> {
-  const [acquired, lost] = [new Told<readonly OwnedItem[]>(), new Told<readonly OwnedItem[]>()]
+  const [acquired, lost] = [new Heard<readonly OwnedItem[]>(), new Heard<readonly OwnedItem[]>()]
   const released: string[] = []
   const partitioner = await joinPartitioner(session, {
     path,
     id,
     items,
-    onAcquired: acquired.tell,
+    onAcquired: acquired.hear,
     onRelease: (owned) => {
       for (const { item, held } of owned) if (held) released.push(item)
     },
-    onLost: lost.tell,
+    onLost: lost.hear,
   })
   return { partitioner, acquired, released, lost }
 }
@@ -56,7 +56,7 @@ describe('joinPartitioner', () => {
   )
 
   test.concurrent(
-    'cut: nothing is held; reconnected in the same session: all of it again, without a call; lost: told, and joined again',
+    'cut: nothing is held; reconnected in the same session: all of it again, without a call; lost: reported, and joined again',
     inWorld(async ({ session: open, root }) => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const one = await join(session, `${root}/division`, 'one')
@@ -79,7 +79,7 @@ describe('joinPartitioner', () => {
   )
 
   test.concurrent(
-    'a claim that somebody deletes is lost at once and claimed anew with a higher token; items can change',
+    'a claim that somebody deletes is lost at once and claimed again with a higher token; items can change',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const one = await join(session, `${root}/division`, 'one')
@@ -102,8 +102,8 @@ describe('joinPartitioner', () => {
     'a later one with the same id takes the place; onRelease past its time is not waited for',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
-      const replaced = new Told<string>()
-      const acquired = new Told<readonly OwnedItem[]>()
+      const replaced = new Heard<string>()
+      const acquired = new Heard<readonly OwnedItem[]>()
       const options = {
         path: `${root}/division`,
         id: 'same',
@@ -111,9 +111,9 @@ describe('joinPartitioner', () => {
         releaseTimeoutMs: 20,
         onRelease: () => new Promise<void>(() => undefined),
         onLost: () => undefined,
-        onAcquired: acquired.tell,
+        onAcquired: acquired.hear,
         onReplaced: (error: Error & { readonly code: string }) => {
-          replaced.tell(error.code)
+          replaced.hear(error.code)
         },
       }
       await joinPartitioner(one.session, options)
@@ -133,17 +133,17 @@ describe('joinPartitioner', () => {
   )
 
   test.concurrent(
-    'one that comes again under its id with another weight replaces the earlier one, and all divide anew by it',
+    'one that comes again under its id with another weight replaces the earlier one, and all divide again by it',
     inWorld(async ({ session: open, root }) => {
       const [one, two, again] = [await open(), await open(), await open()]
-      const replaced = new Told<string>()
-      const acquired = new Told<readonly OwnedItem[]>()
+      const replaced = new Heard<string>()
+      const acquired = new Heard<readonly OwnedItem[]>()
       const of = ({ session }: typeof one, id: string, weight: number): Promise<Partitioner> =>
         joinPartitioner(session, {
           ...{ path: `${root}/division`, id, weight, items, onRelease: () => undefined, onLost: () => undefined },
-          onAcquired: acquired.tell,
+          onAcquired: acquired.hear,
           onReplaced: ({ code }) => {
-            replaced.tell(code)
+            replaced.hear(code)
           },
         })
       const other = await of(one, 'other', 1)

@@ -1,6 +1,6 @@
 import { expect, test } from '@jest/globals'
 import { joinElection, type Election } from '../../../src/index.ts'
-import { ending, inWorld, Told, type Client, type World } from '../../world/world.ts'
+import { ending, inWorld, Heard, type Client, type World } from '../../world/world.ts'
 
 interface Candidate {
   readonly name: string
@@ -8,9 +8,12 @@ interface Candidate {
   readonly election: Election
 }
 
-/** Candidates one after the other, so that the order of the queue is the order of the names; what they told, in order. */
-async function stand(world: World, names: readonly string[]): Promise<{ told: Told<string>; candidates: Candidate[] }> {
-  const told = new Told<string>()
+/** Candidates one after the other, so that the order of the queue is the order of the names; what they reported, in order. */
+async function stand(
+  world: World,
+  names: readonly string[],
+): Promise<{ heard: Heard<string>; candidates: Candidate[] }> {
+  const heard = new Heard<string>()
   const candidates: Candidate[] = []
   const path = `${world.root}/candidates`
   for (const name of names) {
@@ -19,16 +22,16 @@ async function stand(world: World, names: readonly string[]): Promise<{ told: To
       path,
       id: name,
       onElected: () => {
-        told.tell(`${name} leads`)
+        heard.hear(`${name} leads`)
       },
       onDeposed: () => {
-        told.tell(`${name} stops`)
+        heard.hear(`${name} stops`)
       },
     })
     candidates.push({ name, client, election })
     while ((await client.session.exists(path))?.numChildren !== candidates.length) await client.session.sync(path)
   }
-  return { told, candidates }
+  return { heard, candidates }
 }
 
 const leaders = (candidates: readonly Candidate[]): string[] =>
@@ -37,21 +40,21 @@ const leaders = (candidates: readonly Candidate[]): string[] =>
 test.concurrent(
   'joinElection: five candidates, killed one by one: always the next one leads, never two at once',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b', 'c', 'd', 'e'])
+    const { heard, candidates } = await stand(world, ['a', 'b', 'c', 'd', 'e'])
     for (const candidate of candidates) {
-      await told.first((event) => event === `${candidate.name} leads`)
+      await heard.first((event) => event === `${candidate.name} leads`)
       expect(leaders(candidates)).toEqual([candidate.name])
       await candidate.client.session.close()
     }
     const expected = ['a', 'b', 'c', 'd', 'e'].flatMap((name) => [`${name} leads`, `${name} stops`])
-    expect(told.all).toEqual(expected)
+    expect(heard.all).toEqual(expected)
   }),
 )
 
 test.concurrent(
   'joinElection: no herd: the end of the first wakes one candidate, the end of one in the middle moves no leader',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b', 'c', 'd'])
+    const { heard, candidates } = await stand(world, ['a', 'b', 'c', 'd'])
     const woken: string[] = []
     for (const { name, client } of candidates) {
       const { session } = client
@@ -61,29 +64,29 @@ test.concurrent(
         return children(...call)
       }
     }
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     await candidates[1]?.election.resign()
     await candidates[0]?.election.resign()
-    await told.first((event) => event === 'c leads')
+    await heard.first((event) => event === 'c leads')
     await candidates[3]?.client.session.sync(world.root) // what would wake it has come before this answer
     expect(new Set(woken)).toEqual(new Set(['c']))
-    expect(told.all).toEqual(['a leads', 'a stops', 'c leads'])
+    expect(heard.all).toEqual(['a leads', 'a stops', 'c leads'])
   }),
 )
 
 test.concurrent(
-  'joinElection: suspended: deposed at once; connected again in the same session: leads again, nobody else did',
+  'joinElection: suspended: deposed at once; connected again in the same session: leads again, no one else did',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
-    await told.first((event) => event === 'a leads')
+    const { heard, candidates } = await stand(world, ['a', 'b'])
+    await heard.first((event) => event === 'a leads')
     const [a] = candidates
     if (a === undefined) throw new Error('two stand')
     a.client.network.weather = 'refusing' // until it has been looked at
     await a.client.reaches('suspended')
     expect(leaders(candidates)).toEqual([])
     a.client.network.weather = 'through'
-    await told.first((event) => event === 'a leads' && told.all.length >= 3)
-    expect(told.all).toEqual(['a leads', 'a stops', 'a leads'])
+    await heard.first((event) => event === 'a leads' && heard.all.length >= 3)
+    expect(heard.all).toEqual(['a leads', 'a stops', 'a leads'])
     expect(leaders(candidates)).toEqual(['a'])
   }),
 )
@@ -91,19 +94,19 @@ test.concurrent(
 test.concurrent(
   'joinElection: a silent partition of the leader: it stops before the next one leads; back again it queues at the end',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
-    await told.first((event) => event === 'a leads')
+    const { heard, candidates } = await stand(world, ['a', 'b'])
+    await heard.first((event) => event === 'a leads')
     const [a, b] = candidates
     if (a === undefined || b === undefined) throw new Error('two stand')
     a.client.network.weather = 'stalled'
-    await told.first((event) => event === 'b leads')
-    expect(told.all).toEqual(['a leads', 'a stops', 'b leads'])
+    await heard.first((event) => event === 'b leads')
+    expect(heard.all).toEqual(['a leads', 'a stops', 'b leads'])
     a.client.network.weather = 'refusing'
     a.client.network.weather = 'through'
     await a.client.reaches('connected')
     await b.client.session.close()
-    await told.first((event) => event === 'a leads' && told.all.length >= 5)
-    expect(told.all).toEqual(['a leads', 'a stops', 'b leads', 'b stops', 'a leads'])
+    await heard.first((event) => event === 'a leads' && heard.all.length >= 5)
+    expect(heard.all).toEqual(['a leads', 'a stops', 'b leads', 'b stops', 'a leads'])
   }),
 )
 
@@ -114,7 +117,7 @@ test.concurrent(
     const { session, network, reaches } = await world.session({ sessionTimeoutMs: 1_500 })
     const observer = await world.session()
     await session.ensurePath(path)
-    const told = new Told<string>()
+    const heard = new Heard<string>()
     const create = session.createWithStat.bind(session)
     let muted = false
     session.createWithStat = (...call) => {
@@ -126,16 +129,16 @@ test.concurrent(
       path,
       id: 'a',
       onElected: () => {
-        told.tell('leads')
+        heard.hear('leads')
       },
       onDeposed: () => {
-        told.tell('stops')
+        heard.hear('stops')
       },
     })
     await reaches('suspended')
     network.weather = 'refusing'
     network.weather = 'through'
-    await told.first((event) => event === 'leads')
+    await heard.first((event) => event === 'leads')
     await observer.session.sync(path)
     expect((await observer.session.children(path)).names).toHaveLength(1)
     expect(session.generation).toBe(1)
@@ -159,38 +162,38 @@ function holdBackNextLook({ session }: Client, then: () => Promise<void>): void 
 }
 
 test.concurrent(
-  'joinElection: what was read before a suspension elects nobody (CURATOR-444)',
+  'joinElection: what was read before a suspension elects no one (CURATOR-444)',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
+    const { heard, candidates } = await stand(world, ['a', 'b'])
     const [a, b] = candidates
     if (a === undefined || b === undefined) throw new Error('two stand')
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     holdBackNextLook(b.client, async () => {
       b.client.network.weather = 'refusing'
       await b.client.reaches('suspended')
       expect(b.election.leading).toBe(false)
-      told.tell('b is cut off')
+      heard.hear('b is cut off')
       b.client.network.weather = 'through'
       await b.client.reaches('connected')
-      told.tell('b is back')
+      heard.hear('b is back')
     })
     await a.election.resign()
-    await told.first((event) => event === 'b leads')
-    expect(told.all).toEqual(['a leads', 'a stops', 'b is cut off', 'b is back', 'b leads'])
+    await heard.first((event) => event === 'b leads')
+    expect(heard.all).toEqual(['a leads', 'a stops', 'b is cut off', 'b is back', 'b leads'])
   }),
 )
 
 test.concurrent(
   'joinElection: a node of a lost session that still stands is not taken for its own (CURATOR-620, CURATOR-696)',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
+    const { heard, candidates } = await stand(world, ['a', 'b'])
     const [a, b] = candidates
     if (a === undefined || b === undefined) throw new Error('two stand')
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     const path = `${world.root}/candidates`
     const before = a.election.token
     a.client.network.weather = 'stalled'
-    await told.first((event) => event === 'b leads')
+    await heard.first((event) => event === 'b leads')
     expect(a.election.token).toBeUndefined()
     a.client.network.weather = 'refusing'
     a.client.network.weather = 'through'
@@ -198,7 +201,7 @@ test.concurrent(
     while ((await b.client.session.exists(path))?.numChildren !== 2) await b.client.session.sync(path)
     expect(leaders(candidates)).toEqual(['b'])
     await b.election.resign()
-    await told.first((event) => event === 'a leads' && told.all.length >= 5)
+    await heard.first((event) => event === 'a leads' && heard.all.length >= 5)
     const { names } = await a.client.session.children(path)
     const stat = await a.client.session.exists(`${path}/${String(names[0])}`)
     expect(names).toHaveLength(1)
@@ -211,16 +214,16 @@ test.concurrent(
 test.concurrent(
   'joinElection: a leader whose node is deleted by others perceives it and goes to the end of the line (CURATOR-696)',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
+    const { heard, candidates } = await stand(world, ['a', 'b'])
     const path = `${world.root}/candidates`
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     const admin = await world.session()
     const first = (await admin.session.children(path)).names.sort((one, other) =>
       one.slice(-10) < other.slice(-10) ? -1 : 1,
     )[0]
     await admin.session.delete(`${path}/${String(first)}`, 'any')
-    await told.first((event) => event === 'b leads')
-    await told.first((event) => event === 'a stops')
+    await heard.first((event) => event === 'b leads')
+    await heard.first((event) => event === 'a stops')
     await admin.session.sync(path)
     while ((await admin.session.exists(path))?.numChildren !== 2) await admin.session.sync(path)
     expect(leaders(candidates)).toEqual(['b'])
@@ -230,19 +233,19 @@ test.concurrent(
 test.concurrent(
   'joinElection: who has resigned is not elected by a look that was under way, and leaves no node (CURATOR-652, CURATOR-653)',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b', 'c'])
+    const { heard, candidates } = await stand(world, ['a', 'b', 'c'])
     const [a, b] = candidates
     if (a === undefined || b === undefined) throw new Error('three stand')
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     let resigned: Promise<void> | undefined
     holdBackNextLook(b.client, () => {
       resigned = b.election.resign()
       return Promise.resolve()
     })
     await a.election.resign()
-    await told.first((event) => event === 'c leads')
+    await heard.first((event) => event === 'c leads')
     await resigned
-    expect(told.all).toEqual(['a leads', 'a stops', 'c leads'])
+    expect(heard.all).toEqual(['a leads', 'a stops', 'c leads'])
     expect((await b.client.session.children(`${world.root}/candidates`)).names).toHaveLength(1)
   }),
 )
@@ -250,17 +253,17 @@ test.concurrent(
 test.concurrent(
   'joinElection: resign gives up by its deadline and removes the node all the same',
   inWorld(async (world) => {
-    const { told, candidates } = await stand(world, ['a', 'b'])
+    const { heard, candidates } = await stand(world, ['a', 'b'])
     const [a] = candidates
     if (a === undefined) throw new Error('two stand')
-    await told.first((event) => event === 'a leads')
+    await heard.first((event) => event === 'a leads')
     a.client.network.weather = 'stalled'
     expect(await ending(a.election.resign({ timeoutMs: 30 }))).toBe('timeout unknown')
     expect(a.election.leading).toBe(false)
     a.client.network.weather = 'through'
-    await told.first((event) => event === 'b leads')
+    await heard.first((event) => event === 'b leads')
     await a.election.resign()
-    expect(told.all).toEqual(['a leads', 'a stops', 'b leads'])
+    expect(heard.all).toEqual(['a leads', 'a stops', 'b leads'])
   }),
 )
 
@@ -268,16 +271,16 @@ test.concurrent(
   'joinElection: the signal of an election aborts when it is over, before onDeposed; the next one has its own',
   inWorld(async (world) => {
     const { session, network } = await world.session()
-    const terms = new Told<AbortSignal>()
-    const over = new Told<boolean>()
+    const terms = new Heard<AbortSignal>()
+    const over = new Heard<boolean>()
     const election = joinElection(session, {
       path: `${world.root}/candidates`,
       id: 'a',
       onElected: (_, signal) => {
-        terms.tell(signal)
+        terms.hear(signal)
       },
       onDeposed: () => {
-        over.tell(terms.last?.aborted === true)
+        over.hear(terms.last?.aborted === true)
       },
     })
     const first = await terms.first(() => true)

@@ -44,7 +44,7 @@ describe('acquireFence', () => {
   )
 
   test.concurrent(
-    'an answer that is lost: claimed anew over its own claim',
+    'an answer that is lost: claimed again over its own claim',
     inWorld(async ({ session: open, root }) => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       await session.create(`${root}/leader`, bytes('z 1'))

@@ -7,19 +7,19 @@ import {
   type Slot,
   type ZooKeeperSession,
 } from '../../../src/index.ts'
-import { bytes, ending, inWorld, text, Told, wrongLimits } from '../../world/world.ts'
+import { bytes, ending, inWorld, text, Heard, wrongLimits } from '../../world/world.ts'
 
 const intervalMs = 50
 
 const place = (index: number): string => `(operation ${index} of what run resolved with, from 0)`
 
 /** The errors that the session is given to log from now on. */
-function logOf(session: ZooKeeperSession): Told<Error> {
-  const told = new Told<Error>()
+function logOf(session: ZooKeeperSession): Heard<Error> {
+  const heard = new Heard<Error>()
   Reflect.set(session, 'log', (_message: string, { error }: Readonly<Record<string, unknown>>) => {
-    if (error instanceof Error) told.tell(error)
+    if (error instanceof Error) heard.hear(error)
   })
-  return told
+  return heard
 }
 
 /** Options of one whom no compiler has seen. */
@@ -32,14 +32,14 @@ describe('joinPeriodicTask', () => {
     'three to six to three members: each slot enqueues one job, none is missed',
     inWorld(async ({ session: open, root }) => {
       const jobs = `${root}/jobs`
-      const told = new Told<number>()
+      const heard = new Heard<number>()
       const options = (id: string): PeriodicTaskOptions => ({
         path: `${root}/task`,
         id,
         schedule: every(intervalMs),
         catchUpMax: 1_000,
         run: ({ scheduledMs }) => {
-          told.tell(scheduledMs)
+          heard.hear(scheduledMs)
           return Promise.resolve([
             { op: 'create', path: `${jobs}/${scheduledMs}`, data: bytes(id) } satisfies Operation,
           ])
@@ -52,16 +52,16 @@ describe('joinPeriodicTask', () => {
       const join = (from: number, to: number) =>
         clients.slice(from, to).map(([id, { session }]) => joinPeriodicTask(session, options(id)))
       const three = join(0, 3)
-      await told.first(() => told.all.length >= 5)
+      await heard.first(() => heard.all.length >= 5)
       const others = join(3, 6)
-      await told.first(() => told.all.length >= 10)
+      await heard.first(() => heard.all.length >= 10)
       for (const task of three) await task.leave()
-      const done = told.all.length
-      await told.first(() => told.all.length >= done + 5)
+      const done = heard.all.length
+      await heard.first(() => heard.all.length >= done + 5)
       for (const task of others) await task.leave()
       const slots = ((await clients[0]?.[1].session.children(jobs))?.names ?? []).map(Number).sort()
       expect(slots).toEqual(slots.map((_, at) => (slots[0] ?? 0) + at * intervalMs))
-      expect(new Set(told.all)).toEqual(new Set(slots))
+      expect(new Set(heard.all)).toEqual(new Set(slots))
       expect((await clients[0]?.[1].session.children(`${root}/task`))?.names).toEqual([])
     }),
   )
@@ -70,7 +70,7 @@ describe('joinPeriodicTask', () => {
     'a slot whose runner lost its session is run again by another; its operations are dropped',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
-      const runs = new Told<[string, Slot]>()
+      const runs = new Heard<[string, Slot]>()
       const join = (id: string, run: (slot: Slot) => Promise<Operation[]>) => {
         const { session } = id === 'one' ? one : two
         return joinPeriodicTask(session, {
@@ -78,7 +78,7 @@ describe('joinPeriodicTask', () => {
           id,
           schedule: every(200),
           run: (slot) => {
-            runs.tell([id, slot])
+            runs.hear([id, slot])
             return run(slot)
           },
         })
@@ -115,21 +115,21 @@ describe('joinPeriodicTask', () => {
     'with `once` a slot that failed is not run again; leave() past its deadline gives the run up',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
-      const told = new Told<Slot>()
+      const heard = new Heard<Slot>()
       const task = joinPeriodicTask(session, {
         path: `${root}/task`,
         id: 'one',
         schedule: every(intervalMs),
         attempts: 'once',
         run: (slot) => {
-          told.tell(slot)
-          return told.all.length === 1 ? Promise.reject(new Error('a bug')) : new Promise(() => undefined)
+          heard.hear(slot)
+          return heard.all.length === 1 ? Promise.reject(new Error('a bug')) : new Promise(() => undefined)
         },
       })
-      await told.first(() => told.all.length === 2)
-      expect(new Set(told.all.map(({ scheduledMs }) => scheduledMs)).size).toBe(2)
+      await heard.first(() => heard.all.length === 2)
+      expect(new Set(heard.all.map(({ scheduledMs }) => scheduledMs)).size).toBe(2)
       expect(await ending(task.leave({ timeoutMs: 50 }))).toBe('timeout unknown')
-      expect(told.last?.signal.aborted).toBe(true)
+      expect(heard.last?.signal.aborted).toBe(true)
       await task.leave()
       expect((await session.children(`${root}/task`)).names).toEqual([])
     }),
@@ -140,7 +140,7 @@ describe('joinPeriodicTask', () => {
     inWorld(async ({ session: open, root }) => {
       const [{ session }, operator] = [await open(), await open()]
       const path = `${root}/task`
-      const slots = new Told<number>()
+      const slots = new Heard<number>()
       const task = joinPeriodicTask(session, {
         path,
         id: 'a',
@@ -152,7 +152,7 @@ describe('joinPeriodicTask', () => {
             expect(signal.aborted).toBe(false)
             await operator.session.set(path, (await operator.session.get(path)).data, 'any')
           }
-          slots.tell(scheduledMs)
+          slots.hear(scheduledMs)
           return []
         },
       })
@@ -166,24 +166,24 @@ describe('joinPeriodicTask', () => {
     'leave() ends by its limits while what a run resolved with is being committed, and that is committed all the same',
     inWorld(async ({ session: open, root }) => {
       const { session, network } = await open()
-      const told = new Told<Slot>()
+      const heard = new Heard<Slot>()
       const task = joinPeriodicTask(session, {
         path: `${root}/task`,
         id: 'one',
         schedule: every(intervalMs),
         run: (slot) => {
           network.weather = 'stalled'
-          told.tell(slot)
+          heard.hear(slot)
           return Promise.resolve([{ op: 'create', path: `${root}/job`, data: bytes('') } satisfies Operation])
         },
       })
-      await told.first(() => true)
+      await heard.first(() => true)
       expect(await ending(task.leave({ timeoutMs: 30 }))).toBe('timeout unknown')
       expect(await ending(task.leave({ signal: AbortSignal.abort() }))).toBe('aborted unknown')
       network.weather = 'through'
       await task.leave()
       expect(await session.exists(`${root}/job`)).toBeDefined()
-      expect([told.all.length, (await session.children(`${root}/task`)).names]).toEqual([1, []])
+      expect([heard.all.length, (await session.children(`${root}/task`)).names]).toEqual([1, []])
     }),
   )
 
@@ -191,7 +191,7 @@ describe('joinPeriodicTask', () => {
     'leave() gives back what was claimed and not begun: with `once` too another runs that slot',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
-      const told = new Told<[string, number]>()
+      const heard = new Heard<[string, number]>()
       const options = (id: string): PeriodicTaskOptions => ({
         path: `${root}/task`,
         id,
@@ -199,7 +199,7 @@ describe('joinPeriodicTask', () => {
         attempts: 'once',
         catchUpMax: 1_000,
         run: ({ scheduledMs }) => {
-          told.tell([id, scheduledMs])
+          heard.hear([id, scheduledMs])
           return Promise.resolve([])
         },
       })
@@ -215,10 +215,10 @@ describe('joinPeriodicTask', () => {
       await two.session.sync(root)
       expect((await two.session.children(`${root}/task`)).names).toEqual([])
       const other = joinPeriodicTask(two.session, options('two'))
-      const [by, slotMs] = await told.first(() => true)
+      const [by, slotMs] = await heard.first(() => true)
       expect([by, text(data)]).toEqual(['two', expect.stringContaining(`"slotMs":${slotMs},`)])
       await other.leave()
-      expect(told.all.every(([id]) => id === 'two')).toBe(true)
+      expect(heard.all.every(([id]) => id === 'two')).toBe(true)
     }),
   )
 
@@ -246,11 +246,11 @@ describe('joinPeriodicTask', () => {
   )
 
   test.concurrent(
-    'a schedule that gives no whole milliseconds writes nothing; it is told and asked again',
+    'a schedule that gives no whole milliseconds writes nothing; it is reported and asked again',
     inWorld(async ({ session: open, root: path, clock }) => {
       const { session } = await open()
-      const told = logOf(session)
-      const slots = new Told<number>()
+      const heard = logOf(session)
+      const slots = new Heard<number>()
       const sound = every(intervalMs)
       let atOrBefore = (): number => NaN
       const task = joinPeriodicTask(session, {
@@ -258,11 +258,11 @@ describe('joinPeriodicTask', () => {
         id: 'one',
         schedule: { ...sound, atOrBefore: () => atOrBefore() },
         run: ({ scheduledMs }) => {
-          slots.tell(scheduledMs)
+          slots.hear(scheduledMs)
           return Promise.resolve(undefined)
         },
       })
-      const error = await told.first(() => true)
+      const error = await heard.first(() => true)
       expect(error.message).toBe('schedule.atOrBefore() gave NaN, not whole milliseconds')
       expect((await session.get(path)).data).toHaveLength(0)
       atOrBefore = () => sound.atOrBefore(clock.now())
@@ -276,11 +276,11 @@ describe('joinPeriodicTask', () => {
     async (data) => {
       await inWorld(async ({ session: open, root: path }) => {
         const { session } = await open()
-        const told = logOf(session)
+        const heard = logOf(session)
         await session.set(path, bytes(data), 'any')
         const run = () => Promise.resolve(undefined)
         const task = joinPeriodicTask(session, { path, id: 'one', schedule: every(intervalMs), run })
-        expect(await told.first(() => true)).toMatchObject({
+        expect(await heard.first(() => true)).toMatchObject({
           code: 'refused',
           message: `${path} holds no record of a periodic task, but ${JSON.stringify(data)}; delete it or use another path`,
         })
@@ -294,7 +294,7 @@ describe('joinPeriodicTask', () => {
     'what run() gives need be no promise; what is no list of operations is refused, and what is wrong counted in it',
     inWorld(async ({ session: open, root: path }) => {
       const { session } = await open()
-      const told = logOf(session)
+      const heard = logOf(session)
       const exists = { op: 'create', path, data: bytes('') } as const
       const wrong = { ...exists, path: `${path}/sub`, data: 'y' }
       const commit = { op: 'create', path: `${path}-job`, data: bytes('') } as const
@@ -315,15 +315,15 @@ describe('joinPeriodicTask', () => {
           session,
           anyTask({ path, id: 'one', schedule: every(intervalMs), standbyMs: 0, run: given }),
         )
-        const error = await told.first(() => true)
+        const error = await heard.first(() => true)
         expect(error).toMatchObject({ message: expect.stringContaining(message) })
         expect(Reflect.get(error, 'operationIndex')).toBe(operationIndex)
         await task.leave()
-        told.all.length = 0
+        heard.all.length = 0
       }
-      const ran = new Told<string>()
+      const ran = new Heard<string>()
       const run = (): unknown => {
-        ran.tell('ran')
+        ran.hear('ran')
         return [commit]
       }
       const task = joinPeriodicTask(

@@ -94,7 +94,7 @@ describe('fifoQueue', () => {
   )
 
   test.concurrent(
-    'takeLocked: stays in the queue for nobody else until completed; released, it is in its old place',
+    'takeLocked: stays in the queue for no one else until completed; released, it is in its old place',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
       const [here, there] = [fifoQueue(one.session, options(root)), fifoQueue(two.session, options(root))]
@@ -117,7 +117,7 @@ describe('fifoQueue', () => {
   )
 
   test.concurrent(
-    'complete with more operations: all of it or nothing; refused, it tells which, and the item goes back',
+    'complete with more operations: all of it or nothing; refused, it reports which, and the item goes back',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const queue = fifoQueue(session, options(root))
@@ -328,18 +328,18 @@ describe('fifoQueue', () => {
   )
 
   test.concurrent(
-    'an item that fails: while its taker pauses others take what is behind it; at its third attempt it goes elsewhere',
+    'an item that fails: while its taker pauses others take what comes after it; at its third attempt it goes elsewhere',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
       const here = fifoQueue(one.session, options(root))
       const failed = fifoQueue(one.session, { path: `${root}/failed`, itemsMax: 1 })
       expect(await failed.size()).toBe(0) // makes its nodes
       for (const item of ['poison', 'b', 'c']) await here.put(bytes(item))
-      for (const behind of ['b', 'c']) {
+      for (const next of ['b', 'c']) {
         // Each with a listing of its own: one that works through an older sees what came back within 200 ms.
         const pausing = await fifoQueue(one.session, options(root)).takeLocked()
         const other = await fifoQueue(two.session, options(root)).take()
-        expect([text(pausing.data), text(other)]).toEqual(['poison', behind])
+        expect([text(pausing.data), text(other)]).toEqual(['poison', next])
         await pausing.release()
       }
       const last = await fifoQueue(two.session, options(root)).takeLocked()

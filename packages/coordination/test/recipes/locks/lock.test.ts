@@ -25,7 +25,7 @@ describe('a line', () => {
     expect(kindOf('/a/config')).toBeUndefined()
   })
 
-  test('decideExclusive: one holds, each other waits for one before it, nobody for the same; absent is never holding', () => {
+  test('decideExclusive: one holds, each other waits for one before it, no one for the same; absent is never holding', () => {
     fc.assert(
       fc.property(fc.uniqueArray(fc.nat(1_000), { minLength: 1 }), (sequences) => {
         const line = inOrder(sequences.map(name))

@@ -6,15 +6,15 @@ import { decideExclusive } from '../../../src/line/acquisition.ts'
 import { NodeHold } from '../../../src/line/hold.ts'
 import { Owners } from '../../../src/line/owners.ts'
 import { untilInLine, wokenOf } from '../../world/lines.ts'
-import { ending, inWorld, Told, wrongLimits } from '../../world/world.ts'
+import { ending, inWorld, Heard, wrongLimits } from '../../world/world.ts'
 
 const aborted = (hold: Hold): Promise<unknown> =>
   new Promise((resolve) => {
-    const tell = (): void => {
+    const hear = (): void => {
       resolve(hold.signal.reason instanceof ZooKeeperError ? hold.signal.reason.code : hold.signal.reason)
     }
-    if (hold.signal.aborted) tell()
-    else hold.signal.addEventListener('abort', tell)
+    if (hold.signal.aborted) hear()
+    else hold.signal.addEventListener('abort', hear)
   })
 
 test.concurrent(
@@ -49,13 +49,13 @@ describe('exclusiveLock', () => {
     inWorld(async ({ session: open, root }) => {
       const path = `${root}/parents/lock`
       const clients = [await open(), await open(), await open()]
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const tokens: bigint[] = []
       const running = clients.map(async ({ session }, index) => {
         if (index > 0) await untilInLine(session, path, index)
         const lock = exclusiveLock(session, { path, id: `c${index}` })
         return lock.run(async (hold) => {
-          told.tell(`c${index}`)
+          heard.hear(`c${index}`)
           tokens.push(hold.token)
           expect(hold.held).toBe(true)
           if (index === 0) await untilInLine(session, path, 3)
@@ -69,7 +69,7 @@ describe('exclusiveLock', () => {
         })
       })
       expect(await Promise.all(running)).toEqual([0, 1, 2])
-      expect(told.all).toEqual(['c0', 'c1', 'c2'])
+      expect(heard.all).toEqual(['c0', 'c1', 'c2'])
       expect(tokens).toEqual(tokens.toSorted((one, other) => Number(one - other)))
       await untilInLine(clients[0]?.session ?? (await open()).session, path, 0)
     }),
@@ -229,7 +229,7 @@ describe('exclusiveLock', () => {
   )
 
   test.concurrent(
-    'a node that somebody else deleted: the holder is told and never holds again, the waiter stands anew',
+    'a node that somebody else deleted: the holder is notified and never holds again, the waiter stands again',
     inWorld(async ({ session: open, root }) => {
       const [one, two, operator] = [await open(), await open(), await open()]
       const path = `${root}/lock`
@@ -251,7 +251,7 @@ describe('exclusiveLock', () => {
   )
 
   test.concurrent(
-    'a session that is lost: the holder is told, the next one holds; who loses it while waiting stands anew',
+    'a session that is lost: the holder is notified, the next one holds; who loses it while waiting stands again',
     inWorld(async ({ session: open, root, expire }) => {
       const [one, two] = [await open(), await open()]
       const path = `${root}/lock`
@@ -334,7 +334,7 @@ describe('exclusiveLock', () => {
   )
 
   test.concurrent(
-    'errors that do not pass reject at once, and leave no one in line',
+    'non-retryable errors reject at once, and leave no one in line',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const path = `${root}/lock`

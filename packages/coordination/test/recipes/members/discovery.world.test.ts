@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { announceService, followService, listServices, resolveService, type Endpoint } from '../../../src/index.ts'
-import { bytes, ending, inWorld, text, Told, type Client } from '../../world/world.ts'
+import { bytes, ending, inWorld, text, Heard, type Client } from '../../world/world.ts'
 
 const show = (endpoints: readonly Endpoint[]): string =>
   endpoints.map(({ id, data }) => `${id}=${data.toString()}`).join(' ')
@@ -10,29 +10,29 @@ describe('service discovery', () => {
     announceService(session, { path: `${root}/services`, name: 'search', id, endpoint: bytes(`${id}:80`) })
 
   test.concurrent(
-    'instances come, change and go; names are listed; what nobody announces has no endpoints',
+    'instances come, change and go; names are listed; what no one announces has no endpoints',
     inWorld(async ({ session: open, root }) => {
       const [user, one, two] = [await open(), await open(), await open()]
       const where = { path: `${root}/services`, name: 'search' }
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followService(user.session, {
         ...where,
         onEndpoints: (endpoints) => {
-          told.tell(show(endpoints))
+          heard.hear(show(endpoints))
         },
       })
-      await told.first((line) => line === '')
+      await heard.first((line) => line === '')
       expect(await resolveService(user.session, where)).toEqual([])
       expect(await listServices(user.session, where)).toEqual([])
       const a = await announce(one, root, 'a')
       await announce(two, root, 'b')
-      await told.first((line) => line === 'a=a:80 b=b:80')
+      await heard.first((line) => line === 'a=a:80 b=b:80')
       expect(show(await resolveService(user.session, where))).toBe('a=a:80 b=b:80')
       expect(await listServices(user.session, where)).toEqual(['search'])
       await a.update(bytes('a:81'))
-      await told.first((line) => line === 'a=a:81 b=b:80')
+      await heard.first((line) => line === 'a=a:81 b=b:80')
       await two.session.close()
-      await told.first((line) => line === 'a=a:81')
+      await heard.first((line) => line === 'a=a:81')
       await a.withdraw()
       expect(show(await followed.refresh())).toBe('')
       expect(followed.endpoints).toEqual([])
@@ -45,18 +45,18 @@ describe('service discovery', () => {
     inWorld(async ({ session: open, root }) => {
       const [user, server] = [await open({ sessionTimeoutMs: 1_500 }), await open({ sessionTimeoutMs: 1_500 })]
       const a = await announce(server, root, 'a')
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followService(user.session, {
         path: `${root}/services`,
         name: 'search',
         onEndpoints: (endpoints) => {
-          told.tell(show(endpoints))
+          heard.hear(show(endpoints))
         },
         onStale: (stale) => {
-          told.tell(stale ? 'stale' : 'fresh')
+          heard.hear(stale ? 'stale' : 'fresh')
         },
       })
-      await told.first((line) => line === 'fresh')
+      await heard.first((line) => line === 'fresh')
       user.network.weather = 'refusing'
       server.network.weather = 'refusing'
       await Promise.all([user.reaches('lost'), server.reaches('lost')])
@@ -64,14 +64,14 @@ describe('service discovery', () => {
       server.network.weather = 'through'
       await a.update(bytes('a:81'))
       user.network.weather = 'through'
-      await told.first((line) => line === 'a=a:81')
-      expect(told.all.slice(0, 3)).toEqual(['a=a:80', 'fresh', 'stale'])
+      await heard.first((line) => line === 'a=a:81')
+      expect(heard.all.slice(0, 3)).toEqual(['a=a:80', 'fresh', 'stale'])
       await followed.close()
     }),
   )
 
   test.concurrent(
-    'an id that another holds is refused, or replaced where told so',
+    'an id that another holds is refused, or replaced where asked to',
     inWorld(async ({ session: open, root }) => {
       const [one, two] = [await open(), await open()]
       await announce(one, root, 'a')

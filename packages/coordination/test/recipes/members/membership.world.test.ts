@@ -1,31 +1,31 @@
 import { describe, expect, test } from '@jest/globals'
 import { followMembers, followValue, joinMembership, ZooKeeperError } from '../../../src/index.ts'
-import { bytes, ending, inWorld, text, Told } from '../../world/world.ts'
+import { bytes, ending, inWorld, text, Heard } from '../../world/world.ts'
 
 describe('joinMembership', () => {
   const place = (root: string): { path: string; name: string } => ({ path: `${root}/collector/c1`, name: 'status' })
 
   test.concurrent(
-    'after a lost session it is made anew with the latest data',
+    'after a lost session it is made again with the latest data',
     inWorld(async ({ session: open, root }) => {
       const { session, network, reaches } = await open({ sessionTimeoutMs: 1_500 })
       const watcher = await open()
       const membership = await joinMembership(session, { ...place(root), data: bytes('first') })
       await membership.update(bytes('second'))
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       followValue(watcher.session, `${root}/collector/c1/status`, {
         onValue: (data, stat) => {
-          told.tell(`${text(data) ?? 'gone'} ${stat?.ephemeralOwner === session.sessionId ? 'current' : 'past'}`)
+          heard.hear(`${text(data) ?? 'gone'} ${stat?.ephemeralOwner === session.sessionId ? 'current' : 'past'}`)
         },
       })
-      await told.first((value) => value === 'second current')
+      await heard.first((value) => value === 'second current')
       network.weather = 'refusing'
       await reaches('lost')
       expect(membership.held).toBe(false)
       const updated = membership.update(bytes('third'))
       network.weather = 'through'
       await updated
-      await told.first((value) => value === 'third current')
+      await heard.first((value) => value === 'third current')
       expect(membership.held).toBe(true)
     }),
   )
@@ -35,23 +35,23 @@ describe('joinMembership', () => {
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const other = await open()
-      const told = new Told<string | undefined>()
+      const heard = new Heard<string | undefined>()
       const membership = await joinMembership(session, { ...place(root), data: bytes('here') })
       followValue(other.session, `${root}/collector/c1/status`, {
         onValue: (_, stat) => {
-          told.tell(stat?.czxid)
+          heard.hear(stat?.czxid)
         },
       })
-      const first = await told.first((czxid) => czxid !== undefined)
+      const first = await heard.first((czxid) => czxid !== undefined)
       await other.session.delete(`${root}/collector/c1/status`, 'any')
-      await told.first((czxid) => czxid !== undefined && czxid !== first)
+      await heard.first((czxid) => czxid !== undefined && czxid !== first)
       await membership.leave()
       expect(await session.exists(`${root}/collector/c1/status`)).toBeUndefined()
     }),
   )
 
   test.concurrent(
-    'leave removes the ephemeral whose making anew lost its answer',
+    'leave removes the ephemeral whose making again lost its answer',
     inWorld(async ({ session: open, root, expire }) => {
       const client = await open()
       const { session, network } = client
@@ -86,26 +86,26 @@ describe('joinMembership', () => {
   )
 
   test.concurrent(
-    'another incarnation: refused with its data, or replaced in one transaction and the older one told',
+    'another incarnation: refused with its data, or replaced in one transaction and the older one reported',
     inWorld(async ({ session: open, root }) => {
       const [older, newer] = [await open(), await open()]
       const count = (data: Uint8Array): number => Number(text(data))
-      const refused = new Told<string | undefined>()
+      const refused = new Heard<string | undefined>()
       const join = (of: typeof older, incarnation: number): ReturnType<typeof joinMembership> =>
         joinMembership(of.session, {
           ...place(root),
           data: bytes(String(incarnation)),
           replaces: (existing) => count(existing) < incarnation,
           onRefused: (error) => {
-            refused.tell(text(error.existing))
+            refused.hear(text(error.existing))
           },
         })
       const first = await join(older, 5)
       await expect(join(newer, 4)).rejects.toMatchObject({ code: 'refused', existing: Buffer.from('5') })
-      const seen = new Told<string>()
+      const seen = new Heard<string>()
       followValue(newer.session, `${root}/collector/c1/status`, {
         onValue: (data) => {
-          seen.tell(text(data) ?? 'gone')
+          seen.hear(text(data) ?? 'gone')
         },
       })
       await seen.first((value) => value === '5')
@@ -137,23 +137,23 @@ describe('joinMembership', () => {
       const { session } = await open()
       const [one, two] = [await open(), await open()]
       const path = `${root}/group`
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = followMembers(session, path, {
         name: '',
         onMembers: (members) => {
-          told.tell([...members].map(([id, data]) => `${id}=${text(data) ?? 'gone'}`).join(' '))
+          heard.hear([...members].map(([id, data]) => `${id}=${text(data) ?? 'gone'}`).join(' '))
         },
       })
       const a = await joinMembership(one.session, { path, name: 'a', data: bytes('1') })
       await joinMembership(two.session, { path, name: 'b', data: bytes('1') })
-      await told.first((members) => members === 'a=1 b=1')
+      await heard.first((members) => members === 'a=1 b=1')
       await a.update(bytes('2'))
-      await told.first((members) => members === 'a=2 b=1')
+      await heard.first((members) => members === 'a=2 b=1')
       await two.session.close()
-      await told.first((members) => members === 'a=2')
+      await heard.first((members) => members === 'a=2')
       await a.leave()
-      await told.first((members) => members === '' && told.all.length > 4)
-      expect(told.all.some((members) => members.includes('gone'))).toBe(false)
+      await heard.first((members) => members === '' && heard.all.length > 4)
+      expect(heard.all.some((members) => members.includes('gone'))).toBe(false)
       expect((await followed.refresh()).size).toBe(0)
       await followed.close()
     }),

@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals'
 import { configuration, type ConfigurationOptions } from '../../../src/index.ts'
-import { bytes, ending, inWorld, text, Told } from '../../world/world.ts'
+import { bytes, ending, inWorld, text, Heard } from '../../world/world.ts'
 
 interface Limits {
   readonly max: number
@@ -26,22 +26,22 @@ describe('configuration', () => {
       const [one, two] = [await open(), await open()]
       const mine = configuration(one.session, options(root))
       const theirs = configuration(two.session, options(root, 'b'))
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = theirs.follow({
         onValue: (value, version) => {
-          told.tell(`${version}: ${value?.max ?? 'none'}`)
+          heard.hear(`${version}: ${value?.max ?? 'none'}`)
         },
       })
-      await told.first((line) => line === '0: none')
+      await heard.first((line) => line === '0: none')
       expect(await mine.get()).toBeUndefined()
       expect(await mine.publish({ max: 1 })).toBe(1)
       expect(await theirs.publish({ max: 2 }, { expectedVersion: 1 })).toBe(2)
       expect(await mine.publish({ max: 3 })).toBe(3)
       expect(await theirs.get()).toEqual({ value: { max: 3 }, version: 3 })
       expect(await mine.rollBack(1)).toBe(4)
-      await told.first((line) => line === '4: 1')
+      await heard.first((line) => line === '4: 1')
       expect(followed.current).toEqual({ value: { max: 1 }, version: 4 })
-      expect(told.all).toEqual([...told.all].sort())
+      expect(heard.all).toEqual([...heard.all].sort())
       const history = await theirs.history()
       expect(history.map(({ version, by }) => [version, by])).toEqual([
         [4, 'a'],
@@ -71,29 +71,29 @@ describe('configuration', () => {
   )
 
   test.concurrent(
-    'what does not parse: refused by the publisher; published by another, told, and the last good value stands',
+    'what does not parse: refused by the publisher; published by another, reported, and the last good value stands',
     inWorld(async ({ session: open, root }) => {
       const { session } = await open()
       const config = configuration(session, options(root))
       await config.publish({ max: 1 })
       expect(await ending(config.publish({ min: 1 }))).toBe('bad-arguments not-done')
       expect(await ending(config.publish(undefined))).toBe('bad-arguments not-done')
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = config.follow({
         onValue: (value, version) => {
-          told.tell(`${version}: ${value?.max ?? 'none'}`)
+          heard.hear(`${version}: ${value?.max ?? 'none'}`)
         },
         onInvalid: (error, version) => {
-          told.tell(`${version}: ${error.message}`)
+          heard.hear(`${version}: ${error.message}`)
         },
       })
-      await told.first((line) => line === '1: 1')
+      await heard.first((line) => line === '1: 1')
       const newer = configuration(session, { ...options(root), parse: (json) => json })
       await newer.publish({ min: 2 })
-      await told.first((line) => line === '2: max is a number')
+      await heard.first((line) => line === '2: max is a number')
       expect(followed.current).toEqual({ value: { max: 1 }, version: 1 })
       await config.publish({ max: 3 })
-      await told.first((line) => line === '3: 3')
+      await heard.first((line) => line === '3: 3')
       await followed.close()
       await expect(newer.publish('x'.repeat(599_998))).rejects.toMatchObject({
         ...{ code: 'too-large', outcome: 'not-done' },
@@ -112,13 +112,13 @@ describe('configuration', () => {
       const [client, other] = [await open({ sessionTimeoutMs: 1_500 }), await open()]
       const config = configuration(client.session, options(root))
       await config.publish({ max: 1 })
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = config.follow({
         onValue: (value, version) => {
-          told.tell(`${version}: ${value?.max ?? 'none'}`)
+          heard.hear(`${version}: ${value?.max ?? 'none'}`)
         },
       })
-      await told.first((line) => line === '1: 1')
+      await heard.first((line) => line === '1: 1')
       const multi = client.session.multi.bind(client.session)
       client.session.multi = (...args) => {
         client.network.weather = 'mute'
@@ -135,7 +135,7 @@ describe('configuration', () => {
       expect(followed.current?.version).toBe(1)
       client.network.weather = 'through'
       expect(await published).toBe(2)
-      await told.first((line) => line === '3: 3')
+      await heard.first((line) => line === '3: 3')
       expect((await config.history()).map(({ by }) => by)).toEqual(['b', 'a', 'a'])
       await followed.close()
     }),
@@ -150,23 +150,23 @@ describe('configuration', () => {
       const shown = async (): Promise<string | undefined> => text((await two.session.get(path)).data)
       await two.session.create(path, bytes('{"max":1}'))
       expect(await config.get()).toEqual({ value: { max: 1 }, version: 0 })
-      const told = new Told<string>()
+      const heard = new Heard<string>()
       const followed = config.follow({
         onValue: (value, version) => {
-          told.tell(`${version}: ${value?.max ?? 'none'}`)
+          heard.hear(`${version}: ${value?.max ?? 'none'}`)
         },
         onInvalid: (_, version) => {
-          told.tell(`${version}: invalid`)
+          heard.hear(`${version}: invalid`)
         },
       })
-      await told.first((line) => line === '0: 1')
+      await heard.first((line) => line === '0: 1')
       await config.publish({ max: 2 }, { expectedVersion: 0 })
-      await told.first((line) => line === '1: 2')
+      await heard.first((line) => line === '1: 2')
       expect(await shown()).toBe('{"max":2}')
       await two.session.set(path, bytes('{"max":3}'), 'any')
-      await told.first((line) => line === '2: 3')
+      await heard.first((line) => line === '2: 3')
       await two.session.set(path, bytes('{'), 'any')
-      await told.first((line) => line === '3: invalid')
+      await heard.first((line) => line === '3: invalid')
       expect(followed.current).toEqual({ value: { max: 3 }, version: 2 })
       expect(await config.current()).toMatchObject({ version: 3, by: '' })
       expect(await config.publish({ max: 4 })).toBe(4)
@@ -212,9 +212,9 @@ describe('configuration', () => {
       const plain = configuration(session, { ...options(root), parse: String })
       await plain.publish(1)
       await expect(config.get()).rejects.toEqual(refusal('read configuration'))
-      const told = new Told<Error>()
-      const followed = config.follow({ onValue: () => undefined, onInvalid: told.tell.bind(told) })
-      expect(await told.first(() => true)).toEqual(refusal('follow configuration'))
+      const heard = new Heard<Error>()
+      const followed = config.follow({ onValue: () => undefined, onInvalid: heard.hear.bind(heard) })
+      expect(await heard.first(() => true)).toEqual(refusal('follow configuration'))
       await followed.close()
       const circular: Record<string, unknown> = {}
       circular.self = circular
