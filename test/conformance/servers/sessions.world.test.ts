@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals'
 import { bytes, inWorld, stretchedMs } from '../../../packages/coordination/test/world/world.ts'
 import { onWire, statOf } from './on-wire.ts'
-import { ask, body, errors, modes, op, tell, texts } from './wire.ts'
+import { ask, body, errors, modes, op, hear, texts } from './wire.ts'
 
 describe('sessions', () => {
   test.concurrent(
@@ -18,11 +18,11 @@ describe('sessions', () => {
     onWire(async (client, at, { raw, clock }) => {
       const timeoutMs = stretchedMs(1_000)
       const silent = await raw({ timeoutMs }, 1)
-      await tell(silent, body.create(`${at}/kept`))
+      await hear(silent, body.create(`${at}/kept`))
       const startedMs = clock.monotonicMs()
-      for (const name of ['one', 'two']) await tell(silent, body.create(`${at}/${name}`, { mode: modes.ephemeral }))
-      await tell(client, body.sync(at))
-      await tell(client, body.exists(`${at}/one`, true))
+      for (const name of ['one', 'two']) await hear(silent, body.create(`${at}/${name}`, { mode: modes.ephemeral }))
+      await hear(client, body.sync(at))
+      await hear(client, body.exists(`${at}/one`, true))
       await silent.closed
       const afterMs = clock.monotonicMs() - startedMs
       await client.until(() => client.notifications.length > 0)
@@ -42,26 +42,26 @@ describe('sessions', () => {
       const startedMs = clock.monotonicMs()
       while (clock.monotonicMs() - startedMs < 2 * timeoutMs) {
         expect((await idle.request(op.ping)).error).toBe(0)
-        await tell(client, body.exists(at))
+        await hear(client, body.exists(at))
       }
-      expect((await tell(idle, body.exists(at))).error).toBe(errors.ok)
+      expect((await hear(idle, body.exists(at))).error).toBe(errors.ok)
     }),
   )
 
   test.concurrent(
     'who comes with id and password takes the session over: same ephemerals, and what the former connection asks is refused',
     onWire(async (client, at, { raw }) => {
-      await tell(client, body.create(`${at}/e`, { mode: modes.ephemeral }))
+      await hear(client, body.create(`${at}/e`, { mode: modes.ephemeral }))
       const { session } = client
       const again = await raw(session)
       expect(again.session).toEqual(session)
       await client.closed
       expect((await statOf(again, `${at}/e`)).ephemeralOwner).toBe(session.sessionId)
       const elsewhere = await raw(session, 1)
-      await tell(elsewhere, body.sync(at))
+      await hear(elsewhere, body.sync(at))
       expect((await statOf(elsewhere, `${at}/e`)).ephemeralOwner).toBe(session.sessionId)
-      await tell(elsewhere, body.delete(`${at}/e`))
-      expect((await tell(elsewhere, body.exists(`${at}/e`))).error).toBe(errors.noNode)
+      await hear(elsewhere, body.delete(`${at}/e`))
+      expect((await hear(elsewhere, body.exists(`${at}/e`))).error).toBe(errors.noNode)
     }),
   )
 
@@ -69,14 +69,14 @@ describe('sessions', () => {
     'closeSession: one transaction takes all its ephemerals; it is answered, then the connection ends',
     onWire(async (client, at, { raw }) => {
       const leaving = await raw({}, 2)
-      await tell(leaving, body.sync(at))
+      await hear(leaving, body.sync(at))
       for (const name of ['a', 'b']) {
-        await tell(leaving, body.create(`${at}/${name}`))
-        await tell(leaving, body.create(`${at}/${name}/e`, { mode: modes.ephemeral }))
+        await hear(leaving, body.create(`${at}/${name}`))
+        await hear(leaving, body.create(`${at}/${name}/e`, { mode: modes.ephemeral }))
       }
-      const { error, zxid } = await tell(leaving, body.closeSession())
+      const { error, zxid } = await hear(leaving, body.closeSession())
       await leaving.closed
-      await tell(client, body.sync(at))
+      await hear(client, body.sync(at))
       const stats = [await statOf(client, `${at}/a`), await statOf(client, `${at}/b`)]
       expect(error).toBe(errors.ok)
       expect(stats.map(({ pzxid, numChildren, cversion }) => [pzxid, numChildren, cversion])).toEqual([
@@ -89,20 +89,20 @@ describe('sessions', () => {
 
 describe('a session of the library', () => {
   test.concurrent(
-    'expired: ephemerals gone, watchers of others told, a new session that owns nothing of the old',
+    'expired: ephemerals gone, watchers of others reported, a new session that owns nothing of the old',
     inWorld(async (world) => {
       const client = await world.session()
       const watcher = await world.session()
       const { session } = client
       await session.create(`${world.root}/e`, bytes(''), 'ephemeral')
       await watcher.session.sync(world.root)
-      const told = new Promise((resolve) => {
+      const heard = new Promise((resolve) => {
         void watcher.session.exists(`${world.root}/e`, { watch: resolve })
       })
       await watcher.session.sync(world.root)
       const former = session.sessionId
       await world.expire(client)
-      expect(await told).toEqual({ type: 'deleted', path: `${world.root}/e` })
+      expect(await heard).toEqual({ type: 'deleted', path: `${world.root}/e` })
       await client.reaches('lost')
       await client.reaches('connected')
       expect(client.states).toEqual(['suspended', 'lost', 'connected'])
