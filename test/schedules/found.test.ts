@@ -8,8 +8,12 @@ const found: readonly (readonly [recipe: string, seed: number, was: string])[] =
   ['priority queue', 107, 'an item was passed over by the take that followed one whose deadline had passed'],
 ]
 
-test.each(found)('%s, seed %i: %s', async (recipe, seed) => {
-  const story = stories.find((one) => one.recipe === recipe)
-  expect(story).toBeDefined()
-  if (story !== undefined) await playSchedule(story, seed)
-}, 300_000) // computes, on a busy machine for long
+test.each(found)(
+  '%s, seed %i: %s',
+  async (recipe, seed) => {
+    const story = stories.find((one) => one.recipe === recipe)
+    expect(story).toBeDefined()
+    if (story !== undefined) await playSchedule(story, seed)
+  },
+  300_000,
+) // computes, on a busy machine for long
