@@ -17,6 +17,7 @@ const rooms = {
     to: ['packages/runtime', 'packages/zookeeper-wire'],
     why: 'a ZooKeeper server, usable without Catchment',
   },
+  'packages/queue': { to: ['packages/runtime'], why: 'a queue of pointers: it knows neither segments nor sinks' },
   'packages/testing': {
     to: ['packages/hashing', 'packages/protocol', 'packages/runtime'],
     why: 'fakes of what stands below the programs',
@@ -170,6 +171,8 @@ const owners = {
   yaml: 'packages/runtime/src/program/settings.ts',
   chokidar: 'source-agent/src/files/watcher.ts',
   picomatch: 'source-agent/src/files/globs.ts',
+  bullmq: 'packages/queue/src/redis/bullmq.ts',
+  ioredis: 'packages/queue/src/redis/connection.ts',
 }
 
 const anyRoom = `^(${Object.keys(rooms).join('|')})/(?!node_modules/)`
