@@ -65,7 +65,10 @@ const texts: Record<FailureCause, readonly [what: string, nextStep: string]> = {
   'out-of-memory': ['has reached maxmemory and refuses writes', 'raise maxmemory, or find what else fills this Redis'],
   'read-only': ['is a replica and refuses writes', 'name the sentinels in the address, or address the master'],
   loading: ['is loading its data or busy', 'wait; if it lasts, look at its log'],
-  unwritable: ['refuses writes because it cannot save or lacks replicas', "look at its disk, its log and its 'save' and 'min-replicas' settings"],
+  unwritable: [
+    'refuses writes because it cannot save or lacks replicas',
+    "look at its disk, its log and its 'save' and 'min-replicas' settings",
+  ],
   refused: ['refuses the user or password', 'correct the password file, the environment or the ACL'],
   'no-quorum': ['has no complete cluster or no sentinel that answers', 'look at CLUSTER INFO, or at the sentinels'],
   other: ['answers with errors', 'look at the log of this collector for the errors'],

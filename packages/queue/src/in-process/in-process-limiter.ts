@@ -20,7 +20,12 @@ export class InProcessLimiter implements RateLimiter {
   }
 
   take(tokens: number): Promise<number> {
-    const { bucket, waitMs } = take(this.#bucket, shareOf(this.#rate, this.#living()), tokens, this.#clock.monotonicMs())
+    const { bucket, waitMs } = take(
+      this.#bucket,
+      shareOf(this.#rate, this.#living()),
+      tokens,
+      this.#clock.monotonicMs(),
+    )
     this.#bucket = bucket
     return Promise.resolve(waitMs)
   }

@@ -93,7 +93,8 @@ export class InProcessQueue implements DeliveryQueue {
   }
 
   jobs(state: JobState, limit: number): Promise<readonly QueuedJob[]> {
-    const inState = state === 'waiting' ? [...this.#waiting] : [...this.#entries.values()].filter((e) => e.state === state)
+    const inState =
+      state === 'waiting' ? [...this.#waiting] : [...this.#entries.values()].filter((e) => e.state === state)
     const shown = inState.slice(0, Math.min(limit, this.#options.limits.listedMax))
     return Promise.resolve(shown.map(({ id, job, attempts, lastError }) => ({ id, job, state, attempts, lastError })))
   }

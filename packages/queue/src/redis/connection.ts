@@ -157,7 +157,11 @@ function perServer({ role, username, password, tls, address, times }: LinkOption
     ...(password !== undefined && { password }),
     ...((address.tls || tls !== undefined) && { tls: tlsOptions(tls) }),
     ...(role === 'producer'
-      ? { maxRetriesPerRequest: 1, commandTimeout: times.commandMs, reconnectOnError: (error: Error) => stale(error, 1) }
+      ? {
+          maxRetriesPerRequest: 1,
+          commandTimeout: times.commandMs,
+          reconnectOnError: (error: Error) => stale(error, 1),
+        }
       : { maxRetriesPerRequest: null, reconnectOnError: (error: Error) => stale(error, 2) }),
   }
 }

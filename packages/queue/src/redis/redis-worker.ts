@@ -91,7 +91,12 @@ export class RedisWorker {
     this.#apply()
     const abandoned = await endRuns(this.#runs, clock, deadlineMs)
     const closed = this.#fetching.close(abandoned.length > 0 || !worker.usable())
-    await within(clock, closed.catch(() => undefined), deadlineMs * farewellShare, undefined)
+    await within(
+      clock,
+      closed.catch(() => undefined),
+      deadlineMs * farewellShare,
+      undefined,
+    )
     this.#blocking.disconnect()
     return abandoned
   }
@@ -128,8 +133,6 @@ export class RedisWorker {
 
   #apply(): void {
     const stopped = this.#paused || this.#closing || this.#holding !== undefined
-    this.#work.run(stopped ? 'pausing' : 'resuming', () =>
-      stopped ? this.#fetching.pause() : this.#fetching.resume(),
-    )
+    this.#work.run(stopped ? 'pausing' : 'resuming', () => (stopped ? this.#fetching.pause() : this.#fetching.resume()))
   }
 }
