@@ -49,6 +49,8 @@ export interface RedisLink {
 export const blockSeconds = 5
 /** A socket that is silent for longer than any answer may take is dead, though nothing has closed it. */
 const socketSilentMs = blockSeconds * 1000 + 10_000
+/** How long a Redis that hangs may keep a socket open that we have ended. */
+const disconnectMs = 500
 /** A job's lock has long been lost when Redis takes longer to load; until then the connection waits. */
 const loadingRetryMs = 10_000
 
@@ -92,7 +94,7 @@ async function ask(client: RedisClient): Promise<{ evictionPolicy: string | unde
 /** BullMQ connects again what was closed under it, so `connect` is taken away first. */
 function retire(client: RedisClient): void {
   client.connect = () => Promise.reject(new Error('Connection is closed.'))
-  client.disconnect()
+  if (client.status !== 'end') client.disconnect() // a second time it would keep the process for disconnectTimeout
 }
 
 function openServer(options: LinkOptions): Redis {
@@ -137,6 +139,7 @@ function openCluster(options: LinkOptions, nodes: readonly HostPort[]): Cluster 
 
 interface PerServer {
   readonly connectTimeout: number
+  readonly disconnectTimeout: number
   readonly socketTimeout: number
   readonly maxLoadingRetryTime: number
   readonly maxRetriesPerRequest: number | null
@@ -151,6 +154,7 @@ interface PerServer {
 function perServer({ role, username, password, tls, address, times }: LinkOptions): PerServer {
   return {
     connectTimeout: times.connectMs,
+    disconnectTimeout: disconnectMs,
     socketTimeout: socketSilentMs,
     maxLoadingRetryTime: loadingRetryMs,
     ...(username !== undefined && { username }),
