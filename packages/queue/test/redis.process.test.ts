@@ -1,16 +1,10 @@
-import {
-  expectsRealRedis,
-  missingRealRedis,
-  startRealRedis,
-  tempDirectory,
-  type RealRedis,
-  type TempDirectory,
-} from '@catchment/testing'
-import { afterAll, beforeAll, describe, test } from '@jest/globals'
+import { startRealRedis, tempDirectory, type RealRedis, type TempDirectory } from '@catchment/testing'
+import { afterAll, beforeAll } from '@jest/globals'
+import { onRealRedis } from './suite/on-real-redis.ts'
 import { opened } from './suite/opening.ts'
 import { describeQueues } from './suite/queues-suite.ts'
 
-if (expectsRealRedis()) {
+onRealRedis('on the real Redis', () => {
   let directory: TempDirectory
   let redis: RealRedis
   let tests = 0
@@ -23,10 +17,5 @@ if (expectsRealRedis()) {
     await directory.remove()
   })
   // a prefix of its own gives each test queues of its own
-  describeQueues('queues in the real Redis', (given) =>
-    opened({ ...given, redis: { url: redis.url, prefix: `test-${(tests += 1)}` } }),
-  )
-} else
-  describe('queues in the real Redis', () => {
-    test.skip(`all: ${missingRealRedis() ?? ''}`, () => undefined)
-  })
+  describeQueues('queues', (given) => opened({ ...given, redis: { url: redis.url, prefix: `test-${(tests += 1)}` } }))
+})
