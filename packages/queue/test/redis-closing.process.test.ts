@@ -1,7 +1,7 @@
 // The end of a program under every state of Redis: close resolves by its deadline, and nothing keeps the process.
 
 import { fileURLToPath } from 'node:url'
-import { realRedis, startProcess, startRealRedis, type ChildProcess, type RealRedis } from '@catchment/testing'
+import { startProcess, type ChildProcess, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import { onRealRedis } from './suite/on-real-redis.ts'
 import { jobsUpTo } from './suite/opening.ts'
@@ -27,7 +27,7 @@ onRealRedis('close while the real Redis', (bench) => {
     ['refuses writes', async (redis) => void (await redis.command('CONFIG', 'SET', 'maxmemory', '1'))],
   ]
   test.each(states)('%s: a job that runs is aborted, and the process ends by itself', async (_name, enter) => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     await using child = worker('hang', redis.url)
     const queue = bench.open({ redis: { url: redis.url } }).queue('es')
     await accepted(queue, jobsUpTo(3))
@@ -37,14 +37,14 @@ onRealRedis('close while the real Redis', (bench) => {
   })
 
   test('was never there: the process ends by itself', async () => {
-    await using redis = await realRedis({ directory: bench.directory })
+    const redis = await bench.redis({ started: false })
     await using child = worker('hang', redis.url)
     await child.line((line) => line === 'open')
     await endsBySelf(child)
   })
 
   test('is well, right after opening: no job begins after close has resolved', async () => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     await accepted(bench.open({ redis: { url: redis.url } }).queue('es'), jobsUpTo(10))
     for (const turns of [0, 1, 5, 20, 60]) {
       const queues = bench.open({ redis: { url: redis.url } })

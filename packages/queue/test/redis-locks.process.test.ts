@@ -3,7 +3,7 @@
 import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
-import { eventually, startProcess, startRealRedis, type ChildProcess } from '@catchment/testing'
+import { eventually, startProcess, type ChildProcess } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import { jobId, type JobContext } from '../src/index.ts'
 import { onRealRedis } from './suite/on-real-redis.ts'
@@ -16,7 +16,7 @@ const shortLocks = { lockMs: 400, stalledCheckMs: 150 }
 
 onRealRedis('the lock of a job in the real Redis', (bench) => {
   test('is lost by a worker whose event loop is blocked past it: another does the job, and the first may not commit', async () => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     const path = join(bench.directory, 'go-on')
     await using blocked = worker('block', redis.url, path)
     const queue = bench.open({ redis: { url: redis.url }, times: shortLocks }).queue('es')
@@ -31,7 +31,7 @@ onRealRedis('the lock of a job in the real Redis', (bench) => {
   })
 
   test('outlives two workers that were killed within the job: a third one does it, it never fails', async () => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     const queue = bench.open({ redis: { url: redis.url }, times: shortLocks }).queue('es')
     await accepted(queue)
     for (const attempt of [1, 2]) {
@@ -48,7 +48,7 @@ onRealRedis('the lock of a job in the real Redis', (bench) => {
   })
 
   test('is lost when Redis has forgotten it: the signal aborts and held is false', async () => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     const queue = bench.open({ redis: { url: redis.url }, times: shortLocks }).queue('es')
     const contexts: JobContext[] = []
     queue.work(
@@ -74,7 +74,7 @@ onRealRedis('the lock of a job in the real Redis', (bench) => {
   })
 
   test('is renewed for as long as the job runs', async () => {
-    await using redis = await startRealRedis({ directory: bench.directory })
+    const redis = await bench.redis()
     const queue = bench.open({ redis: { url: redis.url }, times: { lockMs: 4_000, stalledCheckMs: 100 } }).queue('es')
     const finished = Promise.withResolvers<typeof done>()
     const contexts: JobContext[] = []

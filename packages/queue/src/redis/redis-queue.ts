@@ -41,6 +41,8 @@ export class RedisQueue implements DeliveryQueue {
   #worker: RedisWorker | undefined
   /** One change of the queue after the other: what `reconcile` reads must not change under it. */
   #changes: Promise<unknown> = Promise.resolve()
+  /** No more jobs than these are in the queue: as counted, and all that were added since. */
+  #jobsAtMost = Infinity
   #paused = false
   #closing = false
 
@@ -120,11 +122,16 @@ export class RedisQueue implements DeliveryQueue {
   async #add(jobs: readonly DeliveryJob[]): Promise<AddResult> {
     if (this.#closing) return refusal(jobs, 'closing', 0)
     if (jobs.length === 0) return { accepted: 0, unknown: [], refused: [], reason: undefined, retryAfterMs: 0 }
-    const counted = await this.#options.gate.call('counting the jobs', () => this.#store.counts())
-    if (!counted.ok) return refusal(jobs, counted.cause, counted.retryAfterMs)
     const { limits, times } = this.#options
-    const room = Math.max(0, limits.jobsMax - sum(counted.value))
-    const result = await this.#send(jobs.slice(0, room))
+    if (this.#jobsAtMost + jobs.length > limits.jobsMax) {
+      const counted = await this.#options.gate.call('counting the jobs', () => this.#store.counts())
+      if (!counted.ok) return refusal(jobs, counted.cause, counted.retryAfterMs)
+      this.#jobsAtMost = sum(counted.value)
+    }
+    const room = Math.max(0, limits.jobsMax - this.#jobsAtMost)
+    const fitting = jobs.slice(0, room)
+    this.#jobsAtMost += fitting.length
+    const result = await this.#send(fitting)
     if (result.reason !== undefined || jobs.length <= room)
       return { ...result, refused: [...result.refused, ...jobs.slice(room)] }
     return { ...result, refused: jobs.slice(room), reason: 'full', retryAfterMs: times.hold.maxMs }

@@ -1,5 +1,12 @@
 import { eventually } from '@catchment/testing'
-import { jobId, type DeliveryJob, type DeliveryQueue, type Processor, type Queues, type Refusal } from '../../src/index.ts'
+import {
+  jobId,
+  type DeliveryJob,
+  type DeliveryQueue,
+  type Processor,
+  type Queues,
+  type Refusal,
+} from '../../src/index.ts'
 import { done, job } from './opening.ts'
 
 /** Adds until all are accepted: Redis may still be connecting. */
