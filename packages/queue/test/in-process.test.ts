@@ -1,4 +1,8 @@
-import { describeQueues } from './suite/queues-suite.ts'
-import { opened } from './suite/opening.ts'
+import { describe, test } from '@jest/globals'
+import { queuesBench } from './suite/bench.ts'
+import { stories } from './suite/stories.ts'
 
-describeQueues('queues in process', (given) => opened(given))
+describe('queues in process', () => {
+  const open = queuesBench()
+  test.each(stories)('$name', ({ play }) => play(open))
+})

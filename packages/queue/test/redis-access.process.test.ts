@@ -3,10 +3,11 @@
 import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
+import { environment } from '@catchment/runtime'
 import { collectingLog, startProcess } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import type { Queues } from '../src/index.ts'
-import { onRealRedis, type Bench } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench, type RedisBench } from './suite/bench.ts'
 import { jobsUpTo } from './suite/opening.ts'
 import { accepted, allDone, doing, noProblems, problem, refusedAs } from './suite/waiting.ts'
 
@@ -23,7 +24,7 @@ async function works(queues: Queues): Promise<void> {
 }
 
 /** A certificate for 127.0.0.1 that signs itself, and a Redis that serves TLS with it. */
-async function overTls(bench: Bench): Promise<{ url: string; ca: string }> {
+async function overTls(bench: RedisBench): Promise<{ url: string; ca: string }> {
   const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(bench.directory, name))
   const made = startProcess(openssl, [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
@@ -40,7 +41,17 @@ async function overTls(bench: Bench): Promise<{ url: string; ca: string }> {
   return { url: `rediss://127.0.0.1:${tlsPort}`, ca: await readFile(cert ?? '', 'utf8') }
 }
 
-onRealRedis('access to the real Redis', (bench) => {
+async function tlsStory(bench: RedisBench): Promise<void> {
+  const { url, ca } = await overTls(bench)
+  await works(bench.open({ redis: { url, tls: { ca } } }))
+  const stranger = bench.open({ redis: { url } })
+  await problem(stranger, 'redis-away')
+  expect(stranger.problems()[0]?.message).toMatch(/self.signed certificate/)
+}
+
+onRealRedis('access to the real Redis', () => {
+  const bench = redisBench()
+
   test('with the right password works', async () => {
     const redis = await bench.redis({ args: ['--requirepass', password], password })
     await works(bench.open({ redis: { url: redis.url, password } }))
@@ -48,7 +59,7 @@ onRealRedis('access to the real Redis', (bench) => {
 
   test('with a user of its own works', async () => {
     const redis = await bench.redis()
-    await redis.command('ACL', 'SETUSER', 'catchment', 'on', `>${'secret'}`, '~catchment*', '&*', '+@all')
+    await redis.command('ACL', 'SETUSER', 'catchment', 'on', '>secret', '~catchment*', '&*', '+@all')
     await works(bench.open({ redis: { url: redis.url, username: 'catchment', password: 'secret' } }))
   })
 
@@ -66,12 +77,6 @@ onRealRedis('access to the real Redis', (bench) => {
     expect(said).not.toContain('"wrong"')
   })
 
-  const tls = existsSync(openssl) || process.env['CI'] === 'true' ? test : test.skip
-  tls(`over TLS works, and with another authority is a problem (needs ${openssl})`, async () => {
-    const { url, ca } = await overTls(bench)
-    await works(bench.open({ redis: { url, tls: { ca } } }))
-    const stranger = bench.open({ redis: { url } })
-    await problem(stranger, 'redis-away')
-    expect(stranger.problems()[0]?.message).toMatch(/self.signed certificate/)
-  })
+  const whereOpenssl = existsSync(openssl) || environment()['CI'] === 'true' ? test : test.skip
+  whereOpenssl(`over TLS works, and with another authority is a problem (needs ${openssl})`, () => tlsStory(bench))
 })

@@ -3,7 +3,7 @@
 import { fileURLToPath } from 'node:url'
 import { startProcess, type ChildProcess, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench } from './suite/bench.ts'
 import { jobsUpTo } from './suite/opening.ts'
 import { accepted, doing } from './suite/waiting.ts'
 
@@ -19,12 +19,25 @@ async function endsBySelf(child: ChildProcess): Promise<void> {
   })
 }
 
-onRealRedis('close while the real Redis', (bench) => {
+onRealRedis('close while the real Redis', () => {
+  const bench = redisBench()
+
   const states: readonly (readonly [string, (redis: RealRedis) => Promise<void>])[] = [
     ['is well', () => Promise.resolve()],
     ['is down', (redis) => redis.stop()],
-    ['hangs', (redis) => Promise.resolve(redis.suspend())],
-    ['refuses writes', async (redis) => void (await redis.command('CONFIG', 'SET', 'maxmemory', '1'))],
+    [
+      'hangs',
+      (redis) => {
+        redis.suspend()
+        return Promise.resolve()
+      },
+    ],
+    [
+      'refuses writes',
+      async (redis) => {
+        await redis.command('CONFIG', 'SET', 'maxmemory', '1')
+      },
+    ],
   ]
   test.each(states)('%s: a job that runs is aborted, and the process ends by itself', async (_name, enter) => {
     const redis = await bench.redis()

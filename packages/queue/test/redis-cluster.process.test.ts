@@ -3,7 +3,7 @@
 import { join } from 'node:path'
 import { eventually, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, type Bench } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench, type RedisBench } from './suite/bench.ts'
 import { jobsUpTo } from './suite/opening.ts'
 import { accepted, allDone, doing, empty, reconciled } from './suite/waiting.ts'
 
@@ -13,7 +13,7 @@ const slots = [
   ['10923', '16383'],
 ] as const
 
-async function cluster(bench: Bench): Promise<RealRedis[]> {
+async function cluster(bench: RedisBench): Promise<RealRedis[]> {
   const nodes = await Promise.all(
     slots.map(async ([from, to], index) => {
       const { port: busPort } = await bench.redis({ started: false }) // only for its port
@@ -40,7 +40,9 @@ async function cluster(bench: Bench): Promise<RealRedis[]> {
   return nodes.map(({ node }) => node)
 }
 
-onRealRedis('the real Redis as a cluster', (bench) => {
+onRealRedis('the real Redis as a cluster', () => {
+  const bench = redisBench()
+
   test('queues of many sinks work, spread over its nodes, and limits too; a node that comes back goes on', async () => {
     const nodes = await cluster(bench)
     const url = `redis+cluster://${nodes.map(({ port }) => `127.0.0.1:${port}`).join(',')}`

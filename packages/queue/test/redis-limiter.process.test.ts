@@ -1,8 +1,10 @@
 import { eventually } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench } from './suite/bench.ts'
 
-onRealRedis('a rate limit in the real Redis', (bench) => {
+onRealRedis('a rate limit in the real Redis', () => {
+  const bench = redisBench()
+
   test('is one for all collectors; while Redis is away each takes its share, beginning with none', async () => {
     const redis = await bench.redis()
     const rate = { perSecond: 0.001, burst: 10 }

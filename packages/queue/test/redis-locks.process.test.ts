@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url'
 import { eventually, startProcess, type ChildProcess } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import { jobId, type JobContext } from '../src/index.ts'
-import { onRealRedis } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench } from './suite/bench.ts'
 import { done, job } from './suite/opening.ts'
 import { accepted, allDone, doing, empty } from './suite/waiting.ts'
 
@@ -14,7 +14,9 @@ const program = fileURLToPath(new URL('programs/queue-worker.ts', import.meta.ur
 const worker = (...words: readonly string[]): ChildProcess => startProcess(process.execPath, [program, ...words])
 const shortLocks = { lockMs: 400, stalledCheckMs: 150 }
 
-onRealRedis('the lock of a job in the real Redis', (bench) => {
+onRealRedis('the lock of a job in the real Redis', () => {
+  const bench = redisBench()
+
   test('is lost by a worker whose event loop is blocked past it: another does the job, and the first may not commit', async () => {
     const redis = await bench.redis()
     const path = join(bench.directory, 'go-on')

@@ -5,11 +5,13 @@ import { join } from 'node:path'
 import { collectingLog, eventually } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import { jobId } from '../src/index.ts'
-import { onRealRedis } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench } from './suite/bench.ts'
 import { job, jobsUpTo } from './suite/opening.ts'
 import { accepted, allDone, doing, empty, noProblems, problem, reconciled, refusedAs } from './suite/waiting.ts'
 
-onRealRedis('queues while the real Redis', (bench) => {
+onRealRedis('queues while the real Redis', () => {
+  const bench = redisBench()
+
   test('is not there yet: adds are refused at once as away; all goes on when it comes', async () => {
     const redis = await bench.redis({ started: false })
     const queues = bench.open({ redis: { url: redis.url } })

@@ -4,7 +4,7 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, type Bench } from './suite/on-real-redis.ts'
+import { onRealRedis, redisBench, type RedisBench } from './suite/bench.ts'
 import { jobsUpTo } from './suite/opening.ts'
 import { accepted, allDone, doing, empty, noProblems, reconciled } from './suite/waiting.ts'
 
@@ -14,7 +14,7 @@ interface Guarded {
   readonly sentinel: RealRedis
 }
 
-async function guarded(bench: Bench): Promise<Guarded> {
+async function guarded(bench: RedisBench): Promise<Guarded> {
   const master = await bench.redis({ directory: join(bench.directory, 'master') })
   const replica = await bench.redis({
     directory: join(bench.directory, 'replica'),
@@ -41,7 +41,9 @@ async function guarded(bench: Bench): Promise<Guarded> {
   return { master, replica, sentinel }
 }
 
-onRealRedis('the real Redis with a sentinel', (bench) => {
+onRealRedis('the real Redis with a sentinel', () => {
+  const bench = redisBench()
+
   test('the master dies: the queue follows to its replica, reconcile fills in, every job is done', async () => {
     const { master, replica, sentinel } = await guarded(bench)
     const url = `redis+sentinel://127.0.0.1:${sentinel.port}/main`

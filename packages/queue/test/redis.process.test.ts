@@ -1,13 +1,12 @@
 import { startRealRedis, tempDirectory, type RealRedis, type TempDirectory } from '@catchment/testing'
-import { afterAll, beforeAll } from '@jest/globals'
-import { onRealRedis } from './suite/on-real-redis.ts'
-import { opened } from './suite/opening.ts'
-import { describeQueues } from './suite/queues-suite.ts'
+import { afterAll, beforeAll, test } from '@jest/globals'
+import { onRealRedis, queuesBench } from './suite/bench.ts'
+import { stories } from './suite/stories.ts'
 
-onRealRedis('on the real Redis', () => {
+onRealRedis('queues in the real Redis', () => {
   let directory: TempDirectory
   let redis: RealRedis
-  let tests = 0
+  let opens = 0
   beforeAll(async () => {
     directory = await tempDirectory()
     redis = await startRealRedis({ directory: directory.path })
@@ -16,6 +15,9 @@ onRealRedis('on the real Redis', () => {
     await redis.stop()
     await directory.remove()
   })
-  // a prefix of its own gives each test queues of its own
-  describeQueues('queues', (given) => opened({ ...given, redis: { url: redis.url, prefix: `test-${(tests += 1)}` } }))
+  const open = queuesBench()
+  test.each(stories)('$name', ({ play }) =>
+    // a prefix of its own gives each test queues of its own
+    play((given) => open({ ...given, redis: { url: redis.url, prefix: `test-${(opens += 1)}` } })),
+  )
 })

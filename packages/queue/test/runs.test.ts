@@ -16,12 +16,11 @@ describe('Runs', () => {
   test('held is false once the lease is over, also before any timer has fired: a blocked loop', () => {
     const clock = new FakeClock()
     let nowMs = 0
-    const { context } = new Runs({
-      ...clock,
-      now: () => 0,
-      after: clock.after.bind(clock),
-      monotonicMs: () => nowMs,
-    }).start('a', 1, 100)
+    const { context } = new Runs({ now: () => 0, after: clock.after.bind(clock), monotonicMs: () => nowMs }).start(
+      'a',
+      1,
+      100,
+    )
     nowMs = 100
     expect([context.held(), context.signal.aborted]).toEqual([false, false])
   })

@@ -100,19 +100,56 @@ async function serving(child: ChildProcess, ping: () => Promise<string>): Promis
 
 /** The last answer to `commands`, in the protocol of Redis 2 and later (RESP2). */
 function sendCommand(port: number, commands: readonly (readonly string[])[]): Promise<string> {
-  const request = [...commands, ['QUIT']].map(
+  const request = commands.map(
     (words) => `*${words.length}\r\n${words.map((word) => `$${Buffer.byteLength(word)}\r\n${word}\r\n`).join('')}`,
   )
-  const ok = '+OK\r\n'
   return new Promise((resolve, reject) => {
-    let answer = ''
+    let received = '' // a character for each byte
     const socket = connect({ port, host: '127.0.0.1' }, () => socket.write(request.join('')))
-    socket.setEncoding('utf8').setTimeout(answerMs, () => socket.destroy(new Error(`no answer to ${String(commands)}`)))
-    socket.on('data', (text: string) => (answer += text))
-    socket.on('error', reject)
-    socket.on('close', () => {
-      const ofLast = commands.length > 1 && answer.startsWith(ok) ? answer.slice(ok.length) : answer
-      resolve(ofLast.endsWith(ok) ? ofLast.slice(0, -ok.length) : ofLast)
-    })
+    socket
+      .setEncoding('latin1')
+      .setTimeout(answerMs, () => socket.destroy(new Error(`no answer to ${String(commands)}`)))
+      .on('data', (text: string) => {
+        received += text
+        const answers = answersIn(received)
+        if (answers.length === commands.length) resolve(Buffer.from(answers.at(-1) ?? '', 'latin1').toString())
+        if (answers.length === commands.length) socket.destroy()
+      })
+      .on('error', reject)
+      .on('close', () => {
+        reject(new Error(`no answer to ${String(commands)}`))
+      })
   })
+}
+
+/** The whole answers that `text` begins with. */
+function answersIn(text: string): string[] {
+  const answers: string[] = []
+  for (let at = 0; ;) {
+    const end = endOfAnswer(text, at)
+    if (end === undefined) return answers
+    answers.push(text.slice(at, end))
+    at = end
+  }
+}
+
+function endOfAnswer(text: string, at: number): number | undefined {
+  const line = text.indexOf('\r\n', at)
+  if (line < 0) return undefined
+  const count = Number(text.slice(at + 1, line))
+  const next = line + 2
+  switch (text[at]) {
+    case '$': {
+      const end = count < 0 ? next : next + count + 2
+      return end <= text.length ? end : undefined
+    }
+    case '*': {
+      let end: number | undefined = next
+      for (let part = 0; part < count && end !== undefined; part += 1) end = endOfAnswer(text, end)
+      return end
+    }
+    case undefined:
+    default:
+      return next
+  }
 }

@@ -38,6 +38,7 @@ export function parseRedisAddress(url: string): RedisAddress {
     case 'cluster':
       if (path !== '') throw wrong(`${url} names a database`, 'a cluster has only one; leave the path out')
       return { kind: 'cluster', tls, text: url, nodes: hostPorts(hosts, ports.cluster) }
+    case undefined:
     default:
       return single(url, tls, { hosts, path })
   }

@@ -78,7 +78,7 @@ export function openStore(name: string, { client, prefix, limits, onError }: Sto
     },
     clear: async (ids) => {
       const found = await Promise.all(ids.map((id) => queue.getJob(id)))
-      await Promise.all(found.map((job) => job?.remove()))
+      await Promise.all(found.flatMap((job) => (job === undefined ? [] : [job.remove()])))
     },
   }
 }

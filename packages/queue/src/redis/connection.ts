@@ -2,6 +2,7 @@
 // no queue of commands while there is no connection, no second attempt. A worker's two connections (one for its blocking
 // command) wait and come back by themselves. Each is taken down for good by `disconnect`, which nothing can undo.
 
+import type { EventEmitter } from 'node:events'
 import { Cluster, Redis, type ClientContext, type Result } from 'ioredis'
 import type { Random } from '@catchment/runtime'
 import { backoffMs } from '../decide/backoff.ts'
@@ -94,7 +95,13 @@ async function ask(client: RedisClient): Promise<{ evictionPolicy: string | unde
 /** BullMQ connects again what was closed under it, so `connect` is taken away first. */
 function retire(client: RedisClient): void {
   client.connect = () => Promise.reject(new Error('Connection is closed.'))
+  for (const { stream } of client instanceof Redis ? [client] : client.nodes()) ignoreErrors(stream)
   if (client.status !== 'end') client.disconnect() // a second time it would keep the process for disconnectTimeout
+}
+
+/** A socket that is ended within its TLS handshake reports an error when ioredis listens no more: that ends the process. */
+function ignoreErrors(stream: EventEmitter | undefined): void {
+  stream?.on('error', () => undefined)
 }
 
 function openServer(options: LinkOptions): Redis {

@@ -90,7 +90,9 @@ export class RedisWorker {
     this.#holding?.cancel()
     this.#apply()
     const abandoned = await endRuns(this.#runs, clock, deadlineMs)
-    const closed = this.#fetching.close(abandoned.length > 0 || !worker.usable())
+    const force = abandoned.length > 0 || !worker.usable()
+    if (force) this.#blocking.disconnect()
+    const closed = this.#fetching.close(force)
     await within(
       clock,
       closed.catch(() => undefined),

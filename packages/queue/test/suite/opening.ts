@@ -13,7 +13,10 @@ export const times = {
   reconnect: { baseMs: 20, maxMs: 100 },
 }
 
-type Given = Partial<Omit<QueuesOptions, 'times'>> & { readonly times?: QueuesOptions['times']; readonly log?: Log }
+export type Given = Partial<Omit<QueuesOptions, 'times'>> & {
+  readonly times?: QueuesOptions['times']
+  readonly log?: Log
+}
 
 /** Queues with short times, on the real clock. */
 export function opened(given: Given = {}): Queues {
