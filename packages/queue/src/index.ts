@@ -3,7 +3,7 @@ export { jobId, type DeliveryJob } from './job.ts'
 export type { QueueLimits, QueueTimes } from './limits.ts'
 export type { BackoffPolicy } from './decide/backoff.ts'
 export type { QueueProblem } from './decide/problems.ts'
-export type { Rate } from './decide/token-bucket.ts'
+export type { TokenRate } from './decide/token-bucket.ts'
 export type { RedisTls } from './redis/connection.ts'
 export type {
   AddResult,
@@ -18,5 +18,5 @@ export type {
   Queues,
   RateLimiter,
   ReconcileResult,
-  Refusal,
+  AddRefusal,
 } from './queues.ts'

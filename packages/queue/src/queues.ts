@@ -3,11 +3,11 @@
 // here throws for the state of Redis, and none waits longer than its limit.
 
 import type { QueueProblem } from './decide/problems.ts'
-import type { Rate } from './decide/token-bucket.ts'
+import type { TokenRate } from './decide/token-bucket.ts'
 import type { DeliveryJob } from './job.ts'
 
 /** Why jobs were not sent: a cause of Redis, a limit of ours, or the end. */
-export type Refusal =
+export type AddRefusal =
   | 'away'
   | 'hanging'
   | 'out-of-memory'
@@ -28,7 +28,7 @@ export interface AddResult {
   /** Not sent, or refused. */
   readonly refused: readonly DeliveryJob[]
   /** Why, unless all were accepted. */
-  readonly reason: Refusal | undefined
+  readonly reason: AddRefusal | undefined
   /** When another try is worth it; 0 where all were accepted. */
   readonly retryAfterMs: number
 }
@@ -111,7 +111,7 @@ export interface Queues {
   /** The queue of a sink; the same object for the same sink. */
   queue(sink: string): DeliveryQueue
   /** The limit `name` of the whole cluster, by Redis; while Redis is away each living collector takes its share. */
-  limiter(name: string, rate: Rate): RateLimiter
+  limiter(name: string, rate: TokenRate): RateLimiter
   /** How many collectors live, this one included; for shares. */
   setLivingCollectors(count: number): void
   /** What stands in `status`. */

@@ -5,7 +5,7 @@
 import type { Clock, Timer } from '@catchment/runtime'
 import type { JobContext } from './queues.ts'
 
-export interface Run {
+export interface JobRun {
   readonly context: JobContext
   end(): void
 }
@@ -18,7 +18,7 @@ interface Live {
   lost: boolean
 }
 
-export class Runs {
+export class JobRuns {
   readonly #clock: Clock
   /** The newest run of each job. */
   readonly #newest = new Map<string, Live>()
@@ -40,7 +40,7 @@ export class Runs {
   }
 
   /** `leaseEndsMs`: monotonic; Infinity where no lock can be lost. A run of the same job that still goes on loses it. */
-  start(id: string, attempt: number, leaseEndsMs: number): Run {
+  start(id: string, attempt: number, leaseEndsMs: number): JobRun {
     this.lose([id], 'another run of the job has begun')
     const live: Live = { id, abort: new AbortController(), leaseEndsMs, timer: undefined, lost: false }
     this.#live.add(live)

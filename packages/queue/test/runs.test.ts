@@ -1,12 +1,12 @@
 import { collectingLog, FakeClock } from '@catchment/testing'
 import { describe, expect, test } from '@jest/globals'
 import { LimitedLog } from '../src/limited-log.ts'
-import { Runs } from '../src/runs.ts'
+import { JobRuns } from '../src/runs.ts'
 
-describe('Runs', () => {
+describe('JobRuns', () => {
   test('a run holds its job until its lease ends, then its signal aborts', async () => {
     const clock = new FakeClock()
-    const { context } = new Runs(clock).start('a', 1, 100)
+    const { context } = new JobRuns(clock).start('a', 1, 100)
     await clock.advance(99)
     expect([context.held(), context.signal.aborted]).toEqual([true, false])
     await clock.advance(1)
@@ -16,7 +16,7 @@ describe('Runs', () => {
   test('held is false once the lease is over, also before any timer has fired: a blocked loop', () => {
     const clock = new FakeClock()
     let nowMs = 0
-    const { context } = new Runs({ now: () => 0, after: clock.after.bind(clock), monotonicMs: () => nowMs }).start(
+    const { context } = new JobRuns({ now: () => 0, after: clock.after.bind(clock), monotonicMs: () => nowMs }).start(
       'a',
       1,
       100,
@@ -27,7 +27,7 @@ describe('Runs', () => {
 
   test('a renewal prolongs the lease; one that comes too late does not bring it back', async () => {
     const clock = new FakeClock()
-    const runs = new Runs(clock)
+    const runs = new JobRuns(clock)
     const { context } = runs.start('a', 1, 100)
     await clock.advance(60)
     runs.renew(['a', 'unknown'], 160)
@@ -40,7 +40,7 @@ describe('Runs', () => {
 
   test('a second run of the same job takes it from the first, whose end leaves it alone', async () => {
     const clock = new FakeClock()
-    const runs = new Runs(clock)
+    const runs = new JobRuns(clock)
     const first = runs.start('a', 1, Infinity)
     const second = runs.start('a', 2, Infinity)
     expect([first.context.held(), second.context.held()]).toEqual([false, true])

@@ -1,7 +1,7 @@
 // What an operator should know about Redis, from what is known of it. A problem never refuses anything: delivery goes on,
 // or waits, whatever stands here.
 
-import type { Breaker } from './breaker.ts'
+import type { RedisBreaker } from './breaker.ts'
 import type { FailureCause } from './failure.ts'
 
 export interface QueueProblem {
@@ -17,7 +17,7 @@ export interface RedisHealth {
   readonly link: 'connecting' | 'ready' | 'away'
   /** The last error of the connection while it is away. */
   readonly linkError: string | undefined
-  readonly breaker: Breaker
+  readonly breaker: RedisBreaker
   /** What CONFIG or INFO said; undefined where neither is allowed or not yet asked. */
   readonly evictionPolicy: string | undefined
   readonly version: string | undefined

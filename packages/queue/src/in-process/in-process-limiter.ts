@@ -1,5 +1,5 @@
 import type { Clock } from '@catchment/runtime'
-import { shareOf, take, type Bucket, type Rate } from '../decide/token-bucket.ts'
+import { shareOf, take, type Bucket, type TokenRate } from '../decide/token-bucket.ts'
 import type { RateLimiter } from '../queues.ts'
 
 /**
@@ -8,11 +8,11 @@ import type { RateLimiter } from '../queues.ts'
  */
 export class InProcessLimiter implements RateLimiter {
   readonly #clock: Clock
-  readonly #rate: Rate
+  readonly #rate: TokenRate
   readonly #living: () => number
   #bucket: Bucket
 
-  constructor(clock: Clock, rate: Rate, living: () => number) {
+  constructor(clock: Clock, rate: TokenRate, living: () => number) {
     this.#clock = clock
     this.#rate = rate
     this.#living = living

@@ -15,7 +15,7 @@ import type {
   JobState,
   ReconcileResult,
 } from '../queues.ts'
-import { Runs } from '../runs.ts'
+import { JobRuns } from '../runs.ts'
 
 interface Entry {
   readonly id: string
@@ -39,7 +39,7 @@ export interface InProcessQueueOptions {
 export class InProcessQueue implements DeliveryQueue {
   readonly sink: string
   readonly #options: InProcessQueueOptions
-  readonly #runs: Runs
+  readonly #runs: JobRuns
   readonly #work: Background
   readonly #entries = new Map<string, Entry>()
   /** Those that may begin, in order. */
@@ -52,7 +52,7 @@ export class InProcessQueue implements DeliveryQueue {
   constructor(options: InProcessQueueOptions) {
     this.sink = options.sink
     this.#options = options
-    this.#runs = new Runs(options.clock)
+    this.#runs = new JobRuns(options.clock)
     this.#work = new Background((name, error) => {
       options.log.warn('failed', `${name} failed`, { sink: options.sink, error: error.message })
     })

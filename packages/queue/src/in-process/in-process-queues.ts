@@ -1,5 +1,5 @@
 import type { Clock, Random } from '@catchment/runtime'
-import type { Rate } from '../decide/token-bucket.ts'
+import type { TokenRate } from '../decide/token-bucket.ts'
 import type { QueueLimits, QueueTimes } from '../limits.ts'
 import type { LimitedLog } from '../limited-log.ts'
 import type { CloseResult, DeliveryQueue, Queues, RateLimiter } from '../queues.ts'
@@ -32,7 +32,7 @@ export class InProcessQueues implements Queues {
     return queue
   }
 
-  limiter(name: string, rate: Rate): RateLimiter {
+  limiter(name: string, rate: TokenRate): RateLimiter {
     const limiter = this.#limiters.get(name) ?? new InProcessLimiter(this.#options.clock, rate, () => this.#living)
     this.#limiters.set(name, limiter)
     return limiter

@@ -7,7 +7,7 @@
 // - A worker learns of a lost lock by an event, and only when its event loop runs again. So renewals are reported with the
 //   time at which they were sent, and a lease is counted from there.
 // - `skipWaitingForReady` makes every add of a queue that was made before Redis was there reject for ever. So it is not
-//   used, and whoever adds looks first whether the connection is usable.
+//   used, and an add looks first whether the connection is usable.
 // - It prints a bad eviction policy to the console. So it does not look (`skipVersionCheck`); `RedisLink.ask` does.
 
 import { Queue, QueueKeys, RedisConnection, RedisQueueBackend, WaitingError, Worker, type Job } from 'bullmq'
@@ -22,7 +22,7 @@ const jobName = 'deliver'
 const never = 2 ** 31 - 1
 const states = { waiting: 'wait', active: 'active', delayed: 'delayed' } as const
 
-export interface StoreOptions {
+export interface JobStoreOptions {
   readonly client: RedisClient
   readonly prefix: string
   readonly limits: QueueLimits
@@ -48,7 +48,7 @@ export interface JobStore {
   clear(ids: readonly string[]): Promise<void>
 }
 
-export function openStore(name: string, { client, prefix, limits, onError }: StoreOptions): JobStore {
+export function openStore(name: string, { client, prefix, limits, onError }: JobStoreOptions): JobStore {
   const queue = new Queue(name, {
     connection: client,
     prefix,

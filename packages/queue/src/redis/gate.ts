@@ -2,7 +2,7 @@
 // connection or Redis has just failed, ends each call at its time limit, and knows what is wrong.
 
 import { asError, type Clock, type Random } from '@catchment/runtime'
-import { afterFailure, heldMs, passing, type Breaker } from '../decide/breaker.ts'
+import { afterFailure, heldMs, passing, type RedisBreaker } from '../decide/breaker.ts'
 import { failureCause, type FailureCause } from '../decide/failure.ts'
 import { within } from '../deadline.ts'
 import type { QueueTimes } from '../limits.ts'
@@ -20,7 +20,7 @@ export interface GateOptions {
   readonly log: LimitedLog
   readonly times: QueueTimes
   /** The breaker has changed. */
-  readonly onChange: (breaker: Breaker) => void
+  readonly onChange: (breaker: RedisBreaker) => void
 }
 
 /** A command may wait for one before it in the same connection; the connection's own limit ends both. */
@@ -29,13 +29,13 @@ const late = Symbol('late')
 
 export class Gate {
   readonly #options: GateOptions
-  #breaker: Breaker = passing
+  #breaker: RedisBreaker = passing
 
   constructor(options: GateOptions) {
     this.#options = options
   }
 
-  get breaker(): Breaker {
+  get breaker(): RedisBreaker {
     return this.#breaker
   }
 
@@ -70,7 +70,7 @@ export class Gate {
     return { ok: false, sent: true, cause, retryAfterMs: heldMs(this.#breaker, clock.monotonicMs()) }
   }
 
-  #set(breaker: Breaker): void {
+  #set(breaker: RedisBreaker): void {
     this.#breaker = breaker
     this.#options.onChange(breaker)
   }

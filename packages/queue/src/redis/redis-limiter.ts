@@ -1,5 +1,5 @@
 import type { Clock } from '@catchment/runtime'
-import type { Rate } from '../decide/token-bucket.ts'
+import type { TokenRate } from '../decide/token-bucket.ts'
 import { InProcessLimiter } from '../in-process/in-process-limiter.ts'
 import type { RateLimiter } from '../queues.ts'
 import type { RedisLink } from './connection.ts'
@@ -7,7 +7,7 @@ import type { Gate } from './gate.ts'
 
 export interface RedisLimiterOptions {
   readonly key: string
-  readonly rate: Rate
+  readonly rate: TokenRate
   readonly link: RedisLink
   readonly gate: Gate
   readonly clock: Clock

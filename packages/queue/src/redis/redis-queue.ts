@@ -10,7 +10,7 @@ import type {
   QueueCounts,
   QueuedJob,
   ReconcileResult,
-  Refusal,
+  AddRefusal,
 } from '../queues.ts'
 import { openStore, type JobStore } from './bullmq.ts'
 import type { RedisLink } from './connection.ts'
@@ -160,7 +160,7 @@ export class RedisQueue implements DeliveryQueue {
   }
 }
 
-function refusal(refused: readonly DeliveryJob[], reason: Refusal, retryAfterMs: number): AddResult {
+function refusal(refused: readonly DeliveryJob[], reason: AddRefusal, retryAfterMs: number): AddResult {
   return { accepted: 0, unknown: [], refused, reason, retryAfterMs }
 }
 

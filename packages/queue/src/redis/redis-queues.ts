@@ -3,7 +3,7 @@
 
 import { Background, type Clock, type Random } from '@catchment/runtime'
 import { problemsOf, type QueueProblem, type RedisHealth } from '../decide/problems.ts'
-import type { Rate } from '../decide/token-bucket.ts'
+import type { TokenRate } from '../decide/token-bucket.ts'
 import type { QueueLimits, QueueTimes } from '../limits.ts'
 import type { LimitedLog } from '../limited-log.ts'
 import { ProblemBoard } from '../problem-board.ts'
@@ -89,7 +89,7 @@ export class RedisQueues implements Queues {
     return queue
   }
 
-  limiter(name: string, rate: Rate): RateLimiter {
+  limiter(name: string, rate: TokenRate): RateLimiter {
     const { clock, prefix } = this.#options
     const key = `${prefix}:limit:{${encodeURIComponent(name)}}`
     const shared = { clock, gate: this.#gate, link: this.#producer, living: () => this.#living }

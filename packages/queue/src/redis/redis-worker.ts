@@ -11,7 +11,7 @@ import type { QueueLimits, QueueTimes } from '../limits.ts'
 import type { LimitedLog } from '../limited-log.ts'
 import { perform } from '../perform.ts'
 import type { Processor } from '../queues.ts'
-import { Runs } from '../runs.ts'
+import { JobRuns } from '../runs.ts'
 import { startFetching, type Fetching, type Processed, type StoredJob } from './bullmq.ts'
 import type { RedisLink } from './connection.ts'
 
@@ -30,14 +30,14 @@ export interface RedisWorkerOptions {
   readonly times: QueueTimes
 }
 
-/** Of the time that `close` has, what remains for telling Redis after the runs have ended. */
+/** Of the time that `close` has, what remains for the last commands to Redis after the runs have ended. */
 const farewellShare = 0.15
 /** BullMQ reports so every renewal that came too late, after `lockRenewalFailed` has said it. */
 const renewalError = /could not renew lock/
 
 export class RedisWorker {
   readonly #options: RedisWorkerOptions
-  readonly #runs: Runs
+  readonly #runs: JobRuns
   readonly #fetching: Fetching
   readonly #blocking: RedisLink
   readonly #work: Background
@@ -51,7 +51,7 @@ export class RedisWorker {
   constructor(options: RedisWorkerOptions) {
     this.#options = options
     const { sink, clock, log } = options
-    this.#runs = new Runs(clock)
+    this.#runs = new JobRuns(clock)
     this.#work = new Background((name, error) => {
       log.warn('worker', `${name} failed`, { sink, error: error.message })
     })

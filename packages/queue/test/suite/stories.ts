@@ -255,7 +255,7 @@ export const stories: readonly Story[] = [
     play: closeInTime,
   },
   {
-    name: 'close: a job that heeds its signal ends; one that does not is abandoned and no longer holds its job',
+    name: 'close: a job that follows its signal ends; one that does not is abandoned and no longer holds its job',
     play: closeByAbort,
   },
 ]

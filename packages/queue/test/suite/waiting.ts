@@ -5,7 +5,7 @@ import {
   type DeliveryQueue,
   type Processor,
   type Queues,
-  type Refusal,
+  type AddRefusal,
 } from '../../src/index.ts'
 import { done, job } from './opening.ts'
 
@@ -24,7 +24,7 @@ export async function reconciled(queue: DeliveryQueue, jobs: readonly DeliveryJo
 }
 
 /** Adds until that is refused for `reason`. */
-export async function refusedAs(queue: DeliveryQueue, reason: Refusal, jobs = [job(99)]): Promise<void> {
+export async function refusedAs(queue: DeliveryQueue, reason: AddRefusal, jobs = [job(99)]): Promise<void> {
   await eventually(`an add to be refused as ${reason}`, async () => (await queue.add(jobs)).reason === reason)
 }
 

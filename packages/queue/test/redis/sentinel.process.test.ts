@@ -4,9 +4,9 @@ import { writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { eventually, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, redisBench, type RedisBench } from './suite/bench.ts'
-import { jobsUpTo } from './suite/opening.ts'
-import { accepted, allDone, doing, empty, noProblems, reconciled } from './suite/waiting.ts'
+import { onRealRedis, redisBench, type RedisBench } from '../suite/bench.ts'
+import { jobsUpTo } from '../suite/opening.ts'
+import { accepted, allDone, doing, empty, noProblems, reconciled } from '../suite/waiting.ts'
 
 interface Guarded {
   readonly master: RealRedis

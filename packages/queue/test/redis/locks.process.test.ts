@@ -5,12 +5,12 @@ import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { eventually, startProcess, type ChildProcess } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { jobId, type JobContext } from '../src/index.ts'
-import { onRealRedis, redisBench } from './suite/bench.ts'
-import { done, job } from './suite/opening.ts'
-import { accepted, allDone, doing, empty } from './suite/waiting.ts'
+import { jobId, type JobContext } from '../../src/index.ts'
+import { onRealRedis, redisBench } from '../suite/bench.ts'
+import { done, job } from '../suite/opening.ts'
+import { accepted, allDone, doing, empty } from '../suite/waiting.ts'
 
-const program = fileURLToPath(new URL('programs/queue-worker.ts', import.meta.url))
+const program = fileURLToPath(new URL('../programs/queue-worker.ts', import.meta.url))
 const worker = (...words: readonly string[]): ChildProcess => startProcess(process.execPath, [program, ...words])
 const shortLocks = { lockMs: 400, stalledCheckMs: 150 }
 

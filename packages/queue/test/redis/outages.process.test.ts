@@ -4,10 +4,10 @@ import { cp, rm } from 'node:fs/promises'
 import { join } from 'node:path'
 import { collectingLog, eventually } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { jobId } from '../src/index.ts'
-import { onRealRedis, redisBench } from './suite/bench.ts'
-import { job, jobsUpTo } from './suite/opening.ts'
-import { accepted, allDone, doing, empty, noProblems, problem, reconciled, refusedAs } from './suite/waiting.ts'
+import { jobId } from '../../src/index.ts'
+import { onRealRedis, redisBench } from '../suite/bench.ts'
+import { job, jobsUpTo } from '../suite/opening.ts'
+import { accepted, allDone, doing, empty, noProblems, problem, reconciled, refusedAs } from '../suite/waiting.ts'
 
 onRealRedis('queues while the real Redis', () => {
   const bench = redisBench()

@@ -1,6 +1,6 @@
 import { eventually } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, redisBench } from './suite/bench.ts'
+import { onRealRedis, redisBench } from '../suite/bench.ts'
 
 onRealRedis('a rate limit in the real Redis', () => {
   const bench = redisBench()

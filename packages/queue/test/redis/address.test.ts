@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals'
-import { parseRedisAddress } from '../src/redis/address.ts'
+import { parseRedisAddress } from '../../src/redis/address.ts'
 
 describe('parseRedisAddress', () => {
   test('one server, with and without port and database, over TLS, IPv6', () => {

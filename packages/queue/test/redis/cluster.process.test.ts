@@ -3,9 +3,9 @@
 import { join } from 'node:path'
 import { eventually, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, redisBench, type RedisBench } from './suite/bench.ts'
-import { jobsUpTo } from './suite/opening.ts'
-import { accepted, allDone, doing, empty, reconciled } from './suite/waiting.ts'
+import { onRealRedis, redisBench, type RedisBench } from '../suite/bench.ts'
+import { jobsUpTo } from '../suite/opening.ts'
+import { accepted, allDone, doing, empty, reconciled } from '../suite/waiting.ts'
 
 const slots = [
   ['0', '5461'],

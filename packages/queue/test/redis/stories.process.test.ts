@@ -1,7 +1,7 @@
 import { startRealRedis, tempDirectory, type RealRedis, type TempDirectory } from '@catchment/testing'
 import { afterAll, beforeAll, test } from '@jest/globals'
-import { onRealRedis, queuesBench } from './suite/bench.ts'
-import { stories } from './suite/stories.ts'
+import { onRealRedis, queuesBench } from '../suite/bench.ts'
+import { stories } from '../suite/stories.ts'
 
 onRealRedis('queues in the real Redis', () => {
   let directory: TempDirectory

@@ -3,11 +3,11 @@
 import { fileURLToPath } from 'node:url'
 import { startProcess, type ChildProcess, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
-import { onRealRedis, redisBench } from './suite/bench.ts'
-import { jobsUpTo } from './suite/opening.ts'
-import { accepted, doing } from './suite/waiting.ts'
+import { onRealRedis, redisBench } from '../suite/bench.ts'
+import { jobsUpTo } from '../suite/opening.ts'
+import { accepted, doing } from '../suite/waiting.ts'
 
-const program = fileURLToPath(new URL('programs/queue-worker.ts', import.meta.url))
+const program = fileURLToPath(new URL('../programs/queue-worker.ts', import.meta.url))
 const worker = (...words: readonly string[]): ChildProcess => startProcess(process.execPath, [program, ...words])
 
 async function endsBySelf(child: ChildProcess): Promise<void> {
