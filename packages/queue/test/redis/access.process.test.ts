@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { environment } from '@catchment/runtime'
-import { collectingLog, startProcess } from '@catchment/testing'
+import { collectingLog, startProcess, type RealRedis } from '@catchment/testing'
 import { expect, test } from '@jest/globals'
 import type { Queues } from '../../src/index.ts'
 import { onRealRedis, redisBench, type RedisBench } from '../suite/bench.ts'
@@ -24,7 +24,7 @@ async function works(queues: Queues): Promise<void> {
 }
 
 /** A certificate for 127.0.0.1 that signs itself, and a Redis that serves TLS with it. */
-async function overTls(bench: RedisBench): Promise<{ url: string; ca: string }> {
+async function overTls(bench: RedisBench): Promise<{ redis: RealRedis; url: string; ca: string }> {
   const [cert, key] = ['cert.pem', 'key.pem'].map((name) => join(bench.directory, name))
   const made = startProcess(openssl, [
     ...['req', '-x509', '-newkey', 'ec', '-pkeyopt', 'ec_paramgen_curve:prime256v1', '-nodes', '-days', '2'],
@@ -32,21 +32,27 @@ async function overTls(bench: RedisBench): Promise<{ url: string; ca: string }> 
   ])
   expect(await made.ended).toMatchObject({ code: 0 })
   const { port: tlsPort } = await bench.redis({ started: false }) // only for its port
-  await bench.redis({
+  const redis = await bench.redis({
     args: [
       ...['--tls-port', String(tlsPort), '--tls-cert-file', cert ?? '', '--tls-key-file', key ?? ''],
       ...['--tls-ca-cert-file', cert ?? '', '--tls-auth-clients', 'no'],
     ],
   })
-  return { url: `rediss://127.0.0.1:${tlsPort}`, ca: await readFile(cert ?? '', 'utf8') }
+  return { redis, url: `rediss://127.0.0.1:${tlsPort}`, ca: await readFile(cert ?? '', 'utf8') }
 }
 
 async function tlsStory(bench: RedisBench): Promise<void> {
-  const { url, ca } = await overTls(bench)
+  const { redis, url, ca } = await overTls(bench)
   await works(bench.open({ redis: { url, tls: { ca } } }))
   const stranger = bench.open({ redis: { url } })
   await problem(stranger, 'redis-away')
   expect(stranger.problems()[0]?.message).toMatch(/self.signed certificate/)
+  // each is closed at another point of its handshakes; an error that no one listens for would end this test
+  for (let turns = 0; turns < 40; turns += 1) {
+    const one = bench.open({ redis: { url } })
+    for (let turn = 0; turn < turns % 10; turn += 1) await redis.command('PING')
+    await one.close(100)
+  }
 }
 
 onRealRedis('access to the real Redis', () => {

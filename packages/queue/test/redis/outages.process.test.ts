@@ -122,10 +122,11 @@ onRealRedis('queues while the real Redis', () => {
     const queues = bench.open({ redis: { url: redis.url }, log, times })
     const queue = queues.queue('es')
     const { processor, ids } = doing()
+    queue.pause()
     queue.work(processor, { concurrency: 2 })
-    await accepted(queue, [job(0)])
-    await allDone(ids, [job(0)])
+    await accepted(queue, jobsUpTo(4))
     await redis.command('CONFIG', 'SET', 'maxmemory', '1')
+    queue.resume() // what waits cannot be fetched: that needs a lock
     await refusedAs(queue, 'out-of-memory')
     await problem(queues, 'redis-out-of-memory')
     const upSeconds = async (): Promise<number> =>
