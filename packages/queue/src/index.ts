@@ -11,7 +11,7 @@ export type {
   DeliveryQueue,
   JobContext,
   JobState,
-  Outcome,
+  JobOutcome,
   Processor,
   QueueCounts,
   QueuedJob,

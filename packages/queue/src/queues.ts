@@ -39,7 +39,7 @@ export interface ReconcileResult extends AddResult {
 }
 
 /** What became of a job. A job is never given up: `retry` brings the same job again, after full jitter. */
-export type Outcome =
+export type JobOutcome =
   | { readonly kind: 'done' }
   | {
       readonly kind: 'retry'
@@ -61,7 +61,7 @@ export interface JobContext {
 }
 
 /** May be called twice for one job (at least once is what queues give). A rejection is a `retry` with its message. */
-export type Processor = (job: DeliveryJob, context: JobContext) => Promise<Outcome>
+export type Processor = (job: DeliveryJob, context: JobContext) => Promise<JobOutcome>
 
 export type JobState = 'waiting' | 'active' | 'delayed'
 

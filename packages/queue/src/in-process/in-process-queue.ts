@@ -8,7 +8,7 @@ import { perform } from '../perform.ts'
 import type {
   AddResult,
   DeliveryQueue,
-  Outcome,
+  JobOutcome,
   Processor,
   QueueCounts,
   QueuedJob,
@@ -138,7 +138,7 @@ export class InProcessQueue implements DeliveryQueue {
     this.#pump()
   }
 
-  #settle(entry: Entry, outcome: Outcome): void {
+  #settle(entry: Entry, outcome: JobOutcome): void {
     if (outcome.kind === 'done') {
       this.#entries.delete(entry.id)
       return

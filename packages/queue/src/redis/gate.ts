@@ -9,7 +9,7 @@ import type { QueueTimes } from '../limits.ts'
 import type { LimitedLog } from '../limited-log.ts'
 
 /** `sent`: whether Redis may have done it all the same. */
-export type Answer<T> =
+export type GateAnswer<T> =
   | { readonly ok: true; readonly value: T }
   | { readonly ok: false; readonly sent: boolean; readonly cause: FailureCause; readonly retryAfterMs: number }
 
@@ -45,7 +45,7 @@ export class Gate {
   }
 
   /** `what` is for the log: it names the attempt. Never rejects. */
-  async call<T>(what: string, send: () => Promise<T>): Promise<Answer<T>> {
+  async call<T>(what: string, send: () => Promise<T>): Promise<GateAnswer<T>> {
     const { usable, clock, times } = this.#options
     if (!usable()) return { ok: false, sent: false, cause: 'away', retryAfterMs: times.reconnect.maxMs }
     const waitMs = heldMs(this.#breaker, clock.monotonicMs())
@@ -61,7 +61,7 @@ export class Gate {
     }
   }
 
-  #failed(what: string, error: string): Answer<never> {
+  #failed(what: string, error: string): GateAnswer<never> {
     const { clock, random, log, times } = this.#options
     const cause = failureCause(error)
     log.warn(cause, `Redis failed: ${what}`, { error })

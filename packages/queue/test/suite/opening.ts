@@ -1,6 +1,6 @@
 import { realClock, realRandom, type Log } from '@catchment/runtime'
 import { collectingLog } from '@catchment/testing'
-import { openQueues, type DeliveryJob, type Outcome, type Queues, type QueuesOptions } from '../../src/index.ts'
+import { openQueues, type DeliveryJob, type JobOutcome, type Queues, type QueuesOptions } from '../../src/index.ts'
 
 /** Times at which a test waits for little; what a test is about it sets itself. */
 export const times = {
@@ -33,4 +33,4 @@ export function jobsUpTo(count: number, sink = 'es'): DeliveryJob[] {
   return Array.from({ length: count }, (_, n) => job(n, sink))
 }
 
-export const done: Outcome = { kind: 'done' }
+export const done: JobOutcome = { kind: 'done' }
