@@ -1,10 +1,10 @@
 // The lanes of `npm test`: what computes keeps both cores busy by itself; what waits (for servers, processes and real time)
-// hardly uses them, so that many files run beside each other. The lanes run side by side; the one that computes gives way.
+// hardly uses them, so that many files run beside each other. The lanes run side by side.
 
-/** Jest projects by lane, by the beginning of their names. `nice` is the scheduling priority of its processes. */
+/** Jest projects by lane, by the beginning of their names. */
 export const lanes = [
-  { name: 'computes', workers: 2, nice: 5, projects: ['unit', 'architecture', 'simulation', 'schedules', 'recipes'] },
-  { name: 'waits', workers: 6, nice: 0, projects: ['process', 'cluster', 'conformance-'] },
+  { name: 'computes', workers: 2, projects: ['unit', 'architecture', 'simulation', 'schedules', 'recipes'] },
+  { name: 'waits', workers: 4, projects: ['process', 'cluster', 'conformance-'] },
 ]
 
 /** The lanes with those of `projects` that belong to each; lanes without any are left out. Throws on an unknown project. */

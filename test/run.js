@@ -3,7 +3,7 @@
 // every other word goes to Jest.
 import { spawn } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs'
-import { getPriority, setPriority, tmpdir } from 'node:os'
+import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import config from '../jest.config.js'
@@ -28,7 +28,7 @@ const summary = summaryOf({ lanes: results, seed, json: process.env.CATCHMENT_TE
 process.stdout.write(summary.text)
 process.exitCode = summary.failed === 0 && summary.passed > 0 && results.every(({ code }) => code === 0) ? 0 : 1
 
-function runLane({ name, workers, nice, projects: its }) {
+function runLane({ name, workers, projects: its }) {
   const started = performance.now()
   const resultsPath = join(directory, `${name}.json`)
   const own = [
@@ -46,7 +46,6 @@ function runLane({ name, workers, nice, projects: its }) {
     },
   })
   running.add(child)
-  if (lanes.length > 1 && child.pid !== undefined) setPriority(child.pid, Math.min(19, getPriority() + nice))
   child.stdout?.pipe(process.stdout, { end: false })
   child.stderr?.pipe(process.stderr, { end: false })
   return new Promise((resolve) => {

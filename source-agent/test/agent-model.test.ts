@@ -39,5 +39,5 @@ test(
     await Promise.all(Array.from({ length: atOnce }, playOn))
     expect(failures).toEqual([])
   },
-  full ? 600_000 : 60_000,
+  full ? 600_000 : 300_000, // it computes: on a busy machine for long
 )
